@@ -1,0 +1,96 @@
+use crate::ImageSize;
+
+/// What can be wrong with a pipeline, an image or a view. Every message names the value and what is allowed.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A parameter of an operation is outside its range.
+    #[error(
+        "operation {position} ({operation}) of the pipeline: {field} is {value}, allowed: {allowed}"
+    )]
+    InvalidParameter {
+        /// Position of the operation in the pipeline, from 0.
+        position: usize,
+        /// Name of the operation.
+        operation: &'static str,
+        /// Name of the field, with the index for a list.
+        field: String,
+        /// The value found.
+        value: String,
+        /// The range of values allowed.
+        allowed: String,
+    },
+    /// A shift leaves the image: reflection reaches no further than the opposite edge.
+    #[error(
+        "operation {position} (Translate): a shift of {pixels} pixels on an image of {size}, allowed: up to {allowed} \
+         (the shorter side less 1, for reflection)"
+    )]
+    TranslateTooFar {
+        /// Position of the operation in the pipeline, from 0.
+        position: usize,
+        /// The shift, in pixels.
+        pixels: usize,
+        /// Size of the image.
+        size: ImageSize,
+        /// The largest shift on such an image, in pixels.
+        allowed: usize,
+    },
+    /// A normalisation has another number of channels than the image.
+    #[error("operation {position} (Normalize) has {expected} channels, the image of {size} has {}", size.channels)]
+    Channels {
+        /// Position of the operation in the pipeline, from 0.
+        position: usize,
+        /// Channels of the operation.
+        expected: usize,
+        /// Size of the image.
+        size: ImageSize,
+    },
+    /// An image without pixels.
+    #[error("an image of {size}: height, width and channels must be at least 1")]
+    EmptyImage {
+        /// Size of the image.
+        size: ImageSize,
+    },
+    /// The bytes of an image do not fill its size.
+    #[error("an image of {size} has {} values, found {found}", size.values())]
+    PixelCount {
+        /// Size of the image.
+        size: ImageSize,
+        /// Number of bytes found.
+        found: usize,
+    },
+    /// The output is not as long as the view.
+    #[error("the output has room for {found} values, the view has {expected}")]
+    OutputLength {
+        /// Values of the view.
+        expected: usize,
+        /// Length of the output.
+        found: usize,
+    },
+    /// A view was drawn from another pipeline.
+    #[error("the view does not belong to the pipeline {pipeline:?}: {reason}")]
+    ForeignView {
+        /// Name of the pipeline.
+        pipeline: String,
+        /// The first difference.
+        reason: String,
+    },
+    /// A batch has not one view per image.
+    #[error("{images} images with {views} views: a batch has one view per image")]
+    BatchLength {
+        /// Number of images.
+        images: usize,
+        /// Number of views.
+        views: usize,
+    },
+    /// The images of a batch have different sizes.
+    #[error("image {index} of the batch is {found}, the first is {expected}: a batch has one size")]
+    BatchSizes {
+        /// Index of the image in the batch.
+        index: usize,
+        /// Size of the first image.
+        expected: ImageSize,
+        /// Size of this image.
+        found: ImageSize,
+    },
+}

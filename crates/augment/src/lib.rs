@@ -1,0 +1,19 @@
+#![doc = include_str!("../README.md")]
+
+mod cpu;
+mod device;
+mod error;
+mod geometry;
+mod image;
+mod key;
+mod operation;
+mod pipeline;
+pub mod presets;
+mod view;
+
+pub use error::Error;
+pub use image::{Image, ImageSize};
+pub use key::Key;
+pub use operation::Operation;
+pub use pipeline::Pipeline;
+pub use view::{Drawn, View};

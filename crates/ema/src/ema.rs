@@ -1,0 +1,236 @@
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{FloatDType, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::blend::{Blend, check};
+use crate::detach::{Cast, averaging_type, narrow_type};
+use crate::path::{Path, Tensors};
+use crate::{Decay, Error, StepCount, detached_copy, sync_running_state};
+
+/// What happens to a model's buffers, batch norm's running mean and variance, when its weights are averaged.
+///
+/// The originals differ, and nobody could tell (REFERENCE: MoCo issue 70, Mean Teacher issue 9), so it is a choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Buffers {
+    /// The average keeps its own, filled by its own forward passes in training mode. Mean Teacher's and MoCo's way.
+    #[default]
+    Own,
+    /// The average takes the student's, as they are at each update. For an average that is only evaluated.
+    Copy,
+    /// Buffers are averaged like weights. Integer and boolean state is copied.
+    Average,
+}
+
+/// How to average: the settings of [`Ema`].
+///
+/// | Name | Default | Purpose | Range |
+/// |---|---|---|---|
+/// | `decay` | warm-up to 0.999 | weight of the old average at each update | [0, 1] |
+/// | `buffers` | [`Buffers::Own`] | running statistics of the average | |
+/// | `every` | 1 | steps from one update to the next | ≥ 1 |
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EmaConfig {
+    /// The weight of the old average, by update.
+    pub decay: Decay,
+    /// What happens to running statistics.
+    pub buffers: Buffers,
+    /// Average at every n-th call of [`Ema::update`] only; the schedule counts updates made, not calls.
+    pub every: u64,
+}
+
+impl Default for EmaConfig {
+    fn default() -> Self {
+        Self::new(Decay::WarmUp { decay: 0.999 })
+    }
+}
+
+impl EmaConfig {
+    /// An average with this decay, its own buffers, updated at every step.
+    pub fn new(decay: Decay) -> Self {
+        Self { decay, buffers: Buffers::Own, every: 1 }
+    }
+
+    /// Sets what happens to running statistics.
+    pub fn with_buffers(mut self, buffers: Buffers) -> Self {
+        self.buffers = buffers;
+        self
+    }
+
+    /// Sets the number of steps from one update to the next.
+    pub fn with_every(mut self, every: u64) -> Self {
+        self.every = every;
+        self
+    }
+
+    /// Checks every setting.
+    ///
+    /// # Errors
+    /// [`Error::Decay`] or [`Error::Zero`], which name the setting.
+    pub fn validate(&self) -> Result<(), Error> {
+        if self.every == 0 {
+            return Err(Error::Zero { field: "every" });
+        }
+        self.decay.validate()
+    }
+
+    /// Starts an average as a detached copy of the student (see [`detached_copy`]).
+    ///
+    /// # Errors
+    /// Those of [`validate`](Self::validate).
+    pub fn init<M: Module>(&self, student: &M) -> Result<Ema<M>, Error> {
+        self.validate()?;
+        let average = detached_copy(student);
+        let own = Tensors::of(&average).entries;
+        let students = Tensors::of(student).entries;
+        // Fresh ids went to all but running statistics: an id that both hold is a buffer's.
+        let buffer_paths = own
+            .iter()
+            .filter(|(path, entry)| students.get(*path).is_some_and(|other| other.id == entry.id))
+            .map(|(path, _)| path.clone())
+            .collect();
+        let device = student.devices().into_iter().next().unwrap_or_default();
+        Ok(Ema {
+            average: average.map(&mut Cast(averaging_type)),
+            calls: StepCount::new(&device.without_autodiff()),
+            config: self.clone(),
+            buffer_paths: Arc::new(buffer_paths),
+            narrow: narrow_type(student),
+        })
+    }
+}
+
+/// An exponential moving average of a module's weights: `θ̄ ← d(t)·θ̄ + (1−d(t))·θ`.
+///
+/// θ̄ is the average, θ the student's weights, d(t) the [`Decay`] at update t (Tarvainen & Valpola, arXiv 1703.01780,
+/// eq. 4; He et al., arXiv 1911.05722, eq. 2). Kept in f32 where the student is narrower. Tensors are matched by
+/// path. The average never requires a gradient, keeps dropout and batch norm in training mode where the student has
+/// them so, and is part of the record of a module that holds it, its step counter included.
+///
+/// Unlike `torch.optim.swa_utils`, the start is a copy of the student, not its first update, and buffers follow a
+/// [policy](Buffers) of your choice.
+#[derive(Module, Debug)]
+pub struct Ema<M: Module> {
+    average: M,
+    calls: StepCount,
+    #[module(skip)]
+    config: EmaConfig,
+    #[module(skip)]
+    buffer_paths: Arc<HashSet<String>>,
+    #[module(skip)]
+    narrow: Option<FloatDType>,
+}
+
+impl<M: Module> Ema<M> {
+    /// Counts a step and, at every n-th, moves the average towards the student. Call it after the optimizer's step.
+    ///
+    /// Takes the average by value, so that its memory may be reused.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`], [`Error::Missing`] or [`Error::Shape`] when the student is another model.
+    pub fn update(mut self, student: &M) -> Result<Self, Error> {
+        if self.config.buffers != Buffers::Own {
+            // An update that a forward pass left pending would come back over the copied value.
+            sync_running_state(student);
+            sync_running_state(&self.average);
+        }
+        let tensors = Tensors::of(student);
+        check(&Tensors::of(&self.average), &tensors)?;
+        if self.calls.increment() % self.config.every != 0 {
+            return Ok(self);
+        }
+        let mut blend = Blend {
+            student: tensors,
+            decay: self.config.decay.at(self.updates()),
+            buffers: self.config.buffers,
+            buffer_paths: &self.buffer_paths,
+            path: Path::default(),
+        };
+        self.average = self.average.map(&mut blend);
+        Ok(self)
+    }
+
+    /// The averaged model, in f32 or wider, on the student's device.
+    ///
+    /// A clone of it shares its running statistics; [`export`](Self::export) gives an independent copy.
+    pub fn module(&self) -> &M {
+        &self.average
+    }
+
+    /// Runs `f` with the averaged model in the student's float type.
+    ///
+    /// Where the student is f16 or bf16, `f` sees a converted copy and the running statistics that its forward
+    /// passes leave behind are taken over, so that the average keeps statistics of its own.
+    pub fn with_module<R>(&self, f: impl FnOnce(&M) -> R) -> R {
+        let Some(dtype) = self.narrow else {
+            return f(&self.average);
+        };
+        let working = detached_copy(&self.average).map(&mut Cast(|_| Some(dtype)));
+        let result = f(&working);
+        sync_running_state(&working);
+        let statistics = Tensors::of(&working);
+        let mut take = TakeBuffers { statistics, buffers: &self.buffer_paths, path: Path::default() };
+        // A clone shares the running states and `map` writes them in place: this reaches `self.average`.
+        drop(self.average.clone().map(&mut take));
+        result
+    }
+
+    /// An independent copy of the averaged model in the student's float type.
+    pub fn export(&self) -> M {
+        sync_running_state(&self.average);
+        let copy = detached_copy(&self.average);
+        match self.narrow {
+            Some(dtype) => copy.map(&mut Cast(|_| Some(dtype))),
+            None => copy,
+        }
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &EmaConfig {
+        &self.config
+    }
+
+    /// The number of updates made so far (calls of [`update`](Self::update) divided by `every`).
+    pub fn updates(&self) -> u64 {
+        self.calls.get() / self.config.every
+    }
+
+    /// The decay of the latest update, or of the first where none was made.
+    pub fn decay(&self) -> f64 {
+        self.config.decay.at(self.updates())
+    }
+}
+
+/// Takes a module's buffers over from another's.
+struct TakeBuffers<'a> {
+    statistics: Tensors,
+    buffers: &'a HashSet<String>,
+    path: Path,
+}
+
+impl ModuleMapper for TakeBuffers<'_> {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.enter(name);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.exit();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let path = self.path.joined();
+        if !self.buffers.contains(&path) {
+            return param;
+        }
+        let Some(value) = self.statistics.entries.get(&path).and_then(|entry| entry.tensor::<Tensor<D>>()) else {
+            return param;
+        };
+        param.map(|own| {
+            let dtype = own.dtype();
+            value.cast(dtype)
+        })
+    }
+}

@@ -1,0 +1,43 @@
+use burn::tensor::Shape;
+
+/// What can be wrong with an average's settings, or with the model it is asked to follow.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A decay is not a weight.
+    #[error("{field} is {value}: a decay must lie in [0, 1]")]
+    Decay {
+        /// The setting's name.
+        field: &'static str,
+        /// The value given.
+        value: f64,
+    },
+    /// A count that must be at least one is zero.
+    #[error("{field} is 0: it must be at least 1")]
+    Zero {
+        /// The setting's name.
+        field: &'static str,
+    },
+    /// The student holds a parameter that the average does not.
+    #[error("the student has a parameter `{path}` that the average lacks")]
+    Unknown {
+        /// The parameter's path in the module.
+        path: String,
+    },
+    /// The average holds a parameter that the student does not.
+    #[error("the student lacks the parameter `{path}` of the average")]
+    Missing {
+        /// The parameter's path in the module.
+        path: String,
+    },
+    /// A parameter has another shape in the student than in the average.
+    #[error("`{path}` has shape {student:?} in the student and {average:?} in the average")]
+    Shape {
+        /// The parameter's path in the module.
+        path: String,
+        /// Its shape in the student.
+        student: Shape,
+        /// Its shape in the average.
+        average: Shape,
+    },
+}

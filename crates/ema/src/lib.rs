@@ -1,0 +1,15 @@
+#![doc = include_str!("../README.md")]
+
+mod blend;
+mod count;
+mod decay;
+mod detach;
+mod ema;
+mod error;
+mod path;
+
+pub use count::StepCount;
+pub use decay::Decay;
+pub use detach::{detached_copy, sync_running_state};
+pub use ema::{Buffers, Ema, EmaConfig};
+pub use error::Error;

@@ -1,0 +1,250 @@
+//! The 13-layer convolutional network of Mean Teacher.
+
+use burn::{
+    config::Config,
+    module::Module,
+    nn::{
+        Dropout, DropoutConfig, GaussianNoise, GaussianNoiseConfig,
+        pool::{MaxPool2d, MaxPool2dConfig},
+    },
+    tensor::{Device, Tensor, assert_shape},
+};
+
+use crate::{
+    Encoder, ModelError, Normalization,
+    error::{
+        at_least_one, dropout_probability, negative_slope, new_value_weight, standard_deviation,
+    },
+    layers::{ConvUnit, ConvUnitConfig, global_average_pool},
+};
+
+/// Two poolings and a 3×3 kernel without padding leave one pixel of this many.
+const SMALLEST_SIDE: usize = 12;
+
+/// Configures a [`ConvNet13`].
+///
+/// | Name | Default | Purpose | Range |
+/// |---|---|---|---|
+/// | `in_channels` | 3 | channels of the images | ≥ 1 |
+/// | `width` | 128 | channels of the first block, and length of the features | ≥ 1 |
+/// | `input_noise` | 0.15 | standard deviation of the noise on the images, in their units | ≥ 0 |
+/// | `dropout` | 0.5 | probability of zeroing a value, after each pooling | [0, 1) |
+/// | `normalization` | `Batch` | how pre-activations are normalised | |
+/// | `momentum` | 0.1 | weight of the new batch in running statistics | [0, 1] |
+/// | `negative_slope` | 0.1 | slope of the rectifiers below 0 | [0, 1] |
+///
+/// The defaults are the paper's, but for batch normalisation in place of weight normalisation
+/// (the two do equally well in practice, and batch norm is faster and needs no initialisation
+/// batch). The original program, whose `momentum` is 0.001, is
+/// `.with_normalization(Normalization::WeightNormMeanOnly).with_momentum(0.001)`.
+#[derive(Config, Debug, PartialEq)]
+pub struct ConvNet13Config {
+    /// The number of channels of the images.
+    #[config(default = 3)]
+    pub in_channels: usize,
+    /// The number of channels of the first block; the others are multiples of it.
+    #[config(default = 128)]
+    pub width: usize,
+    /// The standard deviation of the Gaussian noise that training adds to the images, in the units
+    /// of the (normalised) images.
+    #[config(default = 0.15)]
+    pub input_noise: f64,
+    /// The probability with which dropout zeroes a value.
+    #[config(default = 0.5)]
+    pub dropout: f64,
+    /// How pre-activations are normalised.
+    #[config(default = "Normalization::Batch")]
+    pub normalization: Normalization,
+    /// The weight of the **new** batch in running statistics.
+    #[config(default = 0.1)]
+    pub momentum: f64,
+    /// The slope of the rectifiers below zero.
+    #[config(default = 0.1)]
+    pub negative_slope: f64,
+}
+
+/// The 13-layer network of Mean Teacher (Tarvainen & Valpola, arXiv 1703.01780, table 5), without
+/// its classification layer, which [`Classifier`](crate::Classifier) adds.
+///
+/// | Layer | With `width` 128, images 32×32 |
+/// |---|---|
+/// | noise | N(0, 0.15²) |
+/// | `block1` | 3 × convolution 3×3, 128 channels, padded |
+/// | pooling, dropout | maximum over 2×2; 0.5 |
+/// | `block2` | 3 × convolution 3×3, 256 channels, padded |
+/// | pooling, dropout | maximum over 2×2; 0.5 |
+/// | `block3` | convolution 3×3, 512 channels, not padded; 1×1, 256; 1×1, 128 |
+/// | pooling | mean over 6×6 |
+///
+/// Each convolution is followed by a normalisation and a leaky rectifier of slope 0.1. Any image
+/// of at least 12×12 pixels will do.
+///
+/// Should be created with [`ConvNet13Config`].
+#[derive(Module, Debug)]
+pub struct ConvNet13 {
+    /// Noise on the images.
+    pub noise: GaussianNoise,
+    /// Convolutions at full resolution.
+    pub block1: Vec<ConvUnit>,
+    /// Convolutions at half the resolution.
+    pub block2: Vec<ConvUnit>,
+    /// Convolutions at a quarter of the resolution.
+    pub block3: Vec<ConvUnit>,
+    /// Pooling after the first and the second block.
+    pub pool: MaxPool2d,
+    /// Dropout after the first pooling.
+    pub dropout1: Dropout,
+    /// Dropout after the second pooling.
+    pub dropout2: Dropout,
+    /// The number of channels of the images.
+    pub in_channels: usize,
+    /// The length of a feature vector.
+    pub width: usize,
+}
+
+impl ConvNet13Config {
+    /// Checks every field.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::OutOfRange`] names the first field outside its range.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        at_least_one("in_channels", self.in_channels)?;
+        at_least_one("width", self.width)?;
+        standard_deviation("input_noise", self.input_noise)?;
+        dropout_probability("dropout", self.dropout)?;
+        new_value_weight("momentum", self.momentum)?;
+        negative_slope("negative_slope", self.negative_slope)
+    }
+
+    /// Creates the network.
+    ///
+    /// # Errors
+    ///
+    /// As [`validate`](Self::validate).
+    pub fn try_init(&self, device: &Device) -> Result<ConvNet13, ModelError> {
+        self.validate()?;
+        let width = self.width;
+        let unit = |channels_in, channels_out, kernel_size, padding| {
+            ConvUnitConfig::new([channels_in, channels_out], kernel_size)
+                .with_padding(padding)
+                .with_normalization(self.normalization)
+                .with_momentum(self.momentum)
+                .with_negative_slope(self.negative_slope)
+                .init(device)
+        };
+        let dropout = DropoutConfig::new(self.dropout);
+        Ok(ConvNet13 {
+            noise: GaussianNoiseConfig::new(self.input_noise).init(),
+            block1: vec![
+                unit(self.in_channels, width, 3, 1),
+                unit(width, width, 3, 1),
+                unit(width, width, 3, 1),
+            ],
+            block2: vec![
+                unit(width, 2 * width, 3, 1),
+                unit(2 * width, 2 * width, 3, 1),
+                unit(2 * width, 2 * width, 3, 1),
+            ],
+            block3: vec![
+                unit(2 * width, 4 * width, 3, 0),
+                unit(4 * width, 2 * width, 1, 0),
+                unit(2 * width, width, 1, 0),
+            ],
+            pool: MaxPool2dConfig::new([2, 2]).init(),
+            dropout1: dropout.init(),
+            dropout2: dropout.init(),
+            in_channels: self.in_channels,
+            width,
+        })
+    }
+
+    /// Creates the network.
+    ///
+    /// # Panics
+    ///
+    /// Where [`try_init`](Self::try_init) returns an error.
+    pub fn init(&self, device: &Device) -> ConvNet13 {
+        self.try_init(device)
+            .unwrap_or_else(|error| panic!("{error}"))
+    }
+}
+
+impl Encoder for ConvNet13 {
+    /// # Panics
+    ///
+    /// If the images have another number of channels than configured or fewer than 12 pixels a
+    /// side.
+    fn features(&self, images: Tensor<4>) -> Tensor<2> {
+        self.check(&images);
+        let x = self.noise.forward(images);
+        let x = through(&self.block1, x); // [N, w, H, W]
+        let x = self.dropout1.forward(self.pool.forward(x)); // [N, w, H/2, W/2]
+        let x = through(&self.block2, x); // [N, 2w, H/2, W/2]
+        let x = self.dropout2.forward(self.pool.forward(x)); // [N, 2w, H/4, W/4]
+        let x = through(&self.block3, x); // [N, w, H/4 − 2, W/4 − 2]
+        global_average_pool(x) // [N, w]
+    }
+
+    fn feature_dim(&self) -> usize {
+        self.width
+    }
+}
+
+impl ConvNet13 {
+    /// Initialises weight-normalised layers from one batch, after which the pre-activations of
+    /// this batch have mean 0 and variance 1 in every channel (Salimans & Kingma,
+    /// arXiv 1602.07868, section 3).
+    ///
+    /// Noise and dropout follow the device of the images, as in [`Encoder::features`]: on an
+    /// autodiff device they are at work, as in the original program. With
+    /// [`Normalization::Batch`] there is nothing to initialise.
+    ///
+    /// Call it before training and before the teacher is cloned.
+    ///
+    /// # Shapes
+    ///
+    /// - `images`: `[N, C, H, W]`, a typical batch
+    ///
+    /// # Panics
+    ///
+    /// As [`features`](Encoder::features).
+    #[must_use]
+    pub fn init_from_batch(mut self, images: Tensor<4>) -> Self {
+        self.check(&images);
+        let x = self.noise.forward(images);
+        let x = initialise(&mut self.block1, x);
+        let x = self.dropout1.forward(self.pool.forward(x));
+        let x = initialise(&mut self.block2, x);
+        let x = self.dropout2.forward(self.pool.forward(x));
+        initialise(&mut self.block3, x);
+        self
+    }
+
+    fn check(&self, images: &Tensor<4>) {
+        let in_channels = self.in_channels;
+        assert_shape!(images, [_, in_channels, _, _]);
+        let [_, _, height, width] = images.dims();
+        assert!(
+            height >= SMALLEST_SIDE && width >= SMALLEST_SIDE,
+            "images are {height}×{width} pixels, but must be at least \
+             {SMALLEST_SIDE}×{SMALLEST_SIDE}"
+        );
+    }
+}
+
+fn through(units: &[ConvUnit], input: Tensor<4>) -> Tensor<4> {
+    units.iter().fold(input, |x, unit| unit.forward(x))
+}
+
+fn initialise(units: &mut Vec<ConvUnit>, input: Tensor<4>) -> Tensor<4> {
+    let mut x = input;
+    let mut initialised = Vec::with_capacity(units.len());
+    for unit in units.drain(..) {
+        let (unit, output) = unit.init_from_batch(x);
+        initialised.push(unit);
+        x = output;
+    }
+    *units = initialised;
+    x
+}

@@ -1,0 +1,51 @@
+//! What the methods ask of a network.
+
+use burn::{module::Module, tensor::Tensor};
+
+/// A network that turns images into feature vectors.
+///
+/// It is all that Mean Teacher and MoCo ask of a network, so that one's own takes two methods:
+///
+/// ```
+/// use burn::module::Module;
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use slowburn_models::{Classifier, ClassifierConfig, Encoder};
+///
+/// #[derive(Module, Debug)]
+/// struct Pixels {
+///     projection: Linear,
+/// }
+///
+/// impl Encoder for Pixels {
+///     fn features(&self, images: Tensor<4>) -> Tensor<2> {
+///         self.projection.forward(images.flatten(1, 3)) // [N, D]
+///     }
+///
+///     fn feature_dim(&self) -> usize {
+///         self.projection.weight.shape()[1]
+///     }
+/// }
+///
+/// let device = Device::flex();
+/// let encoder = Pixels { projection: LinearConfig::new(28 * 28, 16).init(&device) };
+/// let model: Classifier<Pixels> = ClassifierConfig::new(10).init(encoder, &device);
+/// let logits = model.forward(Tensor::zeros([4, 1, 28, 28], &device));
+/// assert_eq!(logits.class.dims(), [4, 10]);
+/// ```
+pub trait Encoder: Module {
+    /// Encodes a batch of images.
+    ///
+    /// Dropout, input noise and batch statistics are at work if the images are on an autodiff
+    /// device and the module has not been frozen; on a plain device the result is deterministic
+    /// and uses running statistics.
+    ///
+    /// # Shapes
+    ///
+    /// - `images`: `[N, C, H, W]`, normalised as the data set asks
+    /// - output: `[N, D]` with `D` = [`feature_dim`](Self::feature_dim)
+    fn features(&self, images: Tensor<4>) -> Tensor<2>;
+
+    /// The length `D` of a feature vector.
+    fn feature_dim(&self) -> usize;
+}

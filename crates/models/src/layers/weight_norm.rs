@@ -1,0 +1,109 @@
+//! Convolution with normalised weights.
+
+use burn::{
+    config::Config,
+    module::{Module, Param},
+    nn::Initializer,
+    tensor::{Device, Tensor, assert_shape, module::conv2d, ops::ConvOptions},
+};
+
+use crate::{ModelError, error::at_least_one};
+
+/// Configures a [`WeightNormConv2d`].
+///
+/// | Name | Default | Purpose | Range |
+/// |---|---|---|---|
+/// | `channels` | required | channels in, channels out | ≥ 1 |
+/// | `kernel_size` | required | side of the square kernel, in pixels | ≥ 1 |
+/// | `padding` | 0 | zeros on each side, in pixels | |
+#[derive(Config, Debug, PartialEq)]
+pub struct WeightNormConv2dConfig {
+    /// The number of channels of the input and of the output.
+    pub channels: [usize; 2],
+    /// The side of the square kernel, in pixels.
+    pub kernel_size: usize,
+    /// The zeros that are added on each side, in pixels.
+    #[config(default = 0)]
+    pub padding: usize,
+}
+
+/// A convolution whose kernels are given by their length and their direction:
+///
+/// `w = g · v / ‖v‖`, per output channel,
+///
+/// with `v` drawn from N(0, 0.05²) and `g` starting at 1. It has no bias, which is left to
+/// [`MeanOnlyBatchNorm`](super::MeanOnlyBatchNorm). Salimans & Kingma, *Weight normalization*,
+/// arXiv 1602.07868, equation 2.
+///
+/// Should be created with [`WeightNormConv2dConfig`].
+#[derive(Module, Debug)]
+pub struct WeightNormConv2d {
+    /// The kernels' directions, of any length: `[channels_out, channels_in, k, k]`.
+    pub v: Param<Tensor<4>>,
+    /// The kernels' lengths: `[channels_out]`.
+    pub g: Param<Tensor<1>>,
+    /// The zeros that are added on each side, in pixels.
+    pub padding: usize,
+}
+
+impl WeightNormConv2dConfig {
+    /// Checks every field.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::OutOfRange`] names the first field outside its range.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        at_least_one("channels[0]", self.channels[0])?;
+        at_least_one("channels[1]", self.channels[1])?;
+        at_least_one("kernel_size", self.kernel_size)
+    }
+
+    /// Creates the layer.
+    ///
+    /// # Panics
+    ///
+    /// If [`validate`](Self::validate) returns an error.
+    pub fn init(&self, device: &Device) -> WeightNormConv2d {
+        self.validate().unwrap_or_else(|error| panic!("{error}"));
+        let [channels_in, channels_out] = self.channels;
+        let shape = [channels_out, channels_in, self.kernel_size, self.kernel_size];
+        let directions = Initializer::Normal {
+            mean: 0.0,
+            std: 0.05,
+        };
+        WeightNormConv2d {
+            v: directions.init(shape, device),
+            g: Initializer::Ones.init([channels_out], device),
+            padding: self.padding,
+        }
+    }
+}
+
+impl WeightNormConv2d {
+    /// The kernels `g · v / ‖v‖`: `[channels_out, channels_in, k, k]`.
+    pub fn weight(&self) -> Tensor<4> {
+        let v = self.v.val();
+        let [channels_out, ..] = v.dims();
+        let length = v.clone().powi_scalar(2).sum_dims(&[1, 2, 3]).sqrt(); // [out, 1, 1, 1]
+        v * (self.g.val().reshape([channels_out, 1, 1, 1]) / length)
+    }
+
+    /// Convolves with stride 1.
+    ///
+    /// # Shapes
+    ///
+    /// - `input`: `[N, channels_in, H, W]`
+    /// - output: `[N, channels_out, H + 2·padding − k + 1, W + 2·padding − k + 1]`
+    ///
+    /// # Panics
+    ///
+    /// If the second axis is not `channels_in`.
+    pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        let weight = self.weight();
+        let [_, channels_in, ..] = weight.dims();
+        assert_shape!(input, [_, channels_in, _, _]);
+        let padding = [self.padding, self.padding];
+        let options = ConvOptions::new([1, 1], padding, [1, 1], 1);
+        conv2d(input, weight, None, options)
+    }
+}

@@ -1,0 +1,23 @@
+#![doc = include_str!("../README.md")]
+
+mod classifier;
+mod conv_net13;
+mod encoder;
+mod error;
+pub mod layers;
+mod parameters;
+mod resnet;
+mod small_conv_net;
+mod state_dict;
+mod wide_resnet;
+
+pub use classifier::{Classifier, ClassifierConfig, Logits};
+pub use conv_net13::{ConvNet13, ConvNet13Config};
+pub use encoder::Encoder;
+pub use error::ModelError;
+pub use layers::Normalization;
+pub use parameters::{ParameterInfo, num_learnable_params, parameters};
+pub use resnet::{BlockKind, ResNet, ResNetConfig, ResidualBlock, Stem};
+pub use small_conv_net::{SmallConvNet, SmallConvNetConfig};
+pub use state_dict::{StateDict, load_state_dict, state_dict};
+pub use wide_resnet::{ProjectionInput, WideBlock, WideResNet, WideResNetConfig};

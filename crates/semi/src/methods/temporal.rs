@@ -1,0 +1,134 @@
+use std::collections::HashSet;
+
+use burn::module::{Module, RunningState};
+use burn::tensor::activation::softmax;
+use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+use super::{SemiSupervised, Teacher};
+use crate::{Error, Objective, Predict, Targets};
+
+/// Temporal ensembling: the targets are an average of the student's own earlier predictions for each sample.
+///
+/// `Z_i ← α·Z_i + (1−α)·z_i`, target `Z_i / (1−α^t)`: z_i the prediction for sample i, t the number of predictions
+/// averaged so far (Laine & Aila, arXiv 1610.02242, algorithm 2). One forward pass a step instead of two.
+///
+/// Where ours differs: the average moves when a sample is seen, not at the end of the epoch, and t counts by sample;
+/// for samples seen once an epoch, as all unlabelled ones are, the two are the same. A sample that was never seen has
+/// no target, where the paper gives it zeros and relies on a weight of zero in the first epoch.
+pub type TemporalEnsemble<M> = SemiSupervised<M, PredictionBank>;
+
+/// Settings of [`TemporalEnsemble`].
+///
+/// | Name | Default | Purpose | Range |
+/// |---|---|---|---|
+/// | `objective` | [`Objective::default`] | the costs and their weights | |
+/// | `decay` | 0.6 | α, the weight of the old average | [0, 1) |
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TemporalConfig {
+    /// The costs and their weights.
+    pub objective: Objective,
+    /// α, the weight of the old average, in [0, 1).
+    pub decay: f64,
+}
+
+impl Default for TemporalConfig {
+    fn default() -> Self {
+        Self { objective: Objective::default(), decay: 0.6 }
+    }
+}
+
+impl TemporalConfig {
+    /// Temporal ensembling of this student over a data set of `samples` samples.
+    ///
+    /// # Errors
+    /// For settings out of range.
+    pub fn init<M: Predict>(
+        &self,
+        student: M,
+        samples: usize,
+        classes: usize,
+        device: &Device,
+    ) -> Result<TemporalEnsemble<M>, Error> {
+        // Below 1, in the positive form: at 1 the average never leaves zero and the correction divides by zero.
+        Error::unless((0.0..1.0).contains(&self.decay), "decay", self.decay, "in [0, 1)")?;
+        let bank = PredictionBank::new(samples, classes, self.decay, device);
+        SemiSupervised::new(student, bank, self.objective.clone(), device)
+    }
+}
+
+/// The averaged predictions of each sample.
+///
+/// Behind Burn's `RunningState`, as batch norm's statistics are: a step sees the module by reference, and the record
+/// must hold the bank.
+#[derive(Module, Debug)]
+pub struct PredictionBank {
+    average: RunningState<Tensor<2>>,
+    seen: RunningState<Tensor<1>>,
+    decay: f64,
+}
+
+impl PredictionBank {
+    /// An empty bank.
+    pub fn new(samples: usize, classes: usize, decay: f64, device: &Device) -> Self {
+        let device = device.clone().without_autodiff();
+        Self {
+            average: RunningState::new(Tensor::zeros([samples, classes], &device)),
+            seen: RunningState::new(Tensor::zeros([samples], &device)),
+            decay,
+        }
+    }
+
+    /// The corrected averages `Z_i / (1−α^t)` of some samples, and 1 for those that have one.
+    ///
+    /// # Shapes
+    /// - output: `[samples.len(), classes]` and `[samples.len()]`
+    pub fn targets(&self, samples: &[usize]) -> (Tensor<2>, Tensor<1>) {
+        let average = self.average.value_sync();
+        let rows = rows(samples, &average.device());
+        let seen = self.seen.value_sync().select(0, rows.clone()); // [batch]
+        let known = seen.clone().greater_elem(0.0).float();
+        // 1 − α^t, and 1 for samples never seen, whose average is zero anyway.
+        let correction = seen.mul_scalar(self.decay.ln()).exp().neg() + 1.0;
+        let correction = correction * known.clone() + (known.clone().neg() + 1.0);
+        (average.select(0, rows) / correction.unsqueeze_dim(1), known)
+    }
+
+    /// Averages new predictions in: probabilities `[samples.len(), classes]`. Of a sample that a batch holds twice,
+    /// the first prediction counts.
+    pub fn update(&self, predictions: Tensor<2>, samples: &[usize]) {
+        let mut met = HashSet::new();
+        let first: Vec<usize> = (0..samples.len()).filter(|&row| met.insert(samples[row])).collect();
+        let distinct: Vec<usize> = first.iter().map(|&row| samples[row]).collect();
+
+        let average = self.average.value_sync();
+        let device = average.device();
+        let at = rows(&distinct, &device);
+        let predictions = predictions.without_autodiff().select(0, rows(&first, &device));
+        let change = (predictions - average.clone().select(0, at.clone())).mul_scalar(1.0 - self.decay);
+        self.average.update(average.select_assign(0, at.clone(), change, IndexingUpdateOp::Add));
+        let ones = Tensor::ones([distinct.len()], &device);
+        self.seen.update(self.seen.value_sync().select_assign(0, at, ones, IndexingUpdateOp::Add));
+    }
+}
+
+fn rows(indices: &[usize], device: &Device) -> Tensor<1, Int> {
+    let indices: Vec<i32> = indices.iter().map(|&index| index as i32).collect();
+    let length = indices.len();
+    Tensor::from_data(TensorData::new(indices, [length]), device)
+}
+
+impl<M: Predict> Teacher<M> for PredictionBank {
+    fn targets(&self, student: &M, _view: M::Input, samples: &[usize]) -> Option<Targets> {
+        let (probabilities, known) = self.targets(samples);
+        let autodiff = student.devices().iter().any(Device::is_autodiff);
+        Some(match autodiff {
+            true => Targets { probabilities: probabilities.autodiff(), known: Some(known.autodiff()) },
+            false => Targets { probabilities, known: Some(known) },
+        })
+    }
+
+    fn observe(&self, prediction: &Tensor<2>, samples: &[usize]) {
+        self.update(softmax(prediction.clone().detach(), 1), samples);
+    }
+}

@@ -1,0 +1,243 @@
+use burn::tensor::activation::softmax;
+use burn::tensor::{Int, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+use crate::costs::{logit_distance, masked_cross_entropy, softmax_kl, softmax_mse};
+use crate::{Error, Logits, Ramp};
+
+/// How far the student's prediction is from the teacher's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Consistency {
+    /// [`softmax_mse`]: squared error of probabilities, divided by the number of classes.
+    #[default]
+    Mse,
+    /// [`softmax_kl`]: Kullback-Leibler divergence, summed over classes.
+    Kl,
+}
+
+/// What a sum over samples is divided by.
+///
+/// With [`Minibatch`](Self::Minibatch), the original's choice, the class cost of a batch with few labels is small:
+/// the consistency weight counts `batch / labelled` times as much as its number says. Comparing weights between
+/// libraries needs that factor, which [`Objective::effective_weight`] gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reduction {
+    /// The number of samples in the whole minibatch, labelled or not.
+    #[default]
+    Minibatch,
+    /// The number of samples that the cost is about: the labelled ones, or those with a target.
+    Selected,
+}
+
+/// The cost that a student minimises:
+///
+/// `J = class + w(t)·consistency + logit_distance·distance`, with `w(t) = weight·ramp_up(t)·ramp_down(t)`.
+///
+/// The class cost is the cross entropy of the labelled samples, the consistency cost compares the student with its
+/// teacher's targets (arXiv 1703.01780, eq. 1), the distance ties two heads together where the network has them.
+///
+/// | Name | Default | Purpose | Range |
+/// |---|---|---|---|
+/// | `consistency` | `Mse` | the cost between predictions | |
+/// | `weight` | 10 | its weight at full strength | ≥ 0, finite |
+/// | `ramp_up` | constant | factor of the weight by step | |
+/// | `ramp_down` | constant | another factor of the weight by step | |
+/// | `threshold` | none | leave out samples whose highest teacher probability is below it | [0, 1] |
+/// | `consistency_on_labeled` | true | whether labelled samples have a consistency cost too | |
+/// | `logit_distance` | 0.01 | weight of the distance between two heads | ≥ 0, finite |
+/// | `class_reduction` | `Minibatch` | what the class cost is divided by | |
+/// | `consistency_reduction` | `Minibatch` | what the consistency cost is divided by | |
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Objective {
+    /// The cost between the two predictions.
+    pub consistency: Consistency,
+    /// The consistency cost's weight, λ, at full strength.
+    pub weight: f64,
+    /// A factor of the weight, by step.
+    pub ramp_up: Ramp,
+    /// Another factor of the weight, by step.
+    pub ramp_down: Ramp,
+    /// Samples whose highest teacher probability is lower have no consistency cost.
+    pub threshold: Option<f64>,
+    /// Whether labelled samples have a consistency cost too.
+    pub consistency_on_labeled: bool,
+    /// Weight of the squared distance between the logits of two heads.
+    pub logit_distance: f64,
+    /// What the class cost is divided by.
+    pub class_reduction: Reduction,
+    /// What the consistency cost is divided by.
+    pub consistency_reduction: Reduction,
+}
+
+impl Default for Objective {
+    fn default() -> Self {
+        Self {
+            consistency: Consistency::Mse,
+            weight: 10.0,
+            ramp_up: Ramp::Constant,
+            ramp_down: Ramp::Constant,
+            threshold: None,
+            consistency_on_labeled: true,
+            logit_distance: 0.01,
+            class_reduction: Reduction::Minibatch,
+            consistency_reduction: Reduction::Minibatch,
+        }
+    }
+}
+
+/// What the student should predict for a batch.
+#[derive(Debug, Clone)]
+pub struct Targets {
+    /// Class probabilities, `[batch, classes]`.
+    pub probabilities: Tensor<2>,
+    /// 1 for rows that have a target, 0 for others, `[batch]`; absent where all have one.
+    pub known: Option<Tensor<1>>,
+}
+
+impl Targets {
+    /// Targets for every row from a teacher's logits, without a way for gradients to reach it.
+    pub fn from_logits(logits: Tensor<2>) -> Self {
+        Self { probabilities: softmax(logits.detach(), 1), known: None }
+    }
+}
+
+/// The costs of one batch. Tensors stay on the device until they are read.
+#[derive(Debug, Clone)]
+pub struct Losses {
+    /// What is minimised, `[1]`.
+    pub total: Tensor<1>,
+    /// The class cost, `[1]`.
+    pub class: Tensor<1>,
+    /// The consistency cost before its weight, `[1]`; zero where the method has no targets.
+    pub consistency: Tensor<1>,
+    /// The distance between two heads before its weight, `[1]`; zero where there is one head.
+    pub logit_distance: Tensor<1>,
+    /// The consistency weight `w(t)` of this step; 0 where the method has no targets.
+    pub weight: f64,
+}
+
+impl Objective {
+    /// The consistency weight `w(t)` at `step`, counted from 0.
+    pub fn weight_at(&self, step: u64) -> f64 {
+        self.weight * self.ramp_up.at(step) * self.ramp_down.at(step)
+    }
+
+    /// The weight as it counts against a class cost averaged over labelled samples: λ divided by the labelled
+    /// fraction of a batch where the class cost is divided by the whole batch, and by the share of samples with a
+    /// consistency cost where that is averaged over them (REFERENCE §4.2).
+    pub fn effective_weight(&self, labeled: usize, batch: usize) -> f64 {
+        let fraction = labeled as f64 / batch as f64;
+        match self.class_reduction {
+            Reduction::Minibatch => self.weight / fraction,
+            Reduction::Selected => self.weight,
+        }
+    }
+
+    /// Checks every setting.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`], which names the setting, its value and its range.
+    pub fn validate(&self) -> Result<(), Error> {
+        let weight = |field, value: f64| {
+            Error::unless((0.0..f64::INFINITY).contains(&value), field, value, "finite and at least 0")
+        };
+        weight("weight", self.weight)?;
+        weight("logit_distance", self.logit_distance)?;
+        if let Some(value) = self.threshold {
+            Error::unless((0.0..=1.0).contains(&value), "threshold", value, "in [0, 1]")?;
+        }
+        self.ramp_up.validate()?;
+        self.ramp_down.validate()
+    }
+
+    /// The costs of a batch at `step`.
+    ///
+    /// # Shapes
+    /// - `student`: logits `[batch, classes]` of one head or two
+    /// - `targets`: probabilities `[batch, classes]`, or none for supervised training
+    /// - `labels`: one entry for each row
+    ///
+    /// # Panics
+    /// If shapes differ or a label is not a class of the logits.
+    pub fn losses(&self, student: Logits, targets: Option<Targets>, labels: &[Option<usize>], step: u64) -> Losses {
+        let [batch, classes] = student.class.dims();
+        assert_eq!(batch, labels.len(), "one label or none for each of the {batch} rows");
+        let device = student.class.device();
+        let labeled = labels.iter().filter(|label| label.is_some()).count();
+        let marks: Vec<f32> = labels.iter().map(|label| f32::from(u8::from(label.is_some()))).collect();
+        let marks = Tensor::<1>::from_data(TensorData::new(marks, [batch]), &device).cast(student.class.dtype());
+
+        let class = self.class_cost(student.class.clone(), labels, marks.clone(), labeled);
+        let mut total = class.clone();
+
+        let distance = match &student.consistency {
+            Some(second) => logit_distance(student.class.clone(), second.clone()).mean(),
+            None => class.zeros_like(),
+        };
+        if student.consistency.is_some() {
+            total = total + distance.clone().mul_scalar(self.logit_distance);
+        }
+
+        let mut weight = 0.0;
+        let consistency = match targets {
+            Some(targets) => {
+                assert_eq!(targets.probabilities.dims(), [batch, classes], "targets and logits must have one shape");
+                weight = self.weight_at(step);
+                // The first head classifies and the second follows the teacher, so that the two demands on the
+                // student can differ (arXiv 1703.01780, §B.3). The teacher's target is that of its first head.
+                let follower = student.consistency.unwrap_or(student.class);
+                let cost = self.consistency_cost(follower, targets, marks, labeled);
+                total = total + cost.clone().mul_scalar(weight);
+                cost
+            }
+            None => class.zeros_like(),
+        };
+        Losses { total, class, consistency, logit_distance: distance, weight }
+    }
+
+    fn class_cost(&self, logits: Tensor<2>, labels: &[Option<usize>], marks: Tensor<1>, labeled: usize) -> Tensor<1> {
+        let [batch, classes] = logits.dims();
+        let indices: Vec<i32> = labels
+            .iter()
+            .map(|label| {
+                let label = label.unwrap_or(0);
+                assert!(label < classes, "label {label} is not one of the {classes} classes of the logits");
+                label as i32
+            })
+            .collect();
+        let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [batch]), &logits.device());
+        let divisor = match self.class_reduction {
+            Reduction::Minibatch => batch,
+            Reduction::Selected => labeled.max(1),
+        };
+        masked_cross_entropy(logits, indices, marks).sum().div_scalar(divisor as f64)
+    }
+
+    fn consistency_cost(&self, student: Tensor<2>, targets: Targets, labeled: Tensor<1>, labels: usize) -> Tensor<1> {
+        let [batch, _] = student.dims();
+        let mut cost = match self.consistency {
+            Consistency::Mse => softmax_mse(student, targets.probabilities.clone()),
+            Consistency::Kl => softmax_kl(student, targets.probabilities.clone()),
+        }; // [batch]
+        if let Some(threshold) = self.threshold {
+            let confidence = targets.probabilities.detach().max_dim(1).squeeze_dim::<1>(1);
+            let confident = confidence.greater_equal_elem(threshold).float().cast(cost.dtype());
+            cost = cost * confident;
+        }
+        if let Some(known) = targets.known {
+            cost = cost * known;
+        }
+        let mut selected = batch;
+        if !self.consistency_on_labeled {
+            cost = cost * (labeled.neg() + 1.0);
+            selected -= labels;
+        }
+        let divisor = match self.consistency_reduction {
+            Reduction::Minibatch => batch,
+            Reduction::Selected => selected.max(1),
+        };
+        cost.sum().div_scalar(divisor as f64)
+    }
+}

@@ -1,0 +1,156 @@
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+
+/// A factor in [0, 1] that rises or falls with the step: a pure function of the global step, counted from 0.
+///
+/// | Variant | Factor at step t |
+/// |---|---|
+/// | [`Constant`](Self::Constant) | 1 |
+/// | [`SigmoidUp`](Self::SigmoidUp) | `exp(−5·(1−t/length)²)`, then 1 |
+/// | [`LinearUp`](Self::LinearUp) | `t/length`, then 1 |
+/// | [`SigmoidDown`](Self::SigmoidDown) | 1 until `total−length`, then `exp(−12.5·(1−(total−t)/length)²)` |
+/// | [`CosineDown`](Self::CosineDown) | `(cos(π·t/length)+1)/2`, then 0 |
+/// | [`CosineFraction`](Self::CosineFraction) | `cos(fraction·π·t/length)`, held after `length` |
+///
+/// The sigmoid shapes are Laine & Aila's (arXiv 1610.02242, §A), which Mean Teacher uses (arXiv 1703.01780, §B):
+/// the rise starts at e⁻⁵ = 0.0067, not at 0. `CosineDown` with a length beyond the end of training is Mean Teacher's
+/// on residual networks; `CosineFraction` with 7/16 is FixMatch's (arXiv 2001.07685).
+///
+/// Lengths are in steps. The originals' PyTorch half ramps by whole epochs; ramps here are per step.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ramp {
+    /// No ramp.
+    #[default]
+    Constant,
+    /// A rise with the shape of half a bell; length 0 is no ramp.
+    SigmoidUp {
+        /// Steps until the factor is 1.
+        length: u64,
+    },
+    /// A straight rise from 0; length 0 is no ramp.
+    LinearUp {
+        /// Steps until the factor is 1.
+        length: u64,
+    },
+    /// A fall with the shape of half a bell at the end of training; length 0 is no ramp.
+    SigmoidDown {
+        /// Steps of the whole training.
+        total: u64,
+        /// Steps of the fall, at the end.
+        length: u64,
+    },
+    /// Half a cosine from 1 to 0.
+    CosineDown {
+        /// Steps until the factor is 0: at least 1.
+        length: u64,
+    },
+    /// The first part of a cosine: from 1 to `cos(fraction·π)`.
+    CosineFraction {
+        /// Steps of the part: at least 1.
+        length: u64,
+        /// The part, in units of π: in [0, 0.5].
+        fraction: f64,
+    },
+}
+
+impl Ramp {
+    /// The factor at `step`, counted from 0.
+    pub fn at(&self, step: u64) -> f64 {
+        let t = step as f64;
+        let share = |length: u64| (t / length as f64).min(1.0);
+        match *self {
+            Self::Constant | Self::SigmoidUp { length: 0 } | Self::LinearUp { length: 0 } => 1.0,
+            Self::SigmoidUp { length } => (-5.0 * (1.0 - share(length)).powi(2)).exp(),
+            Self::LinearUp { length } => share(length),
+            Self::SigmoidDown { length: 0, .. } => 1.0,
+            Self::SigmoidDown { total, length } => {
+                let left = (total as f64 - t).clamp(0.0, length as f64) / length as f64;
+                (-12.5 * (1.0 - left).powi(2)).exp()
+            }
+            Self::CosineDown { length } => ((std::f64::consts::PI * share(length)).cos() + 1.0) / 2.0,
+            Self::CosineFraction { length, fraction } => (fraction * std::f64::consts::PI * share(length)).cos(),
+        }
+    }
+
+    /// Checks lengths and fractions.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] for a cosine of length 0 or a fraction outside [0, 0.5], NaN included.
+    pub fn validate(&self) -> Result<(), Error> {
+        match *self {
+            Self::CosineDown { length } | Self::CosineFraction { length, .. } if length == 0 => {
+                Err(Error::OutOfRange { field: "length", value: 0.0, range: "at least 1 step" })
+            }
+            Self::CosineFraction { fraction, .. } => {
+                Error::unless((0.0..=0.5).contains(&fraction), "fraction", fraction, "in [0, 0.5]")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::fmt::Display for Ramp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match *self {
+            Self::Constant => write!(f, "constant"),
+            Self::SigmoidUp { length } => write!(f, "sigmoid ramp-up over {length} steps"),
+            Self::LinearUp { length } => write!(f, "linear ramp-up over {length} steps"),
+            Self::SigmoidDown { total, length } => {
+                write!(f, "sigmoid ramp-down over the last {length} of {total} steps")
+            }
+            Self::CosineDown { length } => write!(f, "cosine to 0 at step {length}"),
+            Self::CosineFraction { length, fraction } => {
+                write!(f, "cos({fraction:.4}·π·t/{length})")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sigmoid_rises_from_e_to_the_minus_five() {
+        let ramp = Ramp::SigmoidUp { length: 80 };
+        assert_eq!(ramp.at(0), (-5.0f64).exp());
+        assert!((ramp.at(40) - (-1.25f64).exp()).abs() < 1e-15);
+        assert_eq!([ramp.at(80), ramp.at(81)], [1.0, 1.0]);
+    }
+
+    #[test]
+    fn the_sigmoid_falls_at_the_end_only() {
+        let ramp = Ramp::SigmoidDown { total: 100, length: 20 };
+        assert_eq!([ramp.at(0), ramp.at(80)], [1.0, 1.0]);
+        assert!((ramp.at(90) - (-12.5f64 * 0.25).exp()).abs() < 1e-15);
+        assert_eq!([ramp.at(100), ramp.at(200)], [(-12.5f64).exp(); 2]);
+    }
+
+    #[test]
+    fn length_zero_is_no_ramp_and_never_divides_by_zero() {
+        for ramp in
+            [Ramp::SigmoidUp { length: 0 }, Ramp::LinearUp { length: 0 }, Ramp::SigmoidDown { total: 10, length: 0 }]
+        {
+            assert_eq!([ramp.at(0), ramp.at(10), ramp.at(20)], [1.0; 3]);
+        }
+        assert!(Ramp::CosineDown { length: 0 }.validate().is_err());
+    }
+
+    #[test]
+    fn cosines_reach_their_ends() {
+        assert_eq!(Ramp::CosineDown { length: 10 }.at(0), 1.0);
+        assert!(Ramp::CosineDown { length: 10 }.at(10).abs() < 1e-15);
+        // FixMatch's learning rate ends at 0.195 of its start.
+        let fixmatch = Ramp::CosineFraction { length: 10, fraction: 7.0 / 16.0 };
+        assert!((fixmatch.at(10) - 0.19509).abs() < 1e-5);
+        assert!(Ramp::CosineFraction { length: 10, fraction: f64::NAN }.validate().is_err());
+    }
+
+    #[test]
+    fn mean_teachers_cosine_stops_at_five_percent() {
+        // 180 epochs of a fall that would end at 210 (REFERENCE §2.2).
+        assert!((Ramp::CosineDown { length: 210 }.at(180) - 0.0495).abs() < 1e-4);
+    }
+}
