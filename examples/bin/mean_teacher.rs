@@ -1,1 +1,81 @@
-fn main() {}
+//! Mean Teacher on images: few labels, many images without one. See `--help`.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Result;
+use clap::Parser;
+use slowburn_examples::cli::{Cli, preset_list};
+use slowburn_examples::recipe::Recipe;
+use slowburn_examples::report::{self, Report};
+use slowburn_examples::run::{Checkpoint, RunFolder};
+use slowburn_examples::training::{Plan, Session};
+use slowburn_examples::{data, device};
+
+fn main() -> Result<()> {
+    let cli = Cli::parse();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).without_time().with_target(false).init();
+    if cli.preset.as_deref() == Some("list") {
+        print!("{}", preset_list());
+        return Ok(());
+    }
+    match &cli.resume {
+        Some(folder) => resume(&cli, folder.clone()),
+        None => start(&cli),
+    }
+}
+
+/// Everything that can be wrong is found out before the run folder is made.
+fn start(cli: &Cli) -> Result<()> {
+    let recipe = cli.recipe()?;
+    let out = cli.out.clone().unwrap_or_else(|| default_folder(&recipe));
+    RunFolder::check_free(&out)?;
+    let device = device::parse(&recipe.device)?.autodiff();
+    let data = data::load(&recipe.data)?;
+    recipe.views.validate_for(data.image_size())?;
+    let plan = Plan::new(&recipe, &data)?;
+    let folder = RunFolder::create(&out, &recipe, &data.fingerprint())?;
+    let session = Session { recipe: &recipe, data: &data, plan: &plan, device, folder: &folder };
+    finish(cli, &session, None)
+}
+
+fn resume(cli: &Cli, path: PathBuf) -> Result<()> {
+    let (folder, run) = RunFolder::open(&path)?;
+    let recipe = cli.recipe_on(&run)?;
+    let device = device::parse(&recipe.device)?.autodiff();
+    let data = data::load(&recipe.data)?;
+    folder.check_same(&recipe, &data.fingerprint())?;
+    let plan = Plan::new(&recipe, &data)?;
+    let session = Session { recipe: &recipe, data: &data, plan: &plan, device, folder: &folder };
+    finish(cli, &session, folder.latest()?)
+}
+
+fn finish(cli: &Cli, session: &Session<'_>, checkpoint: Option<Checkpoint>) -> Result<()> {
+    print!("{}", report::active_terms(session.recipe, session.plan, session.data));
+    println!("{:<18} {}\n", "run", session.folder.path().display());
+    let (summary, progress) = {
+        let mut report = choose_report(cli);
+        session.run(checkpoint, report.as_mut())?
+    };
+    report::draw_curves(&progress.metrics, session.folder.path())?;
+    session.folder.write_summary(&summary)?;
+    println!("\n{}", report::final_table(&summary));
+    println!("{}", session.folder.path().display());
+    Ok(())
+}
+
+fn choose_report(cli: &Cli) -> Box<dyn Report> {
+    #[cfg(feature = "tui")]
+    if !cli.plain && std::io::stdout().is_terminal() {
+        return Box::new(report::Dashboard::default());
+    }
+    #[cfg(not(feature = "tui"))]
+    let _ = (cli.plain, std::io::stdout().is_terminal());
+    Box::new(report::Lines::default())
+}
+
+fn default_folder(recipe: &Recipe) -> PathBuf {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    PathBuf::from("runs").join(format!("{}-{seconds}", recipe.method))
+}

@@ -1,1 +1,10 @@
-//! Parts shared by the example programs.
+//! Parts shared by the example programs: data, recipes, the training loop, the run folder and its reports.
+
+pub mod cli;
+pub mod data;
+pub mod device;
+pub mod network;
+pub mod recipe;
+pub mod report;
+pub mod run;
+pub mod training;

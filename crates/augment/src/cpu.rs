@@ -21,10 +21,7 @@ impl Pipeline {
         self.check_view(view, size)?;
         let expected = self.output_size(size).values();
         if out.len() != expected {
-            return Err(Error::OutputLength {
-                expected,
-                found: out.len(),
-            });
+            return Err(Error::OutputLength { expected, found: out.len() });
         }
         self.apply_valid(view, image, out);
         Ok(())
@@ -40,10 +37,7 @@ impl Pipeline {
     /// [`Error::BatchSizes`] if the images differ in size.
     pub fn apply_batch(&self, images: &[Image<'_>], views: &[View]) -> Result<Vec<f32>, Error> {
         if images.len() != views.len() {
-            return Err(Error::BatchLength {
-                images: images.len(),
-                views: views.len(),
-            });
+            return Err(Error::BatchLength { images: images.len(), views: views.len() });
         }
         let Some(first) = images.first() else {
             return Ok(Vec::new());
@@ -52,11 +46,7 @@ impl Pipeline {
         self.validate_for(size)?;
         for (index, (image, view)) in images.iter().zip(views).enumerate() {
             if image.size() != size {
-                return Err(Error::BatchSizes {
-                    index,
-                    expected: size,
-                    found: image.size(),
-                });
+                return Err(Error::BatchSizes { index, expected: size, found: image.size() });
             }
             self.check_view(view, size)?;
         }
@@ -93,9 +83,7 @@ impl Pipeline {
 
 /// Bytes in H×W×C to values of [0, 1] in C×H×W, each from the place `map` says.
 fn convert(image: Image<'_>, map: &SourceMap, out: &mut [f32]) {
-    let ImageSize {
-        width, channels, ..
-    } = image.size();
+    let ImageSize { width, channels, .. } = image.size();
     let pixels = image.pixels();
     for (channel, plane) in out.chunks_exact_mut(map.rows.len() * width).enumerate() {
         for (&row, line) in map.rows.iter().zip(plane.chunks_exact_mut(width)) {
@@ -125,13 +113,7 @@ fn rearrange(size: ImageSize, map: &SourceMap, values: &mut [f32]) {
 }
 
 /// An operation that leaves pixels in their place.
-fn change_values(
-    operation: &Operation,
-    drawn: &Drawn,
-    view: &View,
-    size: ImageSize,
-    values: &mut [f32],
-) {
+fn change_values(operation: &Operation, drawn: &Drawn, view: &View, size: ImageSize, values: &mut [f32]) {
     match (operation, drawn) {
         (Operation::GaussianNoise { std }, Drawn::GaussianNoise { stream }) => {
             for (value, noise) in values.iter_mut().zip(noise(view.key, *stream)) {
@@ -156,11 +138,7 @@ fn change_values(
 fn standardize(epsilon: f32, values: &mut [f32]) {
     let count = values.len() as f64;
     let mean = values.iter().map(|x| f64::from(*x)).sum::<f64>() / count;
-    let variance = values
-        .iter()
-        .map(|x| (f64::from(*x) - mean).powi(2))
-        .sum::<f64>()
-        / count;
+    let variance = values.iter().map(|x| (f64::from(*x) - mean).powi(2)).sum::<f64>() / count;
     let std = (variance + f64::from(epsilon)).sqrt();
     for value in values {
         *value = ((f64::from(*value) - mean) / std) as f32;

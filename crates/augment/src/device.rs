@@ -24,10 +24,7 @@ impl Pipeline {
     pub fn apply_on_device(&self, batch: Tensor<4>, views: &[View]) -> Result<Tensor<4>, Error> {
         let [count, channels, height, width] = batch.dims();
         if count != views.len() {
-            return Err(Error::BatchLength {
-                images: count,
-                views: views.len(),
-            });
+            return Err(Error::BatchLength { images: count, views: views.len() });
         }
         if count == 0 {
             return Ok(batch);
@@ -65,10 +62,7 @@ fn gather(batch: Tensor<4>, maps: Option<Vec<SourceMap>>) -> Tensor<4> {
     let [count, channels, height, width] = batch.dims();
     let device = batch.device();
     let axis = |of: fn(&SourceMap) -> &[usize], shape: [usize; 3]| {
-        let places: Vec<i32> = maps
-            .iter()
-            .flat_map(|map| of(map).iter().map(|place| *place as i32))
-            .collect();
+        let places: Vec<i32> = maps.iter().flat_map(|map| of(map).iter().map(|place| *place as i32)).collect();
         Tensor::<3, Int>::from_data(TensorData::new(places, shape), &device)
     };
     let rows = axis(|map| &map.rows, [count, height, 1]);
@@ -76,36 +70,21 @@ fn gather(batch: Tensor<4>, maps: Option<Vec<SourceMap>>) -> Tensor<4> {
     let places = (rows * width as i64 + columns) // [batch, height, width]
         .reshape([count, 1, height * width])
         .expand([count, channels, height * width]);
-    batch
-        .reshape([count, channels, height * width])
-        .gather(2, places)
-        .reshape([count, channels, height, width])
+    batch.reshape([count, channels, height * width]).gather(2, places).reshape([count, channels, height, width])
 }
 
 /// An operation that leaves pixels in their place.
-fn change_values(
-    operation: &Operation,
-    position: usize,
-    batch: Tensor<4>,
-    views: &[View],
-) -> Tensor<4> {
+fn change_values(operation: &Operation, position: usize, batch: Tensor<4>, views: &[View]) -> Tensor<4> {
     let [count, channels, height, width] = batch.dims();
     let like_batch = |values: Vec<f32>, shape: [usize; 4]| {
-        Tensor::<4>::from_data(
-            TensorData::new(values, shape),
-            (&batch.device(), batch.dtype()),
-        )
+        Tensor::<4>::from_data(TensorData::new(values, shape), (&batch.device(), batch.dtype()))
     };
     match operation {
         Operation::GaussianNoise { std } => {
             let mut values = Vec::with_capacity(count * channels * height * width);
             for view in views {
                 if let Drawn::GaussianNoise { stream } = view.drawn[position] {
-                    values.extend(
-                        noise(view.key, stream)
-                            .take(channels * height * width)
-                            .map(|noise| std * noise),
-                    );
+                    values.extend(noise(view.key, stream).take(channels * height * width).map(|noise| std * noise));
                 }
             }
             let noise = like_batch(values, [count, channels, height, width]);

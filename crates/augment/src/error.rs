@@ -5,9 +5,7 @@ use crate::ImageSize;
 #[non_exhaustive]
 pub enum Error {
     /// A parameter of an operation is outside its range.
-    #[error(
-        "operation {position} ({operation}) of the pipeline: {field} is {value}, allowed: {allowed}"
-    )]
+    #[error("operation {position} ({operation}) of the pipeline: {field} is {value}, allowed: {allowed}")]
     InvalidParameter {
         /// Position of the operation in the pipeline, from 0.
         position: usize,

@@ -13,10 +13,7 @@ pub(crate) struct SourceMap {
 impl SourceMap {
     /// Every pixel comes from its own place.
     pub(crate) fn identity(size: ImageSize) -> Self {
-        Self {
-            rows: (0..size.height).collect(),
-            columns: (0..size.width).collect(),
-        }
+        Self { rows: (0..size.height).collect(), columns: (0..size.width).collect() }
     }
 
     /// Appends a movement to those already in the map. What moves no pixel changes nothing.
@@ -40,17 +37,12 @@ impl SourceMap {
 
 /// Whether the operation behind `drawn` only moves pixels.
 pub(crate) fn moves_pixels(drawn: &Drawn) -> bool {
-    matches!(
-        drawn,
-        Drawn::HorizontalFlip { .. } | Drawn::Translate { .. }
-    )
+    matches!(drawn, Drawn::HorizontalFlip { .. } | Drawn::Translate { .. })
 }
 
 /// The axis moved by `shift`, its uncovered end filled by reflection.
 fn shifted(axis: &[usize], shift: i32) -> Vec<usize> {
-    (0..axis.len())
-        .map(|to| axis[reflect(to as i64 - i64::from(shift), axis.len())])
-        .collect()
+    (0..axis.len()).map(|to| axis[reflect(to as i64 - i64::from(shift), axis.len())]).collect()
 }
 
 /// The place in `0..length` that `place` mirrors at the first or last place, which is not repeated:

@@ -18,11 +18,7 @@ pub struct ImageSize {
 impl ImageSize {
     /// A size of `height` rows and `width` columns of `channels` values.
     pub fn new(height: usize, width: usize, channels: usize) -> Self {
-        Self {
-            height,
-            width,
-            channels,
-        }
+        Self { height, width, channels }
     }
 
     /// Number of values: height · width · channels.
@@ -56,10 +52,7 @@ impl<'a> Image<'a> {
             return Err(Error::EmptyImage { size });
         }
         if pixels.len() != size.values() {
-            return Err(Error::PixelCount {
-                size,
-                found: pixels.len(),
-            });
+            return Err(Error::PixelCount { size, found: pixels.len() });
         }
         Ok(Self { size, pixels })
     }
@@ -77,9 +70,7 @@ impl<'a> Image<'a> {
 
 impl fmt::Debug for Image<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Image")
-            .field("size", &self.size)
-            .finish_non_exhaustive()
+        f.debug_struct("Image").field("size", &self.size).finish_non_exhaustive()
     }
 }
 
@@ -91,10 +82,7 @@ mod tests {
     fn the_bytes_must_fill_the_size() {
         let size = ImageSize::new(2, 3, 3);
         assert_eq!(Image::new(size, &[0; 18]).unwrap().pixels().len(), 18);
-        assert_eq!(
-            Image::new(size, &[0; 17]),
-            Err(Error::PixelCount { size, found: 17 })
-        );
+        assert_eq!(Image::new(size, &[0; 17]), Err(Error::PixelCount { size, found: 17 }));
         let empty = ImageSize::new(0, 3, 3);
         assert_eq!(Image::new(empty, &[]), Err(Error::EmptyImage { size: empty }));
     }

@@ -26,10 +26,7 @@ impl Key {
     /// how much one operation consumes never changes what another one draws.
     pub(crate) fn stream(&self, stream: u64) -> ChaCha8Rng {
         let mut bytes = [0; 32];
-        for (chunk, number) in bytes
-            .chunks_exact_mut(8)
-            .zip([self.seed, self.epoch, self.sample, self.view])
-        {
+        for (chunk, number) in bytes.chunks_exact_mut(8).zip([self.seed, self.epoch, self.sample, self.view]) {
             chunk.copy_from_slice(&number.to_le_bytes());
         }
         let mut generator = ChaCha8Rng::from_seed(bytes);
@@ -45,27 +42,15 @@ mod tests {
 
     #[test]
     fn every_number_of_the_key_matters() {
-        let key = Key {
-            seed: 1,
-            epoch: 2,
-            sample: 3,
-            view: 4,
-        };
+        let key = Key { seed: 1, epoch: 2, sample: 3, view: 4 };
         let others = [
             Key { seed: 9, ..key },
             Key { epoch: 9, ..key },
             Key { sample: 9, ..key },
             Key { view: 9, ..key },
             // The same numbers in other places, and a high byte.
-            Key {
-                seed: 2,
-                epoch: 1,
-                ..key
-            },
-            Key {
-                view: 4 | 1 << 63,
-                ..key
-            },
+            Key { seed: 2, epoch: 1, ..key },
+            Key { view: 4 | 1 << 63, ..key },
         ];
         let first = key.stream(0).next_u64();
         assert_eq!(first, key.stream(0).next_u64());

@@ -1,4 +1,6 @@
 #![doc = include_str!("../README.md")]
+// In tests an unwrap is an assertion.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod cpu;
 mod device;

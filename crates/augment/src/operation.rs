@@ -71,9 +71,7 @@ impl Operation {
     /// Whether two views of one image may differ in this operation.
     pub fn is_random(&self) -> bool {
         match self {
-            Self::HorizontalFlip { .. } | Self::Translate { .. } | Self::GaussianNoise { .. } => {
-                true
-            }
+            Self::HorizontalFlip { .. } | Self::Translate { .. } | Self::GaussianNoise { .. } => true,
             Self::Normalize { .. } | Self::Standardize { .. } => false,
         }
     }
@@ -84,13 +82,7 @@ impl Operation {
             if valid {
                 return Ok(());
             }
-            Err(Error::InvalidParameter {
-                position,
-                operation: self.name(),
-                field,
-                value,
-                allowed,
-            })
+            Err(Error::InvalidParameter { position, operation: self.name(), field, value, allowed })
         };
         match self {
             Self::HorizontalFlip { probability } => check(
@@ -101,19 +93,11 @@ impl Operation {
             ),
             // Any number is allowed until the size of the image is known.
             Self::Translate { .. } => Ok(()),
-            Self::GaussianNoise { std } => check(
-                std.is_finite() && *std >= 0.0,
-                "std".into(),
-                std.to_string(),
-                "a finite number ≥ 0".into(),
-            ),
+            Self::GaussianNoise { std } => {
+                check(std.is_finite() && *std >= 0.0, "std".into(), std.to_string(), "a finite number ≥ 0".into())
+            }
             Self::Normalize { mean, std } => {
-                check(
-                    !mean.is_empty(),
-                    "mean".into(),
-                    "empty".into(),
-                    "one value per channel".into(),
-                )?;
+                check(!mean.is_empty(), "mean".into(), "empty".into(), "one value per channel".into())?;
                 check(
                     std.len() == mean.len(),
                     "std".into(),
@@ -121,12 +105,7 @@ impl Operation {
                     format!("as many values as mean has ({})", mean.len()),
                 )?;
                 for (channel, value) in mean.iter().enumerate() {
-                    check(
-                        value.is_finite(),
-                        format!("mean[{channel}]"),
-                        value.to_string(),
-                        "a finite number".into(),
-                    )?;
+                    check(value.is_finite(), format!("mean[{channel}]"), value.to_string(), "a finite number".into())?;
                 }
                 for (channel, value) in std.iter().enumerate() {
                     check(
@@ -152,11 +131,9 @@ impl Operation {
         self.validate(position)?;
         match self {
             Self::Translate { max_pixels } => check_shift(position, *max_pixels as usize, size),
-            Self::Normalize { mean, .. } if mean.len() != size.channels => Err(Error::Channels {
-                position,
-                expected: mean.len(),
-                size,
-            }),
+            Self::Normalize { mean, .. } if mean.len() != size.channels => {
+                Err(Error::Channels { position, expected: mean.len(), size })
+            }
             _ => Ok(()),
         }
     }
@@ -168,12 +145,7 @@ pub(crate) fn check_shift(position: usize, pixels: usize, size: ImageSize) -> Re
     if pixels < side {
         return Ok(());
     }
-    Err(Error::TranslateTooFar {
-        position,
-        pixels,
-        size,
-        allowed: side.saturating_sub(1),
-    })
+    Err(Error::TranslateTooFar { position, pixels, size, allowed: side.saturating_sub(1) })
 }
 
 impl fmt::Display for Operation {
@@ -198,9 +170,7 @@ mod tests {
     fn refused(operation: Operation) -> Option<String> {
         match operation.validate(3) {
             Ok(()) => None,
-            Err(Error::InvalidParameter {
-                position, field, ..
-            }) => {
+            Err(Error::InvalidParameter { position, field, .. }) => {
                 assert_eq!(position, 3);
                 Some(field)
             }
@@ -214,10 +184,7 @@ mod tests {
             assert_eq!(refused(Operation::HorizontalFlip { probability }), None);
         }
         for probability in [-0.1, 1.1, f32::NAN, f32::INFINITY] {
-            assert_eq!(
-                refused(Operation::HorizontalFlip { probability }).as_deref(),
-                Some("probability")
-            );
+            assert_eq!(refused(Operation::HorizontalFlip { probability }).as_deref(), Some("probability"));
         }
     }
 
@@ -226,26 +193,16 @@ mod tests {
         assert_eq!(refused(Operation::GaussianNoise { std: 0.0 }), None);
         assert_eq!(refused(Operation::Standardize { epsilon: 1e-12 }), None);
         for value in [-0.1, f32::NAN, f32::INFINITY] {
-            assert_eq!(
-                refused(Operation::GaussianNoise { std: value }).as_deref(),
-                Some("std")
-            );
-            assert_eq!(
-                refused(Operation::Standardize { epsilon: value }).as_deref(),
-                Some("epsilon")
-            );
+            assert_eq!(refused(Operation::GaussianNoise { std: value }).as_deref(), Some("std"));
+            assert_eq!(refused(Operation::Standardize { epsilon: value }).as_deref(), Some("epsilon"));
         }
         assert!(refused(Operation::Standardize { epsilon: 0.0 }).is_some());
     }
 
     #[test]
     fn normalisation_needs_equally_many_finite_means_and_positive_stds() {
-        let field = |mean: &[f32], std: &[f32]| {
-            refused(Operation::Normalize {
-                mean: mean.to_vec(),
-                std: std.to_vec(),
-            })
-        };
+        let field =
+            |mean: &[f32], std: &[f32]| refused(Operation::Normalize { mean: mean.to_vec(), std: std.to_vec() });
         assert_eq!(field(&[0.5], &[0.2]), None);
         assert_eq!(field(&[], &[]).as_deref(), Some("mean"));
         assert_eq!(field(&[0.5], &[0.2, 0.2]).as_deref(), Some("std"));

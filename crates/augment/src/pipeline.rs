@@ -25,10 +25,7 @@ impl Pipeline {
     ///
     /// [`Error::InvalidParameter`] for the first value outside its range.
     pub fn new(name: impl Into<String>, operations: Vec<Operation>) -> Result<Self, Error> {
-        let pipeline = Self {
-            name: name.into(),
-            operations,
-        };
+        let pipeline = Self { name: name.into(), operations };
         pipeline.validate()?;
         Ok(pipeline)
     }
@@ -73,12 +70,7 @@ impl Pipeline {
             Some(_) => self.name.clone(),
             None => format!("{}{EVALUATION}", self.name),
         };
-        let operations = self
-            .operations
-            .iter()
-            .filter(|operation| !operation.is_random())
-            .cloned()
-            .collect();
+        let operations = self.operations.iter().filter(|operation| !operation.is_random()).cloned().collect();
         Self { name, operations }
     }
 }
@@ -128,10 +120,7 @@ mod tests {
     fn the_position_of_a_bad_operation_is_named() {
         let error = Pipeline::new(
             "bad",
-            vec![
-                Operation::HorizontalFlip { probability: 0.5 },
-                Operation::GaussianNoise { std: f32::NAN },
-            ],
+            vec![Operation::HorizontalFlip { probability: 0.5 }, Operation::GaussianNoise { std: f32::NAN }],
         )
         .unwrap_err();
         assert!(matches!(error, Error::InvalidParameter { position: 1, .. }), "{error}");

@@ -9,10 +9,7 @@ use crate::{Operation, Pipeline};
 /// CIFAR-10 as Mean Teacher's PyTorch code has it, for 32×32 RGB: translate by up to 4 pixels, flip, normalise by
 /// the data set's statistics. No noise.
 pub fn mean_teacher_cifar() -> Pipeline {
-    pipeline(
-        "mean_teacher_cifar",
-        vec![translate(4), flip(), normalize(CIFAR_MEAN, CIFAR_STD)],
-    )
+    pipeline("mean_teacher_cifar", vec![translate(4), flip(), normalize(CIFAR_MEAN, CIFAR_STD)])
 }
 
 /// CIFAR-10 as Mean Teacher's TensorFlow code has it, for 32×32 RGB: flip, translate by up to 2 pixels.
@@ -22,10 +19,7 @@ pub fn mean_teacher_cifar() -> Pipeline {
 /// of each network, whitened units: give the network such a layer, or push [`Operation::GaussianNoise`] with std 0.15
 /// onto `operations`, never both.
 pub fn mean_teacher_cifar_tf() -> Pipeline {
-    pipeline(
-        "mean_teacher_cifar_tf",
-        vec![flip(), translate(2), normalize(CIFAR_MEAN, CIFAR_STD)],
-    )
+    pipeline("mean_teacher_cifar_tf", vec![flip(), translate(2), normalize(CIFAR_MEAN, CIFAR_STD)])
 }
 
 /// SVHN as Mean Teacher's TensorFlow code has it, for 32×32 RGB: standardise each image, translate by up to
@@ -43,46 +37,26 @@ pub fn mean_teacher_svhn() -> Pipeline {
 
 /// Fashion-MNIST, 28×28 grey: translate by up to 2 pixels, flip, normalise by the data set's statistics.
 pub fn fashion() -> Pipeline {
-    pipeline(
-        "fashion",
-        vec![translate(2), flip(), normalize([0.2860], [0.3530])],
-    )
+    pipeline("fashion", vec![translate(2), flip(), normalize([0.2860], [0.3530])])
 }
 
 /// USB's weak view of CIFAR-10, for 32×32 RGB: a crop of 32 from reflection padding of 4 (a shift by up to 4), flip,
 /// normalise by the statistics of **ImageNet**, as USB does.
 pub fn usb_weak_cifar() -> Pipeline {
-    pipeline(
-        "usb_weak_cifar",
-        vec![
-            translate(4),
-            flip(),
-            normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
-        ],
-    )
+    pipeline("usb_weak_cifar", vec![translate(4), flip(), normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])])
 }
 
 /// USB's weak view of SVHN, for 32×32 RGB: as [`usb_weak_cifar`] with SVHN's statistics. USB flips digits, so this
 /// does; remove the operation for other work.
 pub fn usb_weak_svhn() -> Pipeline {
-    pipeline(
-        "usb_weak_svhn",
-        vec![
-            translate(4),
-            flip(),
-            normalize([0.4380, 0.4440, 0.4730], [0.1751, 0.1771, 0.1744]),
-        ],
-    )
+    pipeline("usb_weak_svhn", vec![translate(4), flip(), normalize([0.4380, 0.4440, 0.4730], [0.1751, 0.1771, 0.1744])])
 }
 
 const CIFAR_MEAN: [f32; 3] = [0.4914, 0.4822, 0.4465];
 const CIFAR_STD: [f32; 3] = [0.2470, 0.2435, 0.2616];
 
 fn pipeline(name: &str, operations: Vec<Operation>) -> Pipeline {
-    Pipeline {
-        name: name.to_owned(),
-        operations,
-    }
+    Pipeline { name: name.to_owned(), operations }
 }
 
 fn translate(max_pixels: u32) -> Operation {
@@ -94,10 +68,7 @@ fn flip() -> Operation {
 }
 
 fn normalize<const C: usize>(mean: [f32; C], std: [f32; C]) -> Operation {
-    Operation::Normalize {
-        mean: mean.to_vec(),
-        std: std.to_vec(),
-    }
+    Operation::Normalize { mean: mean.to_vec(), std: std.to_vec() }
 }
 
 #[cfg(test)]
@@ -108,13 +79,9 @@ mod tests {
     #[test]
     fn every_preset_fits_its_images() {
         let rgb = ImageSize::new(32, 32, 3);
-        for pipeline in [
-            mean_teacher_cifar(),
-            mean_teacher_cifar_tf(),
-            mean_teacher_svhn(),
-            usb_weak_cifar(),
-            usb_weak_svhn(),
-        ] {
+        for pipeline in
+            [mean_teacher_cifar(), mean_teacher_cifar_tf(), mean_teacher_svhn(), usb_weak_cifar(), usb_weak_svhn()]
+        {
             pipeline.validate_for(rgb).unwrap();
         }
         fashion().validate_for(ImageSize::new(28, 28, 1)).unwrap();
@@ -123,10 +90,7 @@ mod tests {
     #[test]
     fn svhn_is_never_flipped_by_mean_teacher() {
         let flips = |pipeline: Pipeline| {
-            pipeline
-                .operations
-                .iter()
-                .any(|operation| matches!(operation, Operation::HorizontalFlip { .. }))
+            pipeline.operations.iter().any(|operation| matches!(operation, Operation::HorizontalFlip { .. }))
         };
         assert!(!flips(mean_teacher_svhn()));
         assert!(flips(usb_weak_svhn()));

@@ -78,10 +78,7 @@ impl Pipeline {
 
     /// Checks that `view` can be applied to an image of `size` by this pipeline.
     pub(crate) fn check_view(&self, view: &View, size: ImageSize) -> Result<(), Error> {
-        let foreign = |reason| Error::ForeignView {
-            pipeline: self.name.clone(),
-            reason,
-        };
+        let foreign = |reason| Error::ForeignView { pipeline: self.name.clone(), reason };
         if view.drawn.len() != self.operations.len() {
             return Err(foreign(format!(
                 "it has {} entries, the pipeline {} operations",
@@ -93,10 +90,7 @@ impl Pipeline {
             let matches = match (operation, drawn) {
                 (Operation::HorizontalFlip { .. }, Drawn::HorizontalFlip { .. })
                 | (Operation::GaussianNoise { .. }, Drawn::GaussianNoise { .. })
-                | (
-                    Operation::Normalize { .. } | Operation::Standardize { .. },
-                    Drawn::Deterministic,
-                ) => true,
+                | (Operation::Normalize { .. } | Operation::Standardize { .. }, Drawn::Deterministic) => true,
                 (Operation::Translate { .. }, Drawn::Translate { dx, dy }) => {
                     let shift = dx.unsigned_abs().max(dy.unsigned_abs());
                     check_shift(position, shift as usize, size)?;
@@ -105,10 +99,7 @@ impl Pipeline {
                 _ => false,
             };
             if !matches {
-                return Err(foreign(format!(
-                    "operation {position} is {}, the view has {drawn:?}",
-                    operation.name()
-                )));
+                return Err(foreign(format!("operation {position} is {}, the view has {drawn:?}", operation.name())));
             }
         }
         Ok(())
@@ -118,16 +109,14 @@ impl Pipeline {
 fn draw_one(operation: &Operation, key: Key, position: u64) -> Drawn {
     let mut generator = key.stream(2 * position);
     match operation {
-        Operation::HorizontalFlip { probability } => Drawn::HorizontalFlip {
-            flip: generator.random_bool(f64::from(*probability)),
-        },
+        Operation::HorizontalFlip { probability } => {
+            Drawn::HorizontalFlip { flip: generator.random_bool(f64::from(*probability)) }
+        }
         Operation::Translate { max_pixels } => Drawn::Translate {
             dx: draw_shift(&mut generator, *max_pixels),
             dy: draw_shift(&mut generator, *max_pixels),
         },
-        Operation::GaussianNoise { .. } => Drawn::GaussianNoise {
-            stream: 2 * position + 1,
-        },
+        Operation::GaussianNoise { .. } => Drawn::GaussianNoise { stream: 2 * position + 1 },
         Operation::Normalize { .. } | Operation::Standardize { .. } => Drawn::Deterministic,
     }
 }
@@ -157,16 +146,8 @@ impl fmt::Display for Drawn {
 
 impl fmt::Display for View {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Key {
-            seed,
-            epoch,
-            sample,
-            view,
-        } = self.key;
-        write!(
-            f,
-            "view {view} of sample {sample} in epoch {epoch} of seed {seed}:"
-        )?;
+        let Key { seed, epoch, sample, view } = self.key;
+        write!(f, "view {view} of sample {sample} in epoch {epoch} of seed {seed}:")?;
         for (position, drawn) in self.drawn.iter().enumerate() {
             let separator = if position == 0 { " " } else { ", " };
             write!(f, "{separator}{drawn}")?;

@@ -32,7 +32,7 @@ pub struct ClassifierConfig {
 ///
 /// Mean Teacher's residual networks have two heads: the classification cost reaches the first,
 /// the consistency cost the second, and a cost on the distance of their logits ties them loosely
-/// together (Tarvainen & Valpola, arXiv 1703.01780, appendix B.3).
+/// together (Tarvainen & Valpola, arXiv 1703.01780).
 ///
 /// Should be created with [`ClassifierConfig`].
 #[derive(Module, Debug)]
@@ -71,11 +71,7 @@ impl ClassifierConfig {
     /// # Errors
     ///
     /// As [`validate`](Self::validate), and if the encoder's features have no dimension.
-    pub fn try_init<E: Encoder + Module>(
-        &self,
-        encoder: E,
-        device: &Device,
-    ) -> Result<Classifier<E>, ModelError> {
+    pub fn try_init<E: Encoder>(&self, encoder: E, device: &Device) -> Result<Classifier<E>, ModelError> {
         self.validate()?;
         let dim = encoder.feature_dim();
         in_range("feature_dim", dim as f64, dim >= 1, "at least 1")?;
@@ -92,13 +88,12 @@ impl ClassifierConfig {
     /// # Panics
     ///
     /// Where [`try_init`](Self::try_init) returns an error.
-    pub fn init<E: Encoder + Module>(&self, encoder: E, device: &Device) -> Classifier<E> {
-        self.try_init(encoder, device)
-            .unwrap_or_else(|error| panic!("{error}"))
+    pub fn init<E: Encoder>(&self, encoder: E, device: &Device) -> Classifier<E> {
+        self.try_init(encoder, device).unwrap_or_else(|error| panic!("{error}"))
     }
 }
 
-impl<E: Encoder + Module> Classifier<E> {
+impl<E: Encoder> Classifier<E> {
     /// The logits of a batch of images.
     ///
     /// # Shapes
@@ -123,10 +118,7 @@ impl<E: Encoder + Module> Classifier<E> {
         let dim = self.encoder.feature_dim();
         assert_shape!(features, [_, dim]);
         Logits {
-            consistency: self
-                .fc_consistency
-                .as_ref()
-                .map(|head| head.forward(features.clone())),
+            consistency: self.fc_consistency.as_ref().map(|head| head.forward(features.clone())),
             class: self.fc.forward(features),
         }
     }

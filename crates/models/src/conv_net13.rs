@@ -12,9 +12,7 @@ use burn::{
 
 use crate::{
     Encoder, ModelError, Normalization,
-    error::{
-        at_least_one, dropout_probability, negative_slope, new_value_weight, standard_deviation,
-    },
+    error::{at_least_one, dropout_probability, negative_slope, new_value_weight, standard_deviation},
     layers::{ConvUnit, ConvUnitConfig, global_average_pool},
 };
 
@@ -33,10 +31,11 @@ const SMALLEST_SIDE: usize = 12;
 /// | `momentum` | 0.1 | weight of the new batch in running statistics | [0, 1] |
 /// | `negative_slope` | 0.1 | slope of the rectifiers below 0 | [0, 1] |
 ///
-/// The defaults are the paper's, but for batch normalisation in place of weight normalisation
-/// (the two do equally well in practice, and batch norm is faster and needs no initialisation
-/// batch). The original program, whose `momentum` is 0.001, is
-/// `.with_normalization(Normalization::WeightNormMeanOnly).with_momentum(0.001)`.
+/// The defaults are the paper's, but for batch normalisation in place of weight normalisation,
+/// because it needs no initialisation batch. The original program's network is
+/// `.with_normalization(Normalization::WeightNormMeanOnly).with_momentum(0.001)` followed by
+/// [`ConvNet13::init_from_batch`]; its classification layers are weight-normalised too, where
+/// [`Classifier`](crate::Classifier)'s are plain.
 #[derive(Config, Debug, PartialEq)]
 pub struct ConvNet13Config {
     /// The number of channels of the images.
@@ -136,11 +135,7 @@ impl ConvNet13Config {
         let dropout = DropoutConfig::new(self.dropout);
         Ok(ConvNet13 {
             noise: GaussianNoiseConfig::new(self.input_noise).init(),
-            block1: vec![
-                unit(self.in_channels, width, 3, 1),
-                unit(width, width, 3, 1),
-                unit(width, width, 3, 1),
-            ],
+            block1: vec![unit(self.in_channels, width, 3, 1), unit(width, width, 3, 1), unit(width, width, 3, 1)],
             block2: vec![
                 unit(width, 2 * width, 3, 1),
                 unit(2 * width, 2 * width, 3, 1),
@@ -165,8 +160,7 @@ impl ConvNet13Config {
     ///
     /// Where [`try_init`](Self::try_init) returns an error.
     pub fn init(&self, device: &Device) -> ConvNet13 {
-        self.try_init(device)
-            .unwrap_or_else(|error| panic!("{error}"))
+        self.try_init(device).unwrap_or_else(|error| panic!("{error}"))
     }
 }
 

@@ -1,10 +1,14 @@
 //! What the methods ask of a network.
 
-use burn::{module::Module, tensor::Tensor};
+use burn::{
+    module::{Module, ModuleDisplay},
+    tensor::Tensor,
+};
 
 /// A network that turns images into feature vectors.
 ///
-/// It is all that Mean Teacher and MoCo ask of a network, so that one's own takes two methods:
+/// It is all that Mean Teacher and MoCo ask of a network, so that one's own takes two methods (`#[derive(Module)]`
+/// provides the rest):
 ///
 /// ```
 /// use burn::module::Module;
@@ -33,7 +37,7 @@ use burn::{module::Module, tensor::Tensor};
 /// let logits = model.forward(Tensor::zeros([4, 1, 28, 28], &device));
 /// assert_eq!(logits.class.dims(), [4, 10]);
 /// ```
-pub trait Encoder: Module {
+pub trait Encoder: Module + ModuleDisplay {
     /// Encodes a batch of images.
     ///
     /// Dropout, input noise and batch statistics are at work if the images are on an autodiff

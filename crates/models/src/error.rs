@@ -71,19 +71,6 @@ pub(crate) fn negative_slope(field: &'static str, value: f64) -> Result<(), Mode
 }
 
 /// `valid` is stated in the positive form, so that NaN fails it.
-pub(crate) fn in_range(
-    field: &'static str,
-    value: f64,
-    valid: bool,
-    allowed: &'static str,
-) -> Result<(), ModelError> {
-    if valid {
-        Ok(())
-    } else {
-        Err(ModelError::OutOfRange {
-            field,
-            value,
-            allowed,
-        })
-    }
+pub(crate) fn in_range(field: &'static str, value: f64, valid: bool, allowed: &'static str) -> Result<(), ModelError> {
+    if valid { Ok(()) } else { Err(ModelError::OutOfRange { field, value, allowed }) }
 }

@@ -99,8 +99,7 @@ pub(crate) struct Location {
 
 impl Location {
     pub(crate) fn enter(&mut self, name: &str, container_type: &str) {
-        self.stack
-            .push((name.to_string(), container_type.to_string()));
+        self.stack.push((name.to_string(), container_type.to_string()));
     }
 
     pub(crate) fn exit(&mut self) {

@@ -51,19 +51,14 @@ pub fn load_state_dict<M: Module>(module: M, state: &StateDict) -> Result<M, Mod
     // Statistics of a last forward pass would otherwise overwrite the loaded ones at the next:
     // `valid()` makes Burn store them now.
     drop(module.valid());
-    let mut writer = Writer {
-        location: Location::default(),
-        values,
-    };
+    let mut writer = Writer { location: Location::default(), values };
     Ok(module.map(&mut writer))
 }
 
 /// The entry of `parameter`, in Burn's layout.
 fn read(parameter: &ParameterInfo, state: &StateDict) -> Result<TensorData, ModelError> {
     let name = || parameter.name.clone();
-    let data = state
-        .get(&parameter.name)
-        .ok_or_else(|| ModelError::MissingWeight { name: name() })?;
+    let data = state.get(&parameter.name).ok_or_else(|| ModelError::MissingWeight { name: name() })?;
     if data.shape().as_slice() != parameter.shape {
         return Err(ModelError::ShapeMismatch {
             name: name(),
@@ -111,8 +106,7 @@ impl ModuleVisitor for Reader {
             true => tensor.transpose(),
             false => tensor,
         };
-        self.state
-            .insert(parameter.name, tensor.into_data().convert::<f32>());
+        self.state.insert(parameter.name, tensor.into_data().convert::<f32>());
     }
 }
 

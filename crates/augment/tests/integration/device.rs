@@ -11,31 +11,18 @@ const BATCH: usize = 33;
 fn difference(pipeline: &Pipeline, size: ImageSize) -> f32 {
     let device = Device::flex();
     let pixels: Vec<Vec<u8>> = (0..BATCH as u32).map(|seed| bytes(size, seed)).collect();
-    let images: Vec<Image<'_>> = pixels
-        .iter()
-        .map(|pixels| Image::new(size, pixels).unwrap())
-        .collect();
+    let images: Vec<Image<'_>> = pixels.iter().map(|pixels| Image::new(size, pixels).unwrap()).collect();
     let keys: Vec<Key> = (0..BATCH as u64).map(key).collect();
     let views = pipeline.draw_batch(&keys, size).unwrap();
     let cpu = pipeline.apply_batch(&images, &views).unwrap();
 
-    let raw: Vec<f32> = pixels
-        .iter()
-        .flatten()
-        .map(|byte| f32::from(*byte) / 255.0)
-        .collect();
+    let raw: Vec<f32> = pixels.iter().flatten().map(|byte| f32::from(*byte) / 255.0).collect();
     let shape = [BATCH, size.height, size.width, size.channels];
     let batch = Tensor::<4>::from_data(TensorData::new(raw, shape), &device).permute([0, 3, 1, 2]);
     let on_device = pipeline.apply_on_device(batch, &views).unwrap();
-    assert_eq!(
-        on_device.dims(),
-        [BATCH, size.channels, size.height, size.width]
-    );
+    assert_eq!(on_device.dims(), [BATCH, size.channels, size.height, size.width]);
     let on_device = on_device.into_data().try_to_vec::<f32>().unwrap();
-    cpu.iter()
-        .zip(&on_device)
-        .map(|(a, b)| (a - b).abs())
-        .fold(0.0, f32::max)
+    cpu.iter().zip(&on_device).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
 #[test]
@@ -72,10 +59,7 @@ fn mixed_orders_agree_to_1e6() {
         translate.clone(),
         Operation::GaussianNoise { std: 0.15 },
         flip,
-        Operation::Normalize {
-            mean: vec![0.4, 0.5],
-            std: vec![0.3, 0.2],
-        },
+        Operation::Normalize { mean: vec![0.4, 0.5], std: vec![0.3, 0.2] },
         Operation::GaussianNoise { std: 0.1 },
         translate,
     ]);

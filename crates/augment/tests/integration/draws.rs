@@ -4,11 +4,7 @@ use slowburn_augment::{Drawn, Image, ImageSize, Key, Operation, Pipeline, View, 
 
 use crate::{bytes, key, pipeline};
 
-const SIZE: ImageSize = ImageSize {
-    height: 12,
-    width: 10,
-    channels: 3,
-};
+const SIZE: ImageSize = ImageSize { height: 12, width: 10, channels: 3 };
 
 /// Every operation there is.
 fn all() -> Pipeline {
@@ -16,29 +12,18 @@ fn all() -> Pipeline {
         Operation::Translate { max_pixels: 4 },
         Operation::HorizontalFlip { probability: 0.5 },
         Operation::GaussianNoise { std: 0.15 },
-        Operation::Normalize {
-            mean: vec![0.4914, 0.4822, 0.4465],
-            std: vec![0.247, 0.2435, 0.2616],
-        },
+        Operation::Normalize { mean: vec![0.4914, 0.4822, 0.4465], std: vec![0.247, 0.2435, 0.2616] },
         Operation::Standardize { epsilon: 1e-12 },
     ])
 }
 
 #[test]
 fn pipelines_and_views_survive_json() {
-    for pipeline in [
-        all(),
-        presets::fashion(),
-        presets::mean_teacher_svhn(),
-        pipeline(vec![]),
-    ] {
+    for pipeline in [all(), presets::fashion(), presets::mean_teacher_svhn(), pipeline(vec![])] {
         let text = serde_json::to_string(&pipeline).unwrap();
         assert_eq!(serde_json::from_str::<Pipeline>(&text).unwrap(), pipeline);
     }
-    let key = Key {
-        seed: u64::MAX,
-        ..key(5)
-    };
+    let key = Key { seed: u64::MAX, ..key(5) };
     let view = all().draw(key, SIZE).unwrap();
     let text = serde_json::to_string(&view).unwrap();
     assert_eq!(serde_json::from_str::<View>(&text).unwrap(), view);
@@ -86,10 +71,7 @@ fn an_operation_draws_the_same_whatever_comes_after_it() {
     let mut shorter = all();
     shorter.operations.truncate(2);
     let view = all().draw(key(3), SIZE).unwrap();
-    assert_eq!(
-        shorter.draw(key(3), SIZE).unwrap().drawn,
-        view.drawn[..2]
-    );
+    assert_eq!(shorter.draw(key(3), SIZE).unwrap().drawn, view.drawn[..2]);
 }
 
 #[test]
@@ -106,12 +88,7 @@ fn neither_the_order_of_a_batch_nor_the_threads_matter() {
     };
 
     let first = batch(&forward);
-    let reversed: Vec<f32> = batch(&backward)
-        .chunks_exact(SIZE.values())
-        .rev()
-        .flatten()
-        .copied()
-        .collect();
+    let reversed: Vec<f32> = batch(&backward).chunks_exact(SIZE.values()).rev().flatten().copied().collect();
     assert_eq!(first, reversed);
 
     // One by one, on this thread.
@@ -125,9 +102,7 @@ fn neither_the_order_of_a_batch_nor_the_threads_matter() {
 
 #[test]
 fn two_views_of_a_sample_differ() {
-    let views: Vec<View> = (0..50)
-        .map(|view| all().draw(Key { view, ..key(0) }, SIZE).unwrap())
-        .collect();
+    let views: Vec<View> = (0..50).map(|view| all().draw(Key { view, ..key(0) }, SIZE).unwrap()).collect();
     let shifts = |view: &View| match view.drawn[0] {
         Drawn::Translate { dx, dy } => (dx, dy),
         _ => unreachable!(),

@@ -45,23 +45,14 @@ fn shift_flip_and_normalisation_are_torchvisions() {
     for view in &fixture.views {
         let (dx, dy, flip) = (view.dx, view.dy, view.flip);
         let mut steps = vec![
-            (
-                Operation::Translate { max_pixels: 4 },
-                Drawn::Translate { dx, dy },
-            ),
-            (
-                Operation::HorizontalFlip { probability: 0.5 },
-                Drawn::HorizontalFlip { flip },
-            ),
+            (Operation::Translate { max_pixels: 4 }, Drawn::Translate { dx, dy }),
+            (Operation::HorizontalFlip { probability: 0.5 }, Drawn::HorizontalFlip { flip }),
         ];
         if view.order == "flip_translate" {
             steps.reverse();
         }
         steps.push((
-            Operation::Normalize {
-                mean: fixture.mean.clone(),
-                std: fixture.std.clone(),
-            },
+            Operation::Normalize { mean: fixture.mean.clone(), std: fixture.std.clone() },
             Drawn::Deterministic,
         ));
         let (operations, drawn) = steps.into_iter().unzip();
@@ -77,11 +68,7 @@ fn standardisation_is_torchs_layer_norm() {
     let fixture = read();
     let size = ImageSize::new(fixture.height, fixture.width, fixture.channels);
     let image = Image::new(size, &fixture.pixels).unwrap();
-    let ours = apply(
-        vec![Operation::Standardize { epsilon: 1e-12 }],
-        vec![Drawn::Deterministic],
-        image,
-    );
+    let ours = apply(vec![Operation::Standardize { epsilon: 1e-12 }], vec![Drawn::Deterministic], image);
     // PyTorch sums 126 values in f32.
     assert_close(&ours, &fixture.standardized, 2e-6, "layer norm");
 }

@@ -1,5 +1,8 @@
 //! Integration tests.
 
+// In tests an unwrap is an assertion.
+#![allow(clippy::unwrap_used)]
+
 mod device;
 mod draws;
 mod errors;
@@ -11,12 +14,7 @@ use slowburn_augment::{Drawn, Image, ImageSize, Key, Operation, Pipeline, View};
 
 /// Key of sample `sample` of seed 1.
 fn key(sample: u64) -> Key {
-    Key {
-        seed: 1,
-        epoch: 2,
-        sample,
-        view: 3,
-    }
+    Key { seed: 1, epoch: 2, sample, view: 3 }
 }
 
 /// A pipeline of `operations`.

@@ -9,10 +9,7 @@ use crate::{apply, key, pipeline};
 fn any_image() -> impl Strategy<Value = (ImageSize, Vec<u8>)> {
     (1usize..10, 1usize..10, 1usize..4).prop_flat_map(|(height, width, channels)| {
         let size = ImageSize::new(height, width, channels);
-        (
-            Just(size),
-            proptest::collection::vec(any::<u8>(), size.values()),
-        )
+        (Just(size), proptest::collection::vec(any::<u8>(), size.values()))
     })
 }
 

@@ -42,11 +42,7 @@ fn shifts_are_uniform_per_axis_and_independent() {
     }
     // χ² of the 25 pairs: 24 degrees of freedom, 99.9th percentile 51.2.
     let expected = DRAWS as f64 / 25.0;
-    let chi_squared: f64 = counts
-        .iter()
-        .flatten()
-        .map(|count| (f64::from(*count) - expected).powi(2) / expected)
-        .sum();
+    let chi_squared: f64 = counts.iter().flatten().map(|count| (f64::from(*count) - expected).powi(2) / expected).sum();
     assert!(chi_squared < 51.2, "χ² {chi_squared}, {counts:?}");
 }
 

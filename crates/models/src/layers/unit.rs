@@ -7,10 +7,7 @@ use burn::{
     tensor::{Device, Tensor, activation::leaky_relu},
 };
 
-use super::{
-    MeanOnlyBatchNorm, MeanOnlyBatchNormConfig, WeightNormConv2d, WeightNormConv2dConfig,
-    convolution,
-};
+use super::{MeanOnlyBatchNorm, MeanOnlyBatchNormConfig, WeightNormConv2d, WeightNormConv2dConfig, convolution};
 use crate::{
     ModelError,
     error::{at_least_one, negative_slope, new_value_weight},
@@ -118,18 +115,14 @@ impl ConvUnitConfig {
         match self.normalization {
             Normalization::Batch => ConvUnit::Batch(BatchNormUnit {
                 conv: convolution(self.channels, self.kernel_size, 1, self.padding, device),
-                norm: BatchNormConfig::new(channels_out)
-                    .with_momentum(self.momentum)
-                    .init(device),
+                norm: BatchNormConfig::new(channels_out).with_momentum(self.momentum).init(device),
                 negative_slope,
             }),
             Normalization::WeightNormMeanOnly => ConvUnit::WeightNorm(WeightNormUnit {
                 conv: WeightNormConv2dConfig::new(self.channels, self.kernel_size)
                     .with_padding(self.padding)
                     .init(device),
-                norm: MeanOnlyBatchNormConfig::new(channels_out)
-                    .with_momentum(self.momentum)
-                    .init(device),
+                norm: MeanOnlyBatchNormConfig::new(channels_out).with_momentum(self.momentum).init(device),
                 negative_slope,
             }),
         }
@@ -173,11 +166,7 @@ impl ConvUnit {
             }
             Self::WeightNorm(unit) => unit,
         };
-        let WeightNormUnit {
-            mut conv,
-            mut norm,
-            negative_slope,
-        } = unit;
+        let WeightNormUnit { mut conv, mut norm, negative_slope } = unit;
 
         conv.g = set(conv.g, |g| g.ones_like());
         let t = conv.forward(input).detach(); // [N, C, H, W]
@@ -193,20 +182,13 @@ impl ConvUnit {
         norm = norm.with_running_mean(running_mean);
 
         let output = leaky_relu(centred * scale, negative_slope);
-        let unit = WeightNormUnit {
-            conv,
-            norm,
-            negative_slope,
-        };
+        let unit = WeightNormUnit { conv, norm, negative_slope };
         (Self::WeightNorm(unit), output)
     }
 }
 
 /// Gives a parameter a new value; it keeps its identity and whether it is learned.
-fn set(
-    param: Param<Tensor<1>>,
-    value: impl FnOnce(Tensor<1>) -> Tensor<1>,
-) -> Param<Tensor<1>> {
+fn set(param: Param<Tensor<1>>, value: impl FnOnce(Tensor<1>) -> Tensor<1>) -> Param<Tensor<1>> {
     let id: ParamId = param.id;
     let value = value(param.val()).detach();
     param.transform_for_load(value, id)

@@ -67,10 +67,7 @@ impl WeightNormConv2dConfig {
         self.validate().unwrap_or_else(|error| panic!("{error}"));
         let [channels_in, channels_out] = self.channels;
         let shape = [channels_out, channels_in, self.kernel_size, self.kernel_size];
-        let directions = Initializer::Normal {
-            mean: 0.0,
-            std: 0.05,
-        };
+        let directions = Initializer::Normal { mean: 0.0, std: 0.05 };
         WeightNormConv2d {
             v: directions.init(shape, device),
             g: Initializer::Ones.init([channels_out], device),

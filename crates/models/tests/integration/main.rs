@@ -1,1 +1,9 @@
-//! Integration tests.
+//! Integration tests, one binary.
+
+mod configuration;
+mod initialisation;
+mod modes;
+mod names;
+mod parity;
+mod state;
+mod support;

@@ -1,0 +1,9 @@
+//! Residual networks under torchvision's names.
+
+mod block;
+mod config;
+mod network;
+
+pub use block::ResidualBlock;
+pub use config::{BlockKind, ResNetConfig, Stem};
+pub use network::ResNet;

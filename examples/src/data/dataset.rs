@@ -1,0 +1,136 @@
+use std::fmt;
+use std::path::PathBuf;
+
+use sha2::{Digest, Sha256};
+use slowburn_augment::{Image, ImageSize};
+
+/// Images of one size, decoded and one behind the other.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Images {
+    size: ImageSize,
+    pixels: Vec<u8>,
+}
+
+impl Images {
+    /// Images of `size` over `pixels` in the order N×H×W×C.
+    ///
+    /// # Panics
+    ///
+    /// If `size` is empty, or `pixels` is not a whole number of images.
+    pub fn new(size: ImageSize, pixels: Vec<u8>) -> Self {
+        assert!(size.values() > 0, "images of {size} are empty");
+        assert!(
+            pixels.len().is_multiple_of(size.values()),
+            "{} bytes are no whole number of images of {size}",
+            pixels.len()
+        );
+        Self { size, pixels }
+    }
+
+    /// Height, width and channels of every image.
+    pub fn size(&self) -> ImageSize {
+        self.size
+    }
+
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.pixels.len() / self.size.values()
+    }
+
+    /// Whether there is no image.
+    pub fn is_empty(&self) -> bool {
+        self.pixels.is_empty()
+    }
+
+    /// The image `index`.
+    ///
+    /// # Panics
+    ///
+    /// If there are not so many.
+    pub fn get(&self, index: usize) -> Image<'_> {
+        let values = self.size.values();
+        let pixels = &self.pixels[index * values..(index + 1) * values];
+        Image::new(self.size, pixels).expect("new() checked the size")
+    }
+
+    /// All images, in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Image<'_>> {
+        (0..self.len()).map(|index| self.get(index))
+    }
+
+    /// The bytes of all images, N×H×W×C.
+    pub fn pixels(&self) -> &[u8] {
+        &self.pixels
+    }
+}
+
+impl fmt::Debug for Images {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Images").field("size", &self.size).field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+/// Images with names and labels `L`, three lists of one length.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Split<L> {
+    /// The images.
+    pub images: Images,
+    /// Name of each image: the path below `train/` or `test/` with `/` between folders, or the decimal index in an
+    /// IDX file.
+    pub names: Vec<String>,
+    /// Label of each image: an index into [`Dataset::classes`].
+    pub labels: Vec<L>,
+}
+
+/// A data set in memory: bytes as decoded, nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dataset {
+    /// The folder it was loaded from.
+    pub path: PathBuf,
+    /// Names of the classes; a label is an index into them.
+    pub classes: Vec<String>,
+    /// Training images; `None` is an image without label.
+    pub train: Split<Option<usize>>,
+    /// Test images, of the same size.
+    pub test: Split<usize>,
+}
+
+impl Dataset {
+    /// Height, width and channels of every image.
+    pub fn image_size(&self) -> ImageSize {
+        self.train.images.size()
+    }
+
+    /// SHA-256, in hexadecimal, over sizes, class names, labels and pixels: equal for equal data wherever it lies,
+    /// so that a resumed run can prove that it goes on with the data it began with. Names of images are not in it.
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        let size = self.image_size();
+        // Every list is preceded by its length, so that no two data sets share a byte stream.
+        for number in [size.height, size.width, size.channels, self.classes.len()] {
+            hash.update((number as u64).to_le_bytes());
+        }
+        for class in &self.classes {
+            hash.update((class.len() as u64).to_le_bytes());
+            hash.update(class);
+        }
+        let no_label = u64::MAX;
+        let train = self.train.labels.iter().map(|label| match label {
+            Some(class) => *class as u64,
+            None => no_label,
+        });
+        update(&mut hash, train, &self.train.images);
+        let test = self.test.labels.iter().map(|class| *class as u64);
+        update(&mut hash, test, &self.test.images);
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// Number of images, labels, pixels.
+fn update(hash: &mut Sha256, labels: impl Iterator<Item = u64>, images: &Images) {
+    hash.update((images.len() as u64).to_le_bytes());
+    for label in labels {
+        hash.update(label.to_le_bytes());
+    }
+    hash.update(images.pixels());
+}

@@ -1,0 +1,247 @@
+use std::path::{Path, PathBuf};
+
+use slowburn_augment::ImageSize;
+
+/// What can be wrong with a data set or a label file. Every message names the file and what is allowed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// A file or folder cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A folder is neither of the layouts.
+    #[error(
+        "{} is no data set: looked for the IDX files train-images-idx3-ubyte and its companions (plain or .gz), and \
+         for the folders train/<class>/ and test/<class>/",
+        path.display()
+    )]
+    UnknownLayout {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// One of the files of an IDX folder is not there.
+    #[error("{} has no {name}, plain or .gz: an IDX folder has {allowed}", path.display())]
+    MissingFile {
+        /// The folder.
+        path: PathBuf,
+        /// The file looked for.
+        name: &'static str,
+        /// All files an IDX folder has.
+        allowed: String,
+    },
+    /// There is a training set and no test set.
+    #[error("{} has no test set: {expected}", path.display())]
+    NoTestSet {
+        /// The folder.
+        path: PathBuf,
+        /// What was looked for.
+        expected: &'static str,
+    },
+    /// A folder without images or class folders, or a file without images.
+    #[error("{} is empty: {allowed}", path.display())]
+    Empty {
+        /// The folder or file.
+        path: PathBuf,
+        /// What belongs there.
+        allowed: &'static str,
+    },
+    /// A file or folder in a place where only others belong.
+    #[error("{} does not belong there: {allowed}", path.display())]
+    UnexpectedFile {
+        /// The file or folder.
+        path: PathBuf,
+        /// What belongs there.
+        allowed: &'static str,
+    },
+    /// A name that is not Unicode, so neither messages nor label files can have it.
+    #[error("the name of {} is not valid UTF-8", path.display())]
+    Name {
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// A class of the test set that the training set has not.
+    #[error("{} is not a class of the training set, which has {}", path.display(), classes.join(", "))]
+    UnknownTestClass {
+        /// The class folder.
+        path: PathBuf,
+        /// Classes of the training set.
+        classes: Vec<String>,
+    },
+    /// A data set with less than two classes.
+    #[error("{} has {} class(es): at least 2 are needed", path.display(), classes.len())]
+    TooFewClasses {
+        /// The data set.
+        path: PathBuf,
+        /// The classes found.
+        classes: Vec<String>,
+    },
+    /// An image is damaged, cut short, or of another format than JPEG and PNG.
+    #[error("cannot decode {}: {reason} (allowed: a complete JPEG or PNG image)", path.display())]
+    CorruptImage {
+        /// The image.
+        path: PathBuf,
+        /// What the decoder says.
+        reason: String,
+    },
+    /// Two images differ in size or channels.
+    #[error(
+        "{} is {other_size} (height×width×channels), {} is {first_size}: all images must have one size",
+        other.display(), first.display()
+    )]
+    ImageSizes {
+        /// The image the others are compared with.
+        first: PathBuf,
+        /// Its size.
+        first_size: ImageSize,
+        /// The image that differs.
+        other: PathBuf,
+        /// Its size.
+        other_size: ImageSize,
+    },
+    /// The first four bytes of an IDX file say that it is another kind of file.
+    #[error("{} starts with {found:#010x}, allowed: {expected:#010x}", path.display())]
+    BadMagic {
+        /// The file.
+        path: PathBuf,
+        /// The number found.
+        found: u32,
+        /// The number of such a file.
+        expected: u32,
+    },
+    /// An IDX file has fewer or more bytes than its header says.
+    #[error("{} has {found} bytes, its header says {expected} ({})", path.display(),
+        if found < expected { "it is cut short" } else { "there are bytes behind its end" })]
+    IdxLength {
+        /// The file.
+        path: PathBuf,
+        /// Bytes of the file, after decompression.
+        found: u64,
+        /// Bytes according to its header; of the header itself if even that is cut short.
+        expected: u64,
+    },
+    /// A `.gz` file cannot be decompressed.
+    #[error("cannot decompress {}: {source} (damaged or cut short?)", path.display())]
+    CorruptGzip {
+        /// The file.
+        path: PathBuf,
+        /// What the decompressor says.
+        source: std::io::Error,
+    },
+    /// Images and labels are not equally many.
+    #[error("{} has {images} images, {} has {labels} labels: there must be one label per image",
+        images_path.display(), labels_path.display())]
+    CountMismatch {
+        /// File of the images.
+        images_path: PathBuf,
+        /// Number of images.
+        images: usize,
+        /// File of the labels.
+        labels_path: PathBuf,
+        /// Number of labels.
+        labels: usize,
+    },
+    /// A label of an IDX file is no class.
+    #[error("{}: label {index} is {label}, allowed: 0 to {}", path.display(), classes - 1)]
+    LabelRange {
+        /// File of the labels.
+        path: PathBuf,
+        /// Position of the label, from 0.
+        index: usize,
+        /// The label.
+        label: u8,
+        /// Number of classes.
+        classes: usize,
+    },
+    /// A class name occurs twice.
+    #[error("{}: the class {name:?} occurs twice, names must differ", path.display())]
+    DuplicateClass {
+        /// File of the class names.
+        path: PathBuf,
+        /// The name.
+        name: String,
+    },
+    /// A line of a label file is wrong.
+    #[error("{}:{line}: {problem}", path.display())]
+    LabelLine {
+        /// The label file.
+        path: PathBuf,
+        /// Number of the line, from 1.
+        line: usize,
+        /// What is wrong.
+        problem: LabelProblem,
+    },
+    /// A label file without labels.
+    #[error("{} has no labels: a line is `filename label`", path.display())]
+    NoLabels {
+        /// The label file.
+        path: PathBuf,
+    },
+}
+
+/// What can be wrong with a line of a label file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LabelProblem {
+    /// There is only one word.
+    #[error("{text:?} is not `filename label`")]
+    NotTwoWords {
+        /// The line.
+        text: String,
+    },
+    /// The training set has no such image.
+    #[error("the training set has no image {name:?}{}", hint(*samples, first))]
+    MissingImage {
+        /// The name.
+        name: String,
+        /// Number of training images.
+        samples: usize,
+        /// Name of the first training image, as an example.
+        first: String,
+    },
+    /// Several images have this name, in different folders.
+    #[error("{name:?} is both {first:?} and {second:?}: write the path below train/")]
+    AmbiguousImage {
+        /// The name.
+        name: String,
+        /// The first image of this name.
+        first: String,
+        /// Another one.
+        second: String,
+    },
+    /// The label is neither the name nor the index of a class.
+    #[error("{label:?} is no class, allowed: 0 to {} or {}", classes.len().saturating_sub(1), classes.join(", "))]
+    UnknownClass {
+        /// The label.
+        label: String,
+        /// The class names.
+        classes: Vec<String>,
+    },
+    /// The image has another label further up.
+    #[error("{name:?} is {label:?} here and {earlier:?} in line {earlier_line}: one label per image")]
+    Conflict {
+        /// The image.
+        name: String,
+        /// Class in this line.
+        label: String,
+        /// Class in the earlier line.
+        earlier: String,
+        /// Number of the earlier line, from 1.
+        earlier_line: usize,
+    },
+}
+
+impl DataError {
+    pub(super) fn unreadable(path: &Path, source: std::io::Error) -> Self {
+        Self::Unreadable { path: path.to_owned(), source }
+    }
+}
+
+/// How the names of images look.
+fn hint(samples: usize, first: &str) -> String {
+    format!(" (it has {samples}, the first is {first:?})")
+}

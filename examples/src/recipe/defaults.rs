@@ -1,0 +1,46 @@
+use std::path::PathBuf;
+
+use slowburn_augment::presets;
+use slowburn_ema::Decay;
+use slowburn_semi::{Consistency, Mix, Reduction};
+
+use super::{Algorithm, ConsistencyConfig, Labels, Length, Method, OptimizerConfig, RampShape, Recipe};
+use crate::network::{Arch, NetworkConfig, Normalization};
+
+/// The recipe of the first command in the README: 100 labels of Fashion-MNIST, minutes on two CPU cores.
+pub fn fashion() -> Recipe {
+    Recipe {
+        preset: None,
+        data: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/data/fashion-mnist")),
+        labels: Labels::Count(100),
+        seed: 0,
+        views: presets::fashion(),
+        network: NetworkConfig { arch: Arch::Small, normalization: Normalization::Batch, two_heads: false, dropout: 0.0, input_noise: 0.15 },
+        method: Method::MeanTeacher,
+        consistency: ConsistencyConfig {
+            cost: Consistency::Mse,
+            weight: 20.0,
+            ramp_up: RampShape::SigmoidUp(Length::Epochs(4.0)),
+            ramp_down: RampShape::None,
+            on_labeled: true,
+            reduction: Reduction::Minibatch,
+            logit_distance: None,
+        },
+        decay: Decay::WarmUp { decay: 0.99 },
+        batch: 128,
+        mix: Mix::Fixed { labeled: 32 },
+        labeled_in_unlabeled: false,
+        length: Length::Epochs(20.0),
+        optimizer: OptimizerConfig {
+            algorithm: Algorithm::Adam { beta_1: 0.9, beta_1_end: 0.9, beta_2: 0.999 },
+            learning_rate: 0.003,
+            ramp_up: RampShape::None,
+            ramp_down: RampShape::CosineDown(Length::Epochs(22.0)),
+            weight_decay: 0.0,
+            decay_norm_and_bias: true,
+        },
+        baseline: true,
+        device: "cpu".to_owned(),
+        monitor: 2000,
+    }
+}

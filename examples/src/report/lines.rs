@@ -1,0 +1,81 @@
+use std::time::{Duration, Instant};
+
+use super::{Report, StepReport};
+use crate::run::EpochMetrics;
+
+/// The shortest time between two lines within an epoch.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// Plain progress lines on standard error, for logs and pipes.
+#[derive(Debug)]
+pub struct Lines {
+    phase: String,
+    epochs: u64,
+    steps: u64,
+    first: u64,
+    began: Instant,
+    printed: Instant,
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        let now = Instant::now();
+        Self { phase: String::new(), epochs: 0, steps: 0, first: 0, began: now, printed: now }
+    }
+}
+
+impl Lines {
+    /// Seconds left in this part, at the rate since it began or was resumed.
+    fn left(&self, step: u64) -> f64 {
+        let made = step.saturating_sub(self.first).max(1);
+        self.began.elapsed().as_secs_f64() / made as f64 * self.steps.saturating_sub(step) as f64
+    }
+}
+
+impl Report for Lines {
+    fn begin(&mut self, phase: &str, epochs: u64, steps: u64, done: u64) {
+        let now = Instant::now();
+        *self = Self { phase: phase.to_owned(), epochs, steps, first: done, began: now, printed: now };
+        match done {
+            0 => eprintln!("{phase}: {epochs} epochs, {steps} steps"),
+            _ => eprintln!("{phase}: {epochs} epochs, {steps} steps, going on after step {done}"),
+        }
+    }
+
+    fn step(&mut self, step: &StepReport) {
+        if self.printed.elapsed() < PAUSE && step.step_in_epoch != step.steps_in_epoch {
+            return;
+        }
+        self.printed = Instant::now();
+        let decay = step.decay.map(|decay| format!("  decay {decay:.4}")).unwrap_or_default();
+        eprintln!(
+            "{}  epoch {}/{}  step {}/{}  {:.0} images/s  {:.0} s left  loss {:.4}  class {:.4}  consistency {:.5} × {:.3}{decay}  rate {:.5}",
+            self.phase,
+            step.epoch,
+            self.epochs,
+            step.step,
+            self.steps,
+            step.images as f64 / step.seconds.max(f64::MIN_POSITIVE),
+            self.left(step.step),
+            step.loss,
+            step.class_cost,
+            step.consistency_cost,
+            step.consistency_weight,
+            step.learning_rate,
+        );
+    }
+
+    fn epoch(&mut self, metrics: &EpochMetrics) {
+        let teacher = metrics
+            .teacher_accuracy
+            .map(|accuracy| format!(", teacher {:.2} %", 100.0 * accuracy))
+            .unwrap_or_default();
+        eprintln!(
+            "{}  epoch {}/{}  test: student {:.2} %{teacher}",
+            self.phase,
+            metrics.epoch,
+            self.epochs,
+            100.0 * metrics.student_accuracy
+        );
+    }
+}

@@ -1,0 +1,267 @@
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Checkpoint, CheckpointError, EpochMetrics, Header, Summary, write_atomically};
+use crate::recipe::{Recipe, differences};
+
+/// Checkpoints kept: the newest and, should it be damaged, the one before it.
+const KEPT: usize = 2;
+
+/// What can be wrong with a run folder.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// A file or folder cannot be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The folder to write to holds a run.
+    #[error("{path} already holds a run: choose another --out, or go on with it by --resume {path}")]
+    Occupied {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder to write to holds something else.
+    #[error("{path} is not empty: choose another --out")]
+    NotEmpty {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder to resume from holds no run.
+    #[error("{path} holds no run: it has no config.json")]
+    NoRun {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder's description is damaged.
+    #[error("{path} cannot be understood: {reason}")]
+    Description {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The run was made with other settings than those asked for.
+    #[error("{path} was made with other settings:\n  {}", .differences.join("\n  "))]
+    OtherRecipe {
+        /// The folder.
+        path: PathBuf,
+        /// The settings that differ, with both values.
+        differences: Vec<String>,
+    },
+    /// The data have changed since the run began.
+    #[error("the data at {data} are not those that the run in {path} began with")]
+    OtherData {
+        /// The folder.
+        path: PathBuf,
+        /// Where the data are.
+        data: PathBuf,
+    },
+    /// A checkpoint failed.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+}
+
+/// What `config.json` holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Description {
+    slowburn: String,
+    recipe: Recipe,
+    data_sha256: String,
+}
+
+/// A folder with `config.json`, `metrics.jsonl`, `checkpoints/`, and at the end `curves.svg`, `curves.png`, the two
+/// models as safetensors, and `summary.json`.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+impl RunFolder {
+    /// Checks that a run can begin in `path`, without writing anything.
+    ///
+    /// # Errors
+    /// [`RunError::Occupied`] or [`RunError::NotEmpty`].
+    pub fn check_free(path: &Path) -> Result<(), RunError> {
+        if path.join("config.json").exists() {
+            return Err(RunError::Occupied { path: path.to_owned() });
+        }
+        match fs::read_dir(path) {
+            Ok(mut entries) => match entries.next() {
+                Some(_) => Err(RunError::NotEmpty { path: path.to_owned() }),
+                None => Ok(()),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(source) => Err(RunError::Io { path: path.to_owned(), source }),
+        }
+    }
+
+    /// Begins a run. Where that fails, a full disk for one, no folder stays behind.
+    ///
+    /// # Errors
+    /// As [`check_free`](Self::check_free), and input or output errors.
+    pub fn create(path: &Path, recipe: &Recipe, data_sha256: &str) -> Result<Self, RunError> {
+        Self::check_free(path)?;
+        let existed = path.exists();
+        let folder = Self { path: path.to_owned() };
+        let checkpoints = folder.checkpoints();
+        let description = Description {
+            slowburn: env!("CARGO_PKG_VERSION").to_owned(),
+            recipe: recipe.clone(),
+            data_sha256: data_sha256.to_owned(),
+        };
+        let written = fs::create_dir_all(&checkpoints)
+            .map_err(|source| RunError::Io { path: checkpoints.clone(), source })
+            .and_then(|()| folder.write_json("config.json", &description));
+        if written.is_err() {
+            // Best effort: the error above is the one to report.
+            fs::remove_dir(&checkpoints).ok();
+            if !existed {
+                fs::remove_dir(path).ok();
+            }
+        }
+        written.map(|()| folder)
+    }
+
+    /// Opens a run to go on with it, and returns its recipe.
+    ///
+    /// # Errors
+    /// [`RunError::NoRun`] or [`RunError::Description`].
+    pub fn open(path: &Path) -> Result<(Self, Recipe), RunError> {
+        let folder = Self { path: path.to_owned() };
+        let description = folder.description()?;
+        Ok((folder, description.recipe))
+    }
+
+    /// Checks that the run began with this recipe and these data.
+    ///
+    /// # Errors
+    /// [`RunError::OtherRecipe`] with every setting that differs, or [`RunError::OtherData`].
+    pub fn check_same(&self, asked: &Recipe, data_sha256: &str) -> Result<(), RunError> {
+        let description = self.description()?;
+        let differences = differences(&description.recipe, asked);
+        if !differences.is_empty() {
+            return Err(RunError::OtherRecipe { path: self.path.clone(), differences });
+        }
+        if description.data_sha256 != data_sha256 {
+            return Err(RunError::OtherData { path: self.path.clone(), data: asked.data.clone() });
+        }
+        Ok(())
+    }
+
+    fn description(&self) -> Result<Description, RunError> {
+        let path = self.path.join("config.json");
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(RunError::NoRun { path: self.path.clone() });
+            }
+            Err(source) => return Err(RunError::Io { path, source }),
+        };
+        serde_json::from_str(&text).map_err(|error| RunError::Description { path, reason: error.to_string() })
+    }
+
+    /// Where the run is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where a file of the run is.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    fn checkpoints(&self) -> PathBuf {
+        self.path.join("checkpoints")
+    }
+
+    /// Writes a checkpoint and the metrics beside it, then removes all but the newest two checkpoints.
+    ///
+    /// # Errors
+    /// Input or output errors, which name the file.
+    pub fn save(&self, checkpoint: &Checkpoint) -> Result<PathBuf, RunError> {
+        let Header { phase, step, .. } = &checkpoint.header;
+        let path = self.checkpoints().join(format!("{:03}-{phase}-{step:09}.ckpt", self.rank(phase)));
+        checkpoint.write(&path)?;
+        self.write_metrics(&checkpoint.header.progress.metrics)?;
+        let files = self.checkpoint_files()?;
+        for old in files.iter().rev().skip(KEPT) {
+            fs::remove_file(old).map_err(|source| RunError::Io { path: old.clone(), source })?;
+        }
+        Ok(path)
+    }
+
+    /// Baselines come before methods, so that names sort by age.
+    fn rank(&self, phase: &str) -> u8 {
+        u8::from(phase != BASELINE_PHASE)
+    }
+
+    fn checkpoint_files(&self) -> Result<Vec<PathBuf>, RunError> {
+        let folder = self.checkpoints();
+        let io = |source| RunError::Io { path: folder.clone(), source };
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(io)? {
+            let path = entry.map_err(io)?.path();
+            if path.extension().is_some_and(|extension| extension == "ckpt") {
+                files.push(path);
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+
+    /// The newest checkpoint that is intact. A damaged one is named in a warning and the one before it is used.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Damaged`] when there are checkpoints and none is intact.
+    pub fn latest(&self) -> Result<Option<Checkpoint>, RunError> {
+        let mut damage = None;
+        for path in self.checkpoint_files()?.iter().rev() {
+            match Checkpoint::read(path) {
+                Ok(checkpoint) => return Ok(Some(checkpoint)),
+                Err(error @ CheckpointError::Damaged { .. }) => {
+                    tracing::warn!("{error}; trying the checkpoint before it");
+                    damage = Some(error);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        damage.map_or(Ok(None), |error| Err(error.into()))
+    }
+
+    fn write_metrics(&self, metrics: &[EpochMetrics]) -> Result<(), RunError> {
+        let path = self.file("metrics.jsonl");
+        let mut text = Vec::new();
+        for row in metrics {
+            serde_json::to_writer(&mut text, row).map_err(|error| RunError::Io { path: path.clone(), source: error.into() })?;
+            text.push(b'\n');
+        }
+        write_atomically(&path, &text).map_err(|source| RunError::Io { path, source })
+    }
+
+    /// Writes the summary: its presence says that the run is complete.
+    ///
+    /// # Errors
+    /// Input or output errors.
+    pub fn write_summary(&self, summary: &Summary) -> Result<(), RunError> {
+        self.write_json("summary.json", summary)
+    }
+
+    fn write_json<T: Serialize>(&self, name: &str, value: &T) -> Result<(), RunError> {
+        let path = self.file(name);
+        let io = |source| RunError::Io { path: path.clone(), source };
+        let mut text = serde_json::to_vec_pretty(value).map_err(|error| io(error.into()))?;
+        text.push(b'\n');
+        write_atomically(&path, &text).map_err(io)
+    }
+}
+
+/// The name of the baseline's part of a run.
+pub const BASELINE_PHASE: &str = "baseline";

@@ -1,0 +1,11 @@
+//! The run folder: what a run leaves behind, and how it goes on after it was killed.
+
+mod atomic;
+mod checkpoint;
+mod folder;
+mod metrics;
+
+pub use atomic::write_atomically;
+pub use checkpoint::{Checkpoint, CheckpointError, Header, Progress};
+pub use folder::{BASELINE_PHASE, RunError, RunFolder};
+pub use metrics::{EpochMetrics, Summary};

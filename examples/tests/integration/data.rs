@@ -1,0 +1,457 @@
+//! Loading data sets: both layouts, label files, every error, and the shipped subset of Fashion-MNIST.
+
+// In tests an unwrap is an assertion.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use flate2::{Compression, write::GzEncoder};
+use image::{DynamicImage, ImageBuffer, Luma, LumaA, Rgb, Rgba};
+use slowburn_augment::ImageSize;
+use slowburn_examples::data::{DataError, Dataset, LabelProblem, load, read_labels};
+use tempfile::TempDir;
+
+// ---------------------------------------------------------------- IDX folders
+
+const TRAIN_IMAGES: &str = "train-images-idx3-ubyte";
+const TRAIN_LABELS: &str = "train-labels-idx1-ubyte";
+const TEST_IMAGES: &str = "t10k-images-idx3-ubyte";
+const TEST_LABELS: &str = "t10k-labels-idx1-ubyte";
+
+fn idx(magic: u32, dims: &[u32], data: &[u8]) -> Vec<u8> {
+    let mut bytes = magic.to_be_bytes().to_vec();
+    bytes.extend(dims.iter().flat_map(|dim| dim.to_be_bytes()));
+    bytes.extend(data);
+    bytes
+}
+
+fn gzip(data: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(data).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Three training and two test images of 2×3, two classes.
+fn idx_folder() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let pixels: Vec<u8> = (0..18).collect();
+    let write = |name: &str, data: Vec<u8>| fs::write(folder.path().join(name), data).unwrap();
+    write(TRAIN_IMAGES, idx(0x803, &[3, 2, 3], &pixels));
+    write(TRAIN_LABELS, idx(0x801, &[3], &[1, 0, 1]));
+    write(TEST_IMAGES, idx(0x803, &[2, 2, 3], &pixels[6..]));
+    write(TEST_LABELS, idx(0x801, &[2], &[0, 1]));
+    folder
+}
+
+/// The error of an IDX folder in which one file has other bytes.
+fn idx_error(name: &str, data: Vec<u8>) -> DataError {
+    let folder = idx_folder();
+    fs::write(folder.path().join(name), data).unwrap();
+    let error = load(folder.path()).unwrap_err();
+    assert!(error.to_string().contains(name), "{error} does not name {name}");
+    error
+}
+
+#[test]
+fn an_idx_folder_loads() {
+    let folder = idx_folder();
+    let data = load(folder.path()).unwrap();
+    assert_eq!(data.image_size(), ImageSize::new(2, 3, 1));
+    assert_eq!(data.classes, ["0", "1"]);
+    assert_eq!(data.train.labels, [Some(1), Some(0), Some(1)]);
+    assert_eq!(data.train.names, ["0", "1", "2"]);
+    assert_eq!(data.train.images.get(1).pixels(), [6, 7, 8, 9, 10, 11]);
+    assert_eq!(data.test.labels, [0, 1]);
+    assert_eq!(data.test.images.iter().len(), 2);
+}
+
+#[test]
+fn compressed_files_and_class_names_load() {
+    let folder = idx_folder();
+    let plain = load(folder.path()).unwrap();
+    for name in [TRAIN_IMAGES, TEST_LABELS] {
+        let path = folder.path().join(name);
+        fs::write(path.with_extension("gz"), gzip(&fs::read(&path).unwrap())).unwrap();
+        fs::rename(path.with_extension("gz"), folder.path().join(format!("{name}.gz"))).unwrap();
+        fs::remove_file(path).unwrap();
+    }
+    assert_eq!(load(folder.path()).unwrap(), plain);
+
+    fs::write(folder.path().join("classes.txt"), "shirt\n ankle boot \n\n").unwrap();
+    let named = load(folder.path()).unwrap();
+    assert_eq!(named.classes, ["shirt", "ankle boot"]);
+    assert_ne!(named.fingerprint(), plain.fingerprint());
+    fs::write(folder.path().join("classes.txt"), "shirt\nshirt\n").unwrap();
+    let error = load(folder.path()).unwrap_err();
+    assert!(matches!(error, DataError::DuplicateClass { .. }), "{error}");
+}
+
+#[test]
+fn damaged_idx_files_are_named() {
+    let error = idx_error(TRAIN_IMAGES, idx(0x801, &[3, 2, 3], &[0; 18]));
+    assert!(matches!(error, DataError::BadMagic { found: 0x801, expected: 0x803, .. }), "{error}");
+    let error = idx_error(TEST_LABELS, vec![]);
+    assert!(matches!(error, DataError::IdxLength { found: 0, expected: 8, .. }), "{error}");
+    let error = idx_error(TRAIN_IMAGES, idx(0x803, &[3, 2], &[]));
+    assert!(matches!(error, DataError::IdxLength { found: 12, expected: 16, .. }), "{error}");
+    let error = idx_error(TRAIN_IMAGES, idx(0x803, &[3, 2, 3], &[0; 17]));
+    assert!(error.to_string().contains("33 bytes, its header says 34 (it is cut short)"), "{error}");
+    let error = idx_error(TRAIN_LABELS, idx(0x801, &[3], &[0, 1, 0, 0]));
+    assert!(error.to_string().contains("bytes behind its end"), "{error}");
+    // A product of 2⁹⁶ neither overflows nor is allocated.
+    let error = idx_error(TRAIN_IMAGES, idx(0x803, &[u32::MAX; 3], &[0; 18]));
+    assert!(matches!(error, DataError::IdxLength { expected: u64::MAX, .. }), "{error}");
+    let error = idx_error(TRAIN_IMAGES, idx(0x803, &[0, 2, 3], &[]));
+    assert!(matches!(error, DataError::CountMismatch { images: 0, labels: 3, .. }), "{error}");
+    let error = idx_error(TEST_IMAGES, idx(0x803, &[2, 0, 3], &[]));
+    assert!(matches!(error, DataError::Empty { .. }), "{error}");
+}
+
+#[test]
+fn damaged_gzip_files_are_named() {
+    let folder = idx_folder();
+    let name = format!("{TRAIN_IMAGES}.gz");
+    let whole = gzip(&fs::read(folder.path().join(TRAIN_IMAGES)).unwrap());
+    fs::remove_file(folder.path().join(TRAIN_IMAGES)).unwrap();
+    for damaged in [&whole[..whole.len() / 2], &whole[..whole.len() - 1], b"plain", b""] {
+        fs::write(folder.path().join(&name), damaged).unwrap();
+        let error = load(folder.path()).unwrap_err();
+        assert!(matches!(error, DataError::CorruptGzip { .. }), "{error}");
+        assert!(error.to_string().contains(&name), "{error}");
+    }
+}
+
+#[test]
+fn idx_files_must_fit_each_other() {
+    let error = idx_error(TRAIN_LABELS, idx(0x801, &[2], &[1, 0]));
+    assert!(matches!(error, DataError::CountMismatch { images: 3, labels: 2, .. }), "{error}");
+    let error = idx_error(TEST_LABELS, idx(0x801, &[2], &[0, 2]));
+    assert!(matches!(error, DataError::LabelRange { index: 1, label: 2, classes: 2, .. }), "{error}");
+    assert!(error.to_string().contains("allowed: 0 to 1"), "{error}");
+    let error = idx_error(TEST_IMAGES, idx(0x803, &[2, 3, 2], &[0; 12]));
+    assert!(matches!(error, DataError::ImageSizes { .. }), "{error}");
+    assert!(error.to_string().contains(TRAIN_IMAGES), "{error}");
+
+    let folder = idx_folder();
+    fs::write(folder.path().join(TRAIN_LABELS), idx(0x801, &[3], &[0, 0, 0])).unwrap();
+    let error = load(folder.path()).unwrap_err();
+    assert!(matches!(error, DataError::TooFewClasses { .. }), "{error}");
+}
+
+#[test]
+fn missing_idx_files_are_named() {
+    for name in [TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS] {
+        let folder = idx_folder();
+        fs::remove_file(folder.path().join(name)).unwrap();
+        let error = load(folder.path()).unwrap_err();
+        assert!(matches!(error, DataError::MissingFile { name: missing, .. } if missing == name), "{error}");
+    }
+    let folder = idx_folder();
+    fs::remove_file(folder.path().join(TEST_IMAGES)).unwrap();
+    fs::remove_file(folder.path().join(TEST_LABELS)).unwrap();
+    let error = load(folder.path()).unwrap_err();
+    assert!(matches!(error, DataError::NoTestSet { .. }), "{error}");
+}
+
+// -------------------------------------------------------------- image folders
+
+fn rgb(seed: u8) -> DynamicImage {
+    ImageBuffer::from_fn(4, 3, |x, y| Rgb([seed, x as u8, y as u8])).into()
+}
+
+fn save(folder: &Path, name: &str, image: &DynamicImage) -> PathBuf {
+    let path = folder.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    image.save(&path).unwrap();
+    path
+}
+
+/// Two classes, `cat` and `dog`, and unlabelled images; PNG, which is exact.
+fn image_folder() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for (seed, name) in [
+        "train/dog/b.png",
+        "train/cat/z.png",
+        "train/cat/a.PNG",
+        "train/unlabeled/a.png",
+        "train/unlabeled/u 1.png",
+        "test/cat/1.png",
+        "test/dog/1.png",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        save(folder.path(), name, &rgb(seed as u8));
+    }
+    // What is left alone: files beside the class folders, hidden files, litter.
+    for name in ["train/README", "train/.DS_Store", "train/cat/.x", "test/dog/Thumbs.db"] {
+        fs::write(folder.path().join(name), "x").unwrap();
+    }
+    folder
+}
+
+#[test]
+fn an_image_folder_loads_in_a_fixed_order() {
+    let folder = image_folder();
+    let data = load(folder.path()).unwrap();
+    assert_eq!(data.image_size(), ImageSize::new(3, 4, 3));
+    assert_eq!(data.classes, ["cat", "dog"]);
+    assert_eq!(data.train.names, ["cat/a.PNG", "cat/z.png", "dog/b.png", "unlabeled/a.png", "unlabeled/u 1.png"]);
+    assert_eq!(data.train.labels, [Some(0), Some(0), Some(1), None, None]);
+    assert_eq!(data.test.labels, [0, 1]);
+    let first = data.train.images.get(0).pixels();
+    assert_eq!(first[..6], [2, 0, 0, 2, 1, 0]);
+    assert_eq!(first[33..], [2, 3, 2]);
+}
+
+#[test]
+fn without_training_classes_the_test_set_names_them() {
+    let folder = image_folder();
+    fs::remove_dir_all(folder.path().join("train/cat")).unwrap();
+    fs::remove_dir_all(folder.path().join("train/dog")).unwrap();
+    let data = load(folder.path()).unwrap();
+    assert_eq!(data.classes, ["cat", "dog"]);
+    assert_eq!(data.train.labels, [None, None]);
+}
+
+#[test]
+fn grey_stays_grey_and_all_else_becomes_rgb() {
+    let grey8 = DynamicImage::from(ImageBuffer::from_pixel(4, 3, Luma([7u8])));
+    let grey16 = DynamicImage::from(ImageBuffer::from_pixel(4, 3, Luma([7u16 * 257])));
+    let grey_alpha = DynamicImage::from(ImageBuffer::from_pixel(4, 3, LumaA([7u8, 128])));
+    let rgb16 = DynamicImage::from(ImageBuffer::from_pixel(4, 3, Rgb([7u16 * 257; 3])));
+    let rgba = DynamicImage::from(ImageBuffer::from_pixel(4, 3, Rgba([7u8, 7, 7, 0])));
+    for (channels, images) in [(1, vec![grey8, grey16, grey_alpha]), (3, vec![rgb16, rgba])] {
+        let folder = TempDir::new().unwrap();
+        for (index, image) in images.iter().enumerate() {
+            for name in ["train/a", "train/b", "test/a"] {
+                save(folder.path(), &format!("{name}/{index}.png"), image);
+            }
+        }
+        let data = load(folder.path()).unwrap();
+        assert_eq!(data.image_size().channels, channels);
+        assert!(data.train.images.pixels().iter().all(|byte| *byte == 7));
+    }
+}
+
+/// The error of an image folder after a change, which must name `name`.
+fn folder_error(name: &str, change: impl FnOnce(&Path)) -> DataError {
+    let folder = image_folder();
+    change(folder.path());
+    let error = load(folder.path()).unwrap_err();
+    assert!(error.to_string().contains(name), "{error} does not name {name}");
+    error
+}
+
+#[test]
+fn damaged_images_are_named() {
+    let write = |name: &'static str, data: Vec<u8>| {
+        let error = folder_error(name, |root| fs::write(root.join(name), data).unwrap());
+        assert!(matches!(error, DataError::CorruptImage { .. }), "{error}");
+    };
+    let folder = TempDir::new().unwrap();
+    let noise = ImageBuffer::from_fn(64, 64, |x, y| Rgb([(x * y * 7) as u8, (x * 31) as u8, (y * 17) as u8]));
+    let noise = DynamicImage::from(noise);
+    let png = fs::read(save(folder.path(), "a.png", &noise)).unwrap();
+    let jpeg = fs::read(save(folder.path(), "a.jpg", &noise)).unwrap();
+    write("train/cat/z.png", vec![]);
+    write("train/dog/b.png", b"not an image".to_vec());
+    write("test/dog/1.png", png[..png.len() / 2].to_vec());
+    for length in [3, 20, jpeg.len() / 2, jpeg.len() - 2, jpeg.len() - 1] {
+        write("train/cat/a.PNG", jpeg[..length].to_vec());
+    }
+    // A format with another ending is read for what it is, and complete.
+    let error = folder_error("64×64×3", |root| fs::write(root.join("train/cat/a.PNG"), &jpeg).unwrap());
+    assert!(matches!(error, DataError::ImageSizes { .. }), "{error}");
+}
+
+#[test]
+fn images_of_another_size_or_depth_are_named_with_the_first() {
+    let large = DynamicImage::from(ImageBuffer::from_pixel(5, 3, Rgb([0u8; 3])));
+    let grey = DynamicImage::from(ImageBuffer::from_pixel(4, 3, Luma([0u8])));
+    for (name, image, size) in [("train/dog/b.png", large, "3×5×3"), ("test/cat/1.png", grey, "3×4×1")] {
+        let error = folder_error(name, |root| drop(save(root, name, &image)));
+        let message = error.to_string();
+        assert!(matches!(error, DataError::ImageSizes { .. }), "{message}");
+        assert!(message.contains("cat/a.PNG") && message.contains(size), "{message}");
+    }
+}
+
+#[test]
+fn folders_must_have_what_belongs_there() {
+    let error = folder_error("train/bird", |root| fs::create_dir(root.join("train/bird")).unwrap());
+    assert!(matches!(error, DataError::Empty { .. }), "{error}");
+    let error = folder_error("train", |root| {
+        fs::remove_dir_all(root.join("train")).unwrap();
+        fs::create_dir(root.join("train")).unwrap();
+    });
+    assert!(matches!(error, DataError::Empty { .. }), "{error}");
+    let error = folder_error("train", |root| fs::remove_dir_all(root.join("train")).unwrap());
+    assert!(matches!(error, DataError::Unreadable { .. }), "{error}");
+    let error = folder_error("test/", |root| fs::remove_dir_all(root.join("test")).unwrap());
+    assert!(matches!(error, DataError::NoTestSet { .. }), "{error}");
+
+    for name in ["train/x.png", "train/cat/x.webp", "train/cat/nested"] {
+        let error = folder_error(name, |root| match name.contains('.') {
+            true => fs::write(root.join(name), "x").unwrap(),
+            false => fs::create_dir(root.join(name)).unwrap(),
+        });
+        assert!(matches!(error, DataError::UnexpectedFile { .. }), "{error}");
+    }
+
+    let error = folder_error("test/bird", |root| drop(save(root, "test/bird/1.png", &rgb(0))));
+    assert!(matches!(error, DataError::UnknownTestClass { .. }), "{error}");
+    let error = folder_error("1 class(es)", |root| {
+        fs::remove_dir_all(root.join("train/dog")).unwrap();
+        fs::remove_dir_all(root.join("test/dog")).unwrap();
+    });
+    assert!(matches!(error, DataError::TooFewClasses { .. }), "{error}");
+}
+
+#[test]
+fn a_path_that_is_no_data_set_says_what_was_looked_for() {
+    let folder = TempDir::new().unwrap();
+    let message = load(folder.path()).unwrap_err().to_string();
+    assert!(message.contains(TRAIN_IMAGES) && message.contains("train/<class>/"), "{message}");
+    let missing = folder.path().join("missing");
+    let error = load(&missing).unwrap_err();
+    assert!(matches!(&error, DataError::Unreadable { path, .. } if *path == missing), "{error}");
+    let file = folder.path().join("file");
+    fs::write(&file, "x").unwrap();
+    assert!(matches!(load(&file), Err(DataError::Unreadable { .. })));
+}
+
+// ---------------------------------------------------------------- label files
+
+/// What a label file with `text` gives.
+fn labels(data: &Dataset, text: &str) -> Result<Vec<(usize, usize)>, DataError> {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("labels.txt");
+    fs::write(&path, text).unwrap();
+    read_labels(&path, data)
+}
+
+#[test]
+fn label_files_name_images_by_path_name_or_index() {
+    let folder = image_folder();
+    let data = load(folder.path()).unwrap();
+    let text = "# comment\n\nunlabeled/u 1.png dog\n  z.png\t0\nunlabeled/a.png cat\nz.png cat\r\n";
+    assert_eq!(labels(&data, text).unwrap(), [(1, 0), (3, 0), (4, 1)]);
+
+    let folder = idx_folder();
+    let data = load(folder.path()).unwrap();
+    assert_eq!(labels(&data, "2 1\n0 0\n").unwrap(), [(0, 0), (2, 1)]);
+}
+
+#[test]
+fn wrong_lines_are_named_by_file_and_number() {
+    let folder = image_folder();
+    save(folder.path(), "train/dog/z.png", &rgb(9));
+    let data = load(folder.path()).unwrap();
+    let problem = |text: &str, at: &str| match labels(&data, text).unwrap_err() {
+        error @ DataError::LabelLine { .. } => {
+            assert!(error.to_string().contains(at), "{error}");
+            let DataError::LabelLine { problem, .. } = error else { unreachable!() };
+            problem
+        }
+        other => panic!("{other}"),
+    };
+    let missing = problem("# x\nnone.png cat", "labels.txt:2: the training set has no image \"none.png\"");
+    assert!(matches!(missing, LabelProblem::MissingImage { samples: 6, .. }), "{missing}");
+    let unknown = problem("a.PNG 2", "labels.txt:1: \"2\" is no class, allowed: 0 to 1 or cat, dog");
+    assert!(matches!(unknown, LabelProblem::UnknownClass { .. }), "{unknown}");
+    let unknown = problem("a.PNG bird", "labels.txt:1");
+    assert!(matches!(unknown, LabelProblem::UnknownClass { .. }), "{unknown}");
+    let two = problem("a.PNG", "labels.txt:1");
+    assert!(matches!(two, LabelProblem::NotTwoWords { .. }), "{two}");
+    let ambiguous = problem("z.png cat", "\"cat/z.png\" and \"dog/z.png\"");
+    assert!(matches!(ambiguous, LabelProblem::AmbiguousImage { .. }), "{ambiguous}");
+    let conflict = problem("a.PNG cat\n\ncat/a.PNG dog", "labels.txt:3");
+    assert!(matches!(conflict, LabelProblem::Conflict { earlier_line: 1, .. }), "{conflict}");
+
+    for empty in ["", "# only this\n\n"] {
+        let error = labels(&data, empty).unwrap_err();
+        assert!(matches!(error, DataError::NoLabels { .. }), "{error}");
+    }
+    let error = read_labels(folder.path().join("missing.txt"), &data).unwrap_err();
+    assert!(error.to_string().contains("missing.txt"), "{error}");
+}
+
+// -------------------------------------------------------- fingerprint, subset
+
+#[test]
+fn the_fingerprint_is_of_the_data_and_nothing_else() {
+    let folder = image_folder();
+    let data = load(folder.path()).unwrap();
+    assert_eq!(data.fingerprint().len(), 64);
+    // Another place, another name, the same data.
+    let elsewhere = image_folder();
+    fs::rename(elsewhere.path().join("test/cat/1.png"), elsewhere.path().join("test/cat/2.png")).unwrap();
+    assert_eq!(load(elsewhere.path()).unwrap().fingerprint(), data.fingerprint());
+
+    let mut label = data.clone();
+    label.train.labels[0] = None;
+    let mut test_label = data.clone();
+    test_label.test.labels.reverse();
+    save(elsewhere.path(), "train/cat/a.PNG", &rgb(200));
+    let pixel = load(elsewhere.path()).unwrap();
+    for changed in [label, test_label, pixel] {
+        assert_ne!(changed.fingerprint(), data.fingerprint());
+    }
+}
+
+#[test]
+fn the_shipped_subset_is_what_its_readme_says() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/data/fashion-mnist");
+    let data = load(path).unwrap();
+    assert_eq!(data.image_size(), ImageSize::new(28, 28, 1));
+    assert_eq!(data.classes.len(), 10);
+    assert_eq!(data.classes[9], "Ankle boot");
+    let mut counts = vec![(0, 0); 10];
+    for label in &data.train.labels {
+        counts[label.unwrap()].0 += 1;
+    }
+    for label in &data.test.labels {
+        counts[*label].1 += 1;
+    }
+    assert_eq!(counts, vec![(1000, 1000); 10]);
+    assert_eq!(data.train.images.len(), 10_000);
+    assert_eq!(data.fingerprint(), "588f8f0e233b897660c925ac27f109c9818e18a761c6f9a8e102dc9c3f4469de");
+}
+
+#[test]
+#[ignore]
+fn scratch_cifar() {
+    for path in ["/tmp/data/cifar10", "/usr/share/datasets/fashion-mnist"] {
+        let start = std::time::Instant::now();
+        let data = load(path).unwrap();
+        let loaded = start.elapsed();
+        let print = data.fingerprint();
+        println!(
+            "{path} {} {:?} {:?} {} + {} loaded {loaded:?}, print {:?} {print}",
+            data.image_size(),
+            data.classes,
+            data.train.names[5000],
+            data.train.images.len(),
+            data.test.images.len(),
+            start.elapsed() - loaded
+        );
+        let size = data.image_size();
+        let p = if size.channels == 3 {
+            slowburn_augment::presets::mean_teacher_cifar()
+        } else {
+            slowburn_augment::presets::fashion()
+        };
+        let keys: Vec<_> =
+            (0..10_000).map(|sample| slowburn_augment::Key { seed: 0, epoch: 0, sample, view: 0 }).collect();
+        let images: Vec<_> = data.train.images.iter().take(10_000).collect();
+        let start = std::time::Instant::now();
+        let views = p.draw_batch(&keys, size).unwrap();
+        let drawn = start.elapsed();
+        let start = std::time::Instant::now();
+        let out = p.apply_batch(&images, &views).unwrap();
+        println!("10000 views: draw {drawn:?}, apply {:?} {}", start.elapsed(), out[0]);
+    }
+}
