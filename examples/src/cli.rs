@@ -35,6 +35,15 @@ pub struct Cli {
     /// The consistency cost's weight at full strength [default: 20]
     #[arg(long)]
     pub weight: Option<f64>,
+    /// Epochs over which that weight rises [default: 4]
+    #[arg(long, value_name = "EPOCHS")]
+    pub ramp_up: Option<f64>,
+    /// The probability of dropping a feature, where the network has dropout [default: 0.5]
+    #[arg(long)]
+    pub dropout: Option<f64>,
+    /// Standard deviation of the noise on the normalised images, where the network has it [default: 0.15]
+    #[arg(long, value_name = "STD")]
+    pub input_noise: Option<f64>,
     /// The average's decay: of weights after the warm-up, or of predictions with `--method temporal` [default: 0.99; 0.6]
     #[arg(long)]
     pub decay: Option<f64>,
@@ -131,6 +140,11 @@ impl Cli {
         set(&mut recipe.device, &self.device);
         set(&mut recipe.optimizer.learning_rate, &self.lr);
         set(&mut recipe.consistency.weight, &self.weight);
+        set(&mut recipe.network.dropout, &self.dropout);
+        set(&mut recipe.network.input_noise, &self.input_noise);
+        if let Some(epochs) = self.ramp_up {
+            recipe.consistency.ramp_up = RampShape::SigmoidUp(Length::Epochs(epochs));
+        }
         if let Labels::File(path) = &mut recipe.labels {
             *path = std::path::absolute(&*path)?;
         }

@@ -8,3 +8,8 @@ pub mod recipe;
 pub mod report;
 pub mod run;
 pub mod training;
+
+/// The README's code runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

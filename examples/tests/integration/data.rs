@@ -420,38 +420,3 @@ fn the_shipped_subset_is_what_its_readme_says() {
     assert_eq!(data.train.images.len(), 10_000);
     assert_eq!(data.fingerprint(), "588f8f0e233b897660c925ac27f109c9818e18a761c6f9a8e102dc9c3f4469de");
 }
-
-#[test]
-#[ignore]
-fn scratch_cifar() {
-    for path in ["/tmp/data/cifar10", "/usr/share/datasets/fashion-mnist"] {
-        let start = std::time::Instant::now();
-        let data = load(path).unwrap();
-        let loaded = start.elapsed();
-        let print = data.fingerprint();
-        println!(
-            "{path} {} {:?} {:?} {} + {} loaded {loaded:?}, print {:?} {print}",
-            data.image_size(),
-            data.classes,
-            data.train.names[5000],
-            data.train.images.len(),
-            data.test.images.len(),
-            start.elapsed() - loaded
-        );
-        let size = data.image_size();
-        let p = if size.channels == 3 {
-            slowburn_augment::presets::mean_teacher_cifar()
-        } else {
-            slowburn_augment::presets::fashion()
-        };
-        let keys: Vec<_> =
-            (0..10_000).map(|sample| slowburn_augment::Key { seed: 0, epoch: 0, sample, view: 0 }).collect();
-        let images: Vec<_> = data.train.images.iter().take(10_000).collect();
-        let start = std::time::Instant::now();
-        let views = p.draw_batch(&keys, size).unwrap();
-        let drawn = start.elapsed();
-        let start = std::time::Instant::now();
-        let out = p.apply_batch(&images, &views).unwrap();
-        println!("10000 views: draw {drawn:?}, apply {:?} {}", start.elapsed(), out[0]);
-    }
-}

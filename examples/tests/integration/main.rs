@@ -1,3 +1,7 @@
 //! Integration tests.
 
 mod data;
+mod layers;
+mod mean_teacher;
+mod program;
+mod resume;

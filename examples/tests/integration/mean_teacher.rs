@@ -1,0 +1,188 @@
+//! The program's promises: what it prints, writes and refuses.
+
+use std::fs;
+use std::path::Path;
+
+use crate::program::{command, failure, path, success, tiny_data};
+
+const SHORT: &[&str] = &["--labels", "16", "--epochs", "3"];
+
+fn data() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    tiny_data(folder.path(), 160, 40);
+    folder
+}
+
+fn with_out(data: &Path, out: &Path, flags: &[&str]) -> std::process::Command {
+    let mut command = command(data, SHORT);
+    command.args(flags).arg("--out").arg(out);
+    command
+}
+
+#[test]
+fn every_method_learns_better_than_chance() {
+    let data = data();
+    for method in ["mean-teacher", "pi", "temporal", "supervised"] {
+        let out = data.path().join(method);
+        let printed = success(with_out(data.path(), &out, &["--method", method, "--epochs", "12", "--no-baseline"]));
+        let summary: serde_json::Value =
+            serde_json::from_slice(&fs::read(out.join("summary.json")).expect("written")).expect("JSON");
+        let accuracy = summary["student_accuracy"].as_f64().expect("a number");
+        assert!(accuracy > 0.6, "{method}: {accuracy} of four classes\n{printed}");
+    }
+}
+
+#[test]
+fn a_run_leaves_all_that_is_promised() {
+    let data = data();
+    let out = data.path().join("run");
+    let printed = success(with_out(data.path(), &out, &["--seed", "5"]));
+    for term in ["consistency", "effective ratio", "learning rate", "labels", "device", "seed"] {
+        assert!(printed.contains(term), "{term} is not in\n{printed}");
+    }
+    assert!(printed.contains("supervised, labels alone") && printed.contains("mean-teacher, teacher"), "{printed}");
+    for file in ["config.json", "metrics.jsonl", "curves.svg", "curves.png", "student.safetensors", "teacher.safetensors"] {
+        assert!(out.join(file).metadata().expect(file).len() > 0, "{file}");
+    }
+    let summary: serde_json::Value =
+        serde_json::from_slice(&fs::read(out.join("summary.json")).expect("written")).expect("JSON");
+    for fraction in ["supervised_accuracy", "student_accuracy", "teacher_accuracy"] {
+        let value = summary[fraction].as_f64().expect(fraction);
+        assert!((0.0..=1.0).contains(&value), "{fraction} is {value}");
+    }
+    assert_eq!((summary["seed"].as_u64(), summary["labels"].as_u64(), summary["epochs"].as_u64()), (Some(5), Some(16), Some(3)));
+    assert!(summary["train_seconds"].as_f64() > Some(0.0) && summary["images_per_second"].as_f64() > Some(0.0));
+    let rows = fs::read_to_string(out.join("metrics.jsonl")).expect("written").lines().count();
+    assert_eq!(rows, 6, "three epochs of the baseline and three of the method");
+}
+
+#[test]
+fn without_unlabelled_images_it_is_supervised_training() {
+    let data = data();
+    let out = data.path().join("run");
+    let printed = success(with_out(data.path(), &out, &["--labels", "all", "--no-baseline"]));
+    assert!(printed.contains("0 images in the unlabelled stream"), "{printed}");
+}
+
+#[test]
+fn every_network_and_cost_takes_a_step() {
+    let data = data();
+    for (name, flags) in [
+        ("kl", ["--consistency", "kl", "--batch", "8"]),
+        ("heads", ["--logit-distance", "0.01", "--batch", "8"]),
+        ("resnet", ["--arch", "resnet18", "--batch", "8"]),
+        ("wide", ["--arch", "wrn28-2", "--batch", "8"]),
+        ("paper", ["--arch", "convnet13", "--batch", "8"]),
+    ] {
+        let mut line = vec!["--plain", "--labeled-batch", "4", "--labels", "8", "--epochs", "0.1", "--no-baseline"];
+        line.extend(flags);
+        let mut command = std::process::Command::new(crate::program::program());
+        command.args(line).arg("--data").arg(data.path()).arg("--out").arg(data.path().join(name));
+        success(command);
+    }
+}
+
+/// Every kind of bad input: what is said, and that nothing was written.
+#[test]
+fn bad_input_is_named_and_writes_nothing() {
+    let data = data();
+    let label_file = data.path().join("labels.txt");
+    fs::write(&label_file, "9999 1\n").expect("written");
+    let empty = data.path().join("empty");
+    fs::create_dir(&empty).expect("made");
+    let cases: &[(&[&str], &str)] = &[
+        (&["--labels", "0"], "no labels"),
+        (&["--labels", "1000"], "1000 labels were asked for"),
+        (&["--labels", path(&label_file)], "9999"),
+        (&["--labels", "/nowhere/labels.txt"], "/nowhere/labels.txt"),
+        (&["--data", path(&empty)], path(&empty)),
+        (&["--data", "/nowhere"], "/nowhere"),
+        (&["--decay", "1.5"], "decay is 1.5"),
+        (&["--decay", "NaN"], "decay is NaN"),
+        (&["--batch", "4"], "--labeled-batch is 8"),
+        (&["--device", "tpu"], "unknown device `tpu`"),
+        (&["--preset", "no-such"], "no preset `no-such`"),
+    ];
+    for (flags, expected) in cases {
+        let out = data.path().join("out");
+        let mut command = std::process::Command::new(crate::program::program());
+        command.args(replace(path(data.path()), flags)).arg("--out").arg(&out);
+        let said = failure(command);
+        assert!(said.contains(expected), "{flags:?}: {said}");
+        assert!(!out.exists(), "{flags:?} left a folder behind");
+    }
+}
+
+/// A working command line in which `flags`, pairs of flag and value, take the place of its own.
+fn replace<'a>(data: &'a str, flags: &[&'a str]) -> Vec<&'a str> {
+    let mut line = vec!["--plain"];
+    for pair in [["--batch", "16"], ["--labeled-batch", "8"], ["--labels", "16"], ["--data", data]] {
+        if !flags.contains(&pair[0]) {
+            line.extend(pair);
+        }
+    }
+    line.extend(flags);
+    line
+}
+
+#[test]
+#[cfg(not(feature = "cuda"))]
+fn a_backend_not_built_in_names_the_feature() {
+    let data = data();
+    let said = failure(with_out(data.path(), &data.path().join("out"), &["--device", "cuda:0"]));
+    assert!(said.contains("--features cuda"), "{said}");
+}
+
+#[test]
+fn a_folder_that_holds_a_run_is_refused() {
+    let data = data();
+    let out = data.path().join("run");
+    success(with_out(data.path(), &out, &["--no-baseline"]));
+    let before = fs::read(out.join("summary.json")).expect("written");
+    let said = failure(with_out(data.path(), &out, &["--no-baseline"]));
+    assert!(said.contains("already holds a run") && said.contains("--resume"), "{said}");
+    assert_eq!(fs::read(out.join("summary.json")).expect("still there"), before);
+
+    let other = data.path().join("other");
+    fs::create_dir(&other).expect("made");
+    fs::write(other.join("letter.txt"), "mine").expect("written");
+    let said = failure(with_out(data.path(), &other, &["--no-baseline"]));
+    assert!(said.contains("not empty"), "{said}");
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_the_run_with_the_step_and_the_last_good_checkpoint() {
+    let data = data();
+    let out = data.path().join("run");
+    let said = failure(with_out(data.path(), &out, &["--no-baseline", "--lr", "1e38"]));
+    assert!(said.contains("the loss is") && said.contains("at step") && said.contains("checkpoint"), "{said}");
+    assert!(!out.join("summary.json").exists(), "a failed run has no summary");
+}
+
+/// A file system that is full: writes past a limit fail as they do there.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_is_an_error_that_names_the_file() {
+    let data = data();
+    let out = data.path().join("run");
+    let line = format!(
+        "trap '' XFSZ; ulimit -f 64; exec {} --plain --batch 16 --labeled-batch 8 --labels 16 --epochs 1 --no-baseline --data {} --out {}",
+        path(crate::program::program()),
+        path(data.path()),
+        path(&out),
+    );
+    let output = std::process::Command::new("bash").args(["-c", &line]).output().expect("bash starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{said}");
+    assert!(said.contains(".ckpt") && said.contains("large"), "{said}");
+    let left: Vec<_> = fs::read_dir(out.join("checkpoints")).expect("made").collect();
+    assert!(left.is_empty(), "no half-written checkpoint stays: {left:?}");
+}
+
+#[test]
+fn the_list_of_presets_shows_published_numbers() {
+    let mut command = std::process::Command::new(crate::program::program());
+    command.args(["--preset", "list"]);
+    let printed = success(command);
+    assert!(printed.contains("cifar10-1000") && printed.contains("21.55 ± 1.48"), "{printed}");
+}

@@ -1,0 +1,91 @@
+//! Runs the example program as a person would.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+
+/// The built `mean_teacher` program: beside this test where `cargo test` has built all, otherwise built now.
+pub(crate) fn program() -> &'static Path {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| {
+        let test = std::env::current_exe().expect("a running test has a path");
+        let profile = test.parent().and_then(Path::parent).expect("tests lie in <profile>/deps");
+        let path = profile.join("examples").join("mean_teacher");
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--package", "slowburn-examples", "--example", "mean_teacher"]);
+        if profile.ends_with("release") {
+            build.arg("--release");
+        }
+        build.env("CARGO_TARGET_DIR", profile.parent().expect("a profile lies in the target folder"));
+        assert!(build.status().expect("cargo starts").success(), "the example builds");
+        path
+    })
+}
+
+/// A small data set in IDX form: `train` and `test` images of 12×12 pixels in four classes that a glance tells apart.
+pub(crate) fn tiny_data(folder: &Path, train: usize, test: usize) {
+    for (name, count) in [("train", train), ("t10k", test)] {
+        let mut images = idx_header(3, &[count, 12, 12]);
+        let mut labels = idx_header(1, &[count]);
+        for index in 0..count {
+            let class = index % 4;
+            labels.push(class as u8);
+            for pixel in 0..144 {
+                let (row, column) = (pixel / 12, pixel % 12);
+                let inside = [(0, 0), (0, 6), (6, 0), (6, 6)][class];
+                let bright = (inside.0..inside.0 + 6).contains(&row) && (inside.1..inside.1 + 6).contains(&column);
+                // A pattern by image keeps images of a class different.
+                let noise = (index * 7919 + pixel * 104_729) % 61;
+                images.push(if bright { 160 + noise as u8 } else { noise as u8 });
+            }
+        }
+        std::fs::write(folder.join(format!("{name}-images-idx3-ubyte")), images).expect("written");
+        std::fs::write(folder.join(format!("{name}-labels-idx1-ubyte")), labels).expect("written");
+    }
+}
+
+fn idx_header(rank: u8, dims: &[usize]) -> Vec<u8> {
+    let mut bytes = vec![0, 0, 8, rank];
+    for &dim in dims {
+        bytes.extend((dim as u32).to_be_bytes());
+    }
+    bytes
+}
+
+/// The program with small settings for [`tiny_data`], flags on top.
+pub(crate) fn command(data: &Path, flags: &[&str]) -> Command {
+    let mut command = Command::new(program());
+    command
+        .args(["--plain", "--batch", "16", "--labeled-batch", "8"])
+        .arg("--data")
+        .arg(data)
+        .args(flags)
+        .stdin(Stdio::null());
+    command
+}
+
+pub(crate) fn run(mut command: Command) -> Output {
+    command.output().expect("the program starts")
+}
+
+/// Runs and returns what it wrote to standard error; it must have failed.
+pub(crate) fn failure(command: Command) -> String {
+    let output = run(command);
+    assert!(!output.status.success(), "it should have failed: {}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Runs; it must succeed.
+pub(crate) fn success(command: Command) -> String {
+    let output = run(command);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+pub(crate) fn spawn(mut command: Command) -> Child {
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts")
+}
+
+pub(crate) fn path(path: &Path) -> &str {
+    path.to_str().expect("temporary paths are plain")
+}

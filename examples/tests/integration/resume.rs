@@ -1,0 +1,156 @@
+//! A run that was killed and resumed ends as one that never was.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::program::{command, failure, path, spawn, success, tiny_data};
+
+const SHORT: &[&str] = &["--labels", "16", "--epochs", "4", "--seed", "3"];
+
+fn flags<'a>(extra: &[&'a str]) -> Vec<&'a str> {
+    SHORT.iter().chain(extra).copied().collect()
+}
+
+/// What must be equal between two runs: weights and metrics.
+fn assert_same_end(a: &Path, b: &Path) {
+    for file in ["metrics.jsonl", "student.safetensors"] {
+        assert!(fs::read(a.join(file)).expect(file) == fs::read(b.join(file)).expect(file), "{file} differs");
+    }
+    if a.join("teacher.safetensors").exists() {
+        let teacher = |run: &Path| fs::read(run.join("teacher.safetensors")).expect("exported");
+        assert!(teacher(a) == teacher(b), "the teachers differ");
+    }
+    let summary = |run: &Path| -> serde_json::Value {
+        let text = fs::read(run.join("summary.json")).expect("a finished run has a summary");
+        let mut summary: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+        let fields = summary.as_object_mut().expect("an object");
+        // Times are all that may differ.
+        fields.remove("train_seconds").expect("named in the README");
+        fields.remove("images_per_second").expect("named in the README");
+        summary
+    };
+    assert_eq!(summary(a), summary(b));
+}
+
+fn checkpoints(run: &Path) -> Vec<std::path::PathBuf> {
+    let Ok(entries) = fs::read_dir(run.join("checkpoints")) else {
+        return Vec::new();
+    };
+    let mut files: Vec<_> = entries
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "ckpt"))
+        .collect();
+    files.sort();
+    files
+}
+
+/// Kills the run as soon as `ready` holds, or lets it end.
+fn kill_when(mut child: std::process::Child, ready: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !ready() && child.try_wait().expect("a child can be asked").is_none() {
+        assert!(start.elapsed() < Duration::from_secs(120), "the run makes no progress");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().ok();
+    child.wait().expect("a child ends");
+}
+
+fn check_method(method: &str, networks: &[&str]) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data = folder.path().join("data");
+    fs::create_dir(&data).expect("made");
+    tiny_data(&data, 120, 40);
+    let [whole, killed] = ["whole", "killed"].map(|name| folder.path().join(name));
+    let all = |out: &Path, extra: &[&str]| {
+        let mut flags = flags(&["--method", method]);
+        flags.extend(networks);
+        flags.extend(extra);
+        let mut command = command(&data, &flags);
+        command.arg("--out").arg(out);
+        command
+    };
+    success(all(&whole, &[]));
+
+    // SIGKILL in the baseline or soon after, then again in the method itself.
+    kill_when(spawn(all(&killed, &[])), || !checkpoints(&killed).is_empty());
+    let seen = checkpoints(&killed).last().cloned();
+    kill_when(spawn(command(&data, &flags_for_resume(&killed))), || checkpoints(&killed).last().cloned() != seen);
+    success(command(&data, &flags_for_resume(&killed)));
+    assert_same_end(&whole, &killed);
+}
+
+fn flags_for_resume(run: &Path) -> Vec<&str> {
+    vec!["--resume", path(run)]
+}
+
+#[test]
+fn mean_teacher_resumes_bit_for_bit() {
+    check_method("mean-teacher", &["--logit-distance", "0.01"]);
+}
+
+#[test]
+fn the_pi_model_resumes_bit_for_bit() {
+    check_method("pi", &[]);
+}
+
+#[test]
+fn temporal_ensembling_resumes_bit_for_bit() {
+    check_method("temporal", &[]);
+}
+
+#[test]
+fn supervised_training_resumes_bit_for_bit() {
+    check_method("supervised", &[]);
+}
+
+#[test]
+fn a_damaged_checkpoint_is_named_and_the_one_before_it_used() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    tiny_data(folder.path(), 120, 40);
+    let [whole, damaged] = ["whole", "damaged"].map(|name| folder.path().join(name));
+    for out in [&whole, &damaged] {
+        let mut command = command(folder.path(), &flags(&["--no-baseline"]));
+        command.arg("--out").arg(out);
+        success(command);
+    }
+    fs::remove_file(damaged.join("summary.json")).expect("there");
+    let newest = checkpoints(&damaged).pop().expect("a checkpoint");
+    let bytes = fs::read(&newest).expect("readable");
+    // As a crash in the middle of writing would leave it, had it been written in place.
+    fs::write(&newest, &bytes[..bytes.len() / 2]).expect("written");
+
+    let output = command(folder.path(), &flags_for_resume(&damaged)).output().expect("it starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let name = newest.file_name().expect("a name").to_string_lossy();
+    assert!(said.contains(&*name) && said.contains("truncated or altered"), "{said}");
+    assert_same_end(&whole, &damaged);
+
+    for file in checkpoints(&damaged) {
+        fs::write(&file, b"nothing").expect("written");
+    }
+    let said = failure(command(folder.path(), &flags_for_resume(&damaged)));
+    assert!(said.contains("truncated or altered"), "{said}");
+}
+
+#[test]
+fn other_settings_or_data_are_refused_by_name() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    tiny_data(folder.path(), 120, 40);
+    let run = folder.path().join("run");
+    let mut begin = command(folder.path(), &flags(&["--no-baseline"]));
+    begin.arg("--out").arg(&run);
+    success(begin);
+
+    let said = failure(command(folder.path(), &["--resume", path(&run), "--arch", "wrn28-2", "--lr", "0.5"]));
+    assert!(said.contains("network.arch: \"small\" in the run, \"wrn28-2\" asked for"), "{said}");
+    assert!(said.contains("optimizer.learning_rate"), "{said}");
+
+    tiny_data(folder.path(), 124, 40);
+    let said = failure(command(folder.path(), &flags_for_resume(&run)));
+    assert!(said.contains("are not those that the run"), "{said}");
+
+    let said = failure(command(folder.path(), &["--resume", path(folder.path())]));
+    assert!(said.contains("holds no run"), "{said}");
+}
