@@ -103,8 +103,8 @@ impl Cli {
         let base = match &self.preset {
             None => fashion(),
             Some(name) => {
-                let preset = preset(name)
-                    .with_context(|| format!("there is no preset `{name}`: --preset list shows them"))?;
+                let preset =
+                    preset(name).with_context(|| format!("there is no preset `{name}`: --preset list shows them"))?;
                 if self.data.is_none() {
                     bail!("--preset {name} needs --data: the folder with its images");
                 }
@@ -189,10 +189,11 @@ impl Cli {
 
     /// A ramp that ends with training keeps its proportion to it.
     fn change_length(&self, recipe: &mut Recipe, epochs: f64) {
-        let before = recipe.length;
-        recipe.length = Length::Epochs(epochs);
-        if let (Length::Epochs(old), RampShape::CosineDown(Length::Epochs(ramp))) =
-            (before, recipe.optimizer.ramp_down)
+        let before = std::mem::replace(&mut recipe.length, Length::Epochs(epochs));
+        if before == recipe.length {
+            return;
+        }
+        if let (Length::Epochs(old), RampShape::CosineDown(Length::Epochs(ramp))) = (before, recipe.optimizer.ramp_down)
         {
             recipe.optimizer.ramp_down = RampShape::CosineDown(Length::Epochs(ramp * epochs / old));
         }
@@ -207,7 +208,8 @@ fn set<T: Clone>(field: &mut T, flag: &Option<T>) {
 
 /// The presets with their published errors, as a table.
 pub fn preset_list() -> String {
-    let mut text = format!("{:<28} {:>8}  {:<24} {:<28} {}\n", "preset", "labels", "published error, %", "source", "what differs");
+    let mut text =
+        format!("{:<28} {:>8}  {:<24} {:<28} {}\n", "preset", "labels", "published error, %", "source", "what differs");
     for preset in PRESETS {
         text += &format!(
             "{:<28} {:>8}  {:<24} {:<28} {}\n",

@@ -182,8 +182,7 @@ impl Network {
             let shape = data.shape().to_vec();
             (name, TensorView::new(Dtype::F32, shape, data.as_bytes()))
         });
-        let tensors: Vec<_> =
-            tensors.map(|(name, view)| view.map(|view| (name, view))).collect::<Result<_, _>>()?;
+        let tensors: Vec<_> = tensors.map(|(name, view)| view.map(|view| (name, view))).collect::<Result<_, _>>()?;
         let bytes = safetensors::serialize(tensors, None)?;
         write_atomically(path, &bytes).with_context(|| path.display().to_string())
     }

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use burn::module::{ModuleMapper, Param};
 use burn::tensor::{Bool, Int, Tensor};
 
+use crate::detach::alongside;
 use crate::path::{Path, Tensors};
 use crate::{Buffers, Error};
 
@@ -65,7 +66,7 @@ impl ModuleMapper for Blend<'_> {
             return param;
         };
         param.map(|average| {
-            let autodiff = average.is_autodiff();
+            let strategy = average.gradient_checkpointing_strategy();
             let average = average.without_autodiff();
             // The average's type, not the student's: (1−d)·θ vanishes in half precision.
             let student = student.without_autodiff().to_device(&average.device()).cast(average.dtype());
@@ -73,20 +74,20 @@ impl ModuleMapper for Blend<'_> {
                 true => average.mul_scalar(self.decay) + student.mul_scalar(1.0 - self.decay),
                 false => student,
             };
-            if autodiff { blended.autodiff() } else { blended }
+            alongside(blended, strategy)
         })
     }
 
     fn map_int<const D: usize>(&mut self, param: Param<Tensor<D, Int>>) -> Param<Tensor<D, Int>> {
-        match self.source(false) {
-            Some((student, _)) => param.map(|_| student),
+        match self.source::<Tensor<D, Int>>(false) {
+            Some((student, _)) => param.map(|own| student.to_device(&own.device())),
             None => param,
         }
     }
 
     fn map_bool<const D: usize>(&mut self, param: Param<Tensor<D, Bool>>) -> Param<Tensor<D, Bool>> {
-        match self.source(false) {
-            Some((student, _)) => param.map(|_| student),
+        match self.source::<Tensor<D, Bool>>(false) {
+            Some((student, _)) => param.map(|own| student.to_device(&own.device())),
             None => param,
         }
     }

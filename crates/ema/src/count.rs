@@ -19,7 +19,7 @@ pub struct StepCount {
 impl StepCount {
     /// A counter at zero.
     pub fn new(device: &Device) -> Self {
-        Self { id: ParamId::new(), value: 0, device: device.clone() }
+        Self { id: ParamId::new(), value: 0, device: device.clone().without_autodiff() }
     }
 
     /// The number of steps counted.
@@ -49,7 +49,7 @@ impl Module for StepCount {
         self.id = param.id;
         // The one place that reads the device: mapping a counter happens when a record is loaded.
         if let Ok(value) = param.val().try_into_scalar::<i32>() {
-            self.value = value as u64;
+            self.value = u64::try_from(value).unwrap_or(0);
         }
         self
     }
@@ -66,7 +66,7 @@ impl Module for StepCount {
     }
 
     fn to_device(mut self, device: &Device) -> Self {
-        self.device = device.clone();
+        self.device = device.clone().without_autodiff();
         self
     }
 

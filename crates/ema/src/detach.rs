@@ -1,7 +1,10 @@
-use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{DType, FloatDType, Tensor};
+use std::collections::HashMap;
 
-use crate::path::FreshIds;
+use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param, ParamId, ParameterValue};
+use burn::tensor::kind::Autodiff;
+use burn::tensor::{Bool, DType, FloatDType, GradientCheckpointingStrategy, Int, Tensor};
+
+use crate::path::Path;
 
 /// Applies updates of running statistics that a forward pass has left pending.
 ///
@@ -21,91 +24,163 @@ pub fn sync_running_state<M: Module>(module: &M) {
 /// change its student. Training flags are kept: dropout and batch norm behave in the copy as in the original.
 /// The ids of running statistics cannot be changed in Burn 0.22 and stay those of the original.
 pub fn detached_copy<M: Module>(module: &M) -> M {
+    let mut original = Originals::default();
+    module.visit(&mut original);
     // `valid()` builds new running states; what else it switches off is switched on again below.
     let copy = module.valid();
-    let copy = match module.devices().iter().any(is_autodiff) || holds_autodiff(module) {
-        true => copy.train(),
-        false => copy.map(&mut RestoreFlags(training_flags(module).into_iter())),
-    };
-    copy.map(&mut FreshIds).no_grad()
+    copy.map(&mut Restore { strategies: original.strategies.into_iter(), flags: original.flags.into_iter() }).no_grad()
 }
 
-fn is_autodiff(device: &burn::tensor::Device) -> bool {
-    device.is_autodiff()
-}
-
-/// Whether any parameter lives on an autodiff device. `Module::devices` drops devices that are equal but for it.
-fn holds_autodiff<M: Module>(module: &M) -> bool {
-    struct Seen(bool);
-    impl ModuleVisitor for Seen {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.0 |= param.lazy_device().is_autodiff();
-        }
-    }
-    let mut seen = Seen(false);
-    module.visit(&mut seen);
-    seen.0
-}
-
-fn training_flags<M: Module>(module: &M) -> Vec<bool> {
-    struct Flags(Vec<bool>);
-    impl ModuleVisitor for Flags {
-        fn visit_flag(&mut self, flag: &Param<Flag>) {
-            self.0.push(flag.is_enabled());
-        }
-    }
-    let mut flags = Flags(Vec::new());
-    module.visit(&mut flags);
-    flags.0
-}
-
-struct RestoreFlags(std::vec::IntoIter<bool>);
-
-impl ModuleMapper for RestoreFlags {
-    fn map_flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
-        match self.0.next() {
-            Some(enabled) => flag.with_value(enabled),
-            None => flag,
-        }
+/// A tensor on autodiff with the checkpointing strategy of another, or off it: operations of two strategies panic.
+pub(crate) fn alongside<const D: usize, K: Autodiff>(tensor: Tensor<D, K>, strategy: Strategy) -> Tensor<D, K> {
+    match strategy {
+        Some(strategy) => tensor.autodiff().with_gradient_checkpointing_strategy(strategy),
+        None => tensor.without_autodiff(),
     }
 }
 
-/// Casts every float tensor of a module that `select` names a new type for.
-pub(crate) struct Cast<F>(pub(crate) F);
+/// The checkpointing strategy of a tensor on autodiff.
+pub(crate) type Strategy = Option<GradientCheckpointingStrategy>;
 
-impl<F: Fn(DType) -> Option<FloatDType>> ModuleMapper for Cast<F> {
+/// What `valid()` loses of a module's tensors and flags, in the order of a traversal.
+#[derive(Default)]
+struct Originals {
+    strategies: Vec<Strategy>,
+    flags: Vec<bool>,
+}
+
+impl ModuleVisitor for Originals {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.strategies.push(param.base().gradient_checkpointing_strategy());
+    }
+
+    fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
+        self.strategies.push(param.base().gradient_checkpointing_strategy());
+    }
+
+    fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
+        self.strategies.push(param.base().gradient_checkpointing_strategy());
+    }
+
+    fn visit_flag(&mut self, flag: &Param<Flag>) {
+        self.flags.push(flag.is_enabled());
+    }
+}
+
+/// Gives tensors their strategies and flags their values back, and every parameter an id of its own. Running
+/// statistics keep theirs: Burn's `RunningState` ignores the id that a mapper returns, which is how [`crate::Ema`]
+/// tells the two apart.
+struct Restore {
+    strategies: std::vec::IntoIter<Strategy>,
+    flags: std::vec::IntoIter<bool>,
+}
+
+impl Restore {
+    fn renew<const D: usize, K: Autodiff>(&mut self, param: Param<Tensor<D, K>>) -> Param<Tensor<D, K>>
+    where
+        Tensor<D, K>: ParameterValue,
+    {
+        let (_, tensor, mapper) = param.consume();
+        let tensor = alongside(tensor, self.strategies.next().flatten());
+        Param::from_mapped_value(ParamId::new(), tensor, mapper)
+    }
+}
+
+impl ModuleMapper for Restore {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        param.map(|tensor| match (self.0)(tensor.dtype()) {
+        self.renew(param)
+    }
+
+    fn map_int<const D: usize>(&mut self, param: Param<Tensor<D, Int>>) -> Param<Tensor<D, Int>> {
+        self.renew(param)
+    }
+
+    fn map_bool<const D: usize>(&mut self, param: Param<Tensor<D, Bool>>) -> Param<Tensor<D, Bool>> {
+        self.renew(param)
+    }
+
+    fn map_flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
+        match self.flags.next() {
+            Some(true) => flag.with_value(true),
+            // Already off; `with_value(false)` would also forget what `train()` is to switch on again.
+            _ => flag,
+        }
+    }
+}
+
+/// Casts the float tensors of a module that the function names a new type for, by path and present type.
+pub(crate) struct Cast<F> {
+    select: F,
+    path: Path,
+}
+
+impl<F: Fn(&str, DType) -> Option<FloatDType>> Cast<F> {
+    pub(crate) fn new(select: F) -> Self {
+        Self { select, path: Path::default() }
+    }
+}
+
+impl<F: Fn(&str, DType) -> Option<FloatDType>> ModuleMapper for Cast<F> {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.enter(name);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.exit();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let select = &self.select;
+        let path = self.path.joined();
+        param.map(|tensor| match select(&path, tensor.dtype()) {
             // Cast below autodiff: the result must be a leaf, not a step of a graph.
-            Some(dtype) if tensor.is_autodiff() => tensor.without_autodiff().cast(dtype).autodiff(),
-            Some(dtype) => tensor.cast(dtype),
+            Some(dtype) => {
+                let strategy = tensor.gradient_checkpointing_strategy();
+                alongside(tensor.without_autodiff().cast(dtype), strategy)
+            }
             None => tensor,
         })
     }
 }
 
-/// The type to average a tensor in: f32 for anything narrower, otherwise its own.
-pub(crate) fn averaging_type(dtype: DType) -> Option<FloatDType> {
+/// The types narrower than f32, which an average is not kept in.
+fn narrow(dtype: DType) -> Option<FloatDType> {
     match dtype {
-        DType::F16 | DType::BF16 | DType::Flex32 => Some(FloatDType::F32),
+        DType::F16 => Some(FloatDType::F16),
+        DType::BF16 => Some(FloatDType::BF16),
+        DType::Flex32 => Some(FloatDType::Flex32),
         _ => None,
     }
 }
 
-/// The narrow float type of a module's first parameter that has one.
-pub(crate) fn narrow_type<M: Module>(module: &M) -> Option<FloatDType> {
-    struct Narrow(Option<FloatDType>);
+/// The type to average a tensor in: f32 for anything narrower, otherwise its own.
+pub(crate) fn averaging_type(dtype: DType) -> Option<FloatDType> {
+    narrow(dtype).map(|_| FloatDType::F32)
+}
+
+/// The narrow tensors of a module and their types, by path.
+pub(crate) fn narrow_types<M: Module>(module: &M) -> HashMap<String, FloatDType> {
+    #[derive(Default)]
+    struct Narrow {
+        path: Path,
+        types: HashMap<String, FloatDType>,
+    }
     impl ModuleVisitor for Narrow {
+        fn enter_module(&mut self, name: &str, _container: &str) {
+            self.path.enter(name);
+        }
+
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.path.exit();
+        }
+
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.0 = self.0.or(match param.val().dtype() {
-                DType::F16 => Some(FloatDType::F16),
-                DType::BF16 => Some(FloatDType::BF16),
-                DType::Flex32 => Some(FloatDType::Flex32),
-                _ => None,
-            });
+            if let Some(dtype) = narrow(param.val().dtype()) {
+                self.types.insert(self.path.joined(), dtype);
+            }
         }
     }
-    let mut narrow = Narrow(None);
-    module.visit(&mut narrow);
-    narrow.0
+    let mut visitor = Narrow::default();
+    module.visit(&mut visitor);
+    visitor.types
 }

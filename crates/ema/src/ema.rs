@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use burn::module::{Module, ModuleMapper, Param};
@@ -6,7 +6,7 @@ use burn::tensor::{FloatDType, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::blend::{Blend, check};
-use crate::detach::{Cast, averaging_type, narrow_type};
+use crate::detach::{Cast, averaging_type, narrow_types};
 use crate::path::{Path, Tensors};
 use crate::{Decay, Error, StepCount, detached_copy, sync_running_state};
 
@@ -94,11 +94,11 @@ impl EmaConfig {
             .collect();
         let device = student.devices().into_iter().next().unwrap_or_default();
         Ok(Ema {
-            average: average.map(&mut Cast(averaging_type)),
+            average: average.map(&mut Cast::new(|_, dtype| averaging_type(dtype))),
             calls: StepCount::new(&device.without_autodiff()),
             config: self.clone(),
             buffer_paths: Arc::new(buffer_paths),
-            narrow: narrow_type(student),
+            narrow: Arc::new(narrow_types(student)),
         })
     }
 }
@@ -121,7 +121,7 @@ pub struct Ema<M: Module> {
     #[module(skip)]
     buffer_paths: Arc<HashSet<String>>,
     #[module(skip)]
-    narrow: Option<FloatDType>,
+    narrow: Arc<HashMap<String, FloatDType>>,
 }
 
 impl<M: Module> Ema<M> {
@@ -139,7 +139,7 @@ impl<M: Module> Ema<M> {
         }
         let tensors = Tensors::of(student);
         check(&Tensors::of(&self.average), &tensors)?;
-        if self.calls.increment() % self.config.every != 0 {
+        if !self.calls.increment().is_multiple_of(self.config.every) {
             return Ok(self);
         }
         let mut blend = Blend {
@@ -165,10 +165,10 @@ impl<M: Module> Ema<M> {
     /// Where the student is f16 or bf16, `f` sees a converted copy and the running statistics that its forward
     /// passes leave behind are taken over, so that the average keeps statistics of its own.
     pub fn with_module<R>(&self, f: impl FnOnce(&M) -> R) -> R {
-        let Some(dtype) = self.narrow else {
+        if self.narrow.is_empty() {
             return f(&self.average);
-        };
-        let working = detached_copy(&self.average).map(&mut Cast(|_| Some(dtype)));
+        }
+        let working = self.export();
         let result = f(&working);
         sync_running_state(&working);
         let statistics = Tensors::of(&working);
@@ -180,12 +180,7 @@ impl<M: Module> Ema<M> {
 
     /// An independent copy of the averaged model in the student's float type.
     pub fn export(&self) -> M {
-        sync_running_state(&self.average);
-        let copy = detached_copy(&self.average);
-        match self.narrow {
-            Some(dtype) => copy.map(&mut Cast(|_| Some(dtype))),
-            None => copy,
-        }
+        detached_copy(&self.average).map(&mut Cast::new(|path, _| self.narrow.get(path).copied()))
     }
 
     /// The settings.

@@ -1,9 +1,9 @@
 //! Parameters by path: the traversals that the average is built from.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Bool, Int, Shape, Tensor};
 
 /// The dotted path of the parameter that a traversal is at, such as `layer1.0.conv1.weight`.
@@ -38,11 +38,11 @@ impl Entry {
     }
 }
 
-/// All tensors of a module by path.
+/// All tensors of a module by path, in the order of the paths: the same error every time.
 #[derive(Default)]
 pub(crate) struct Tensors {
     path: Path,
-    pub(crate) entries: HashMap<String, Entry>,
+    pub(crate) entries: BTreeMap<String, Entry>,
 }
 
 impl Tensors {
@@ -77,26 +77,5 @@ impl ModuleVisitor for Tensors {
 
     fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
         self.insert(param.id, param.lazy_shape(), param.val());
-    }
-}
-
-/// Gives every parameter an id of its own. Running statistics keep theirs: Burn's `RunningState` ignores the id that
-/// a mapper returns, which is how [`crate::Ema`] tells the two apart.
-pub(crate) struct FreshIds;
-
-impl ModuleMapper for FreshIds {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let (_, tensor, mapper) = param.consume();
-        Param::from_mapped_value(ParamId::new(), tensor, mapper)
-    }
-
-    fn map_int<const D: usize>(&mut self, param: Param<Tensor<D, Int>>) -> Param<Tensor<D, Int>> {
-        let (_, tensor, mapper) = param.consume();
-        Param::from_mapped_value(ParamId::new(), tensor, mapper)
-    }
-
-    fn map_bool<const D: usize>(&mut self, param: Param<Tensor<D, Bool>>) -> Param<Tensor<D, Bool>> {
-        let (_, tensor, mapper) = param.consume();
-        Param::from_mapped_value(ParamId::new(), tensor, mapper)
     }
 }

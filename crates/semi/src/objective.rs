@@ -1,5 +1,5 @@
 use burn::tensor::activation::softmax;
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{FloatDType, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::costs::{logit_distance, masked_cross_entropy, softmax_kl, softmax_mse};
@@ -27,7 +27,8 @@ pub enum Reduction {
     /// The number of samples in the whole minibatch, labelled or not.
     #[default]
     Minibatch,
-    /// The number of samples that the cost is about: the labelled ones, or those with a target.
+    /// The number of samples that the cost is about: the labelled ones, or those with a target. Samples below the
+    /// threshold count: they have a cost of 0.
     Selected,
 }
 
@@ -124,15 +125,22 @@ impl Objective {
         self.weight * self.ramp_up.at(step) * self.ramp_down.at(step)
     }
 
-    /// The weight as it counts against a class cost averaged over labelled samples: λ divided by the labelled
-    /// fraction of a batch where the class cost is divided by the whole batch, and by the share of samples with a
-    /// consistency cost where that is averaged over them (REFERENCE §4.2).
+    /// λ as it counts between two means: that of the class cost over the labelled samples of a batch and that of the
+    /// consistency cost over the samples that have one. The number to compare between libraries (REFERENCE §4.2).
+    ///
+    /// λ divided by the labelled fraction where the class cost is divided by the whole batch, and multiplied by the
+    /// unlabelled fraction where labelled samples have no consistency cost but count in its divisor.
     pub fn effective_weight(&self, labeled: usize, batch: usize) -> f64 {
         let fraction = labeled as f64 / batch as f64;
-        match self.class_reduction {
-            Reduction::Minibatch => self.weight / fraction,
-            Reduction::Selected => self.weight,
-        }
+        let class = match self.class_reduction {
+            Reduction::Minibatch => fraction,
+            Reduction::Selected => 1.0,
+        };
+        let consistency = match self.consistency_reduction {
+            Reduction::Minibatch if !self.consistency_on_labeled => 1.0 - fraction,
+            _ => 1.0,
+        };
+        self.weight * consistency / class
     }
 
     /// Checks every setting.
@@ -167,7 +175,12 @@ impl Objective {
         let device = student.class.device();
         let labeled = labels.iter().filter(|label| label.is_some()).count();
         let marks: Vec<f32> = labels.iter().map(|label| f32::from(u8::from(label.is_some()))).collect();
-        let marks = Tensor::<1>::from_data(TensorData::new(marks, [batch]), &device).cast(student.class.dtype());
+        let marks = Tensor::<1>::from_data(TensorData::new(marks, [batch]), &device).cast(FloatDType::F32);
+        // In f32 whatever the network's type: in f16 the logarithm of a small probability is not finite.
+        let student = Logits {
+            class: student.class.cast(FloatDType::F32),
+            consistency: student.consistency.map(|logits| logits.cast(FloatDType::F32)),
+        };
 
         let class = self.class_cost(student.class.clone(), labels, marks.clone(), labeled);
         let mut total = class.clone();
@@ -188,7 +201,7 @@ impl Objective {
                 // The first head classifies and the second follows the teacher, so that the two demands on the
                 // student can differ (arXiv 1703.01780, §B.3). The teacher's target is that of its first head.
                 let follower = student.consistency.unwrap_or(student.class);
-                let cost = self.consistency_cost(follower, targets, marks, labeled);
+                let cost = self.consistency_cost(follower, targets, marks);
                 total = total + cost.clone().mul_scalar(weight);
                 cost
             }
@@ -215,29 +228,24 @@ impl Objective {
         masked_cross_entropy(logits, indices, marks).sum().div_scalar(divisor as f64)
     }
 
-    fn consistency_cost(&self, student: Tensor<2>, targets: Targets, labeled: Tensor<1>, labels: usize) -> Tensor<1> {
+    fn consistency_cost(&self, student: Tensor<2>, targets: Targets, labeled: Tensor<1>) -> Tensor<1> {
         let [batch, _] = student.dims();
-        let mut cost = match self.consistency {
-            Consistency::Mse => softmax_mse(student, targets.probabilities.clone()),
-            Consistency::Kl => softmax_kl(student, targets.probabilities.clone()),
-        }; // [batch]
-        if let Some(threshold) = self.threshold {
-            let confidence = targets.probabilities.detach().max_dim(1).squeeze_dim::<1>(1);
-            let confident = confidence.greater_equal_elem(threshold).float().cast(cost.dtype());
-            cost = cost * confident;
-        }
-        if let Some(known) = targets.known {
-            cost = cost * known;
-        }
-        let mut selected = batch;
+        let probabilities = targets.probabilities.cast(FloatDType::F32);
+        let mut selected = targets.known.map_or_else(|| labeled.ones_like(), |known| known.cast(FloatDType::F32));
         if !self.consistency_on_labeled {
-            cost = cost * (labeled.neg() + 1.0);
-            selected -= labels;
+            selected = selected * (labeled.neg() + 1.0);
         }
-        let divisor = match self.consistency_reduction {
-            Reduction::Minibatch => batch,
-            Reduction::Selected => selected.max(1),
-        };
-        cost.sum().div_scalar(divisor as f64)
+        let mut cost = match self.consistency {
+            Consistency::Mse => softmax_mse(student, probabilities.clone()),
+            Consistency::Kl => softmax_kl(student, probabilities.clone()),
+        } * selected.clone(); // [batch]
+        if let Some(threshold) = self.threshold {
+            let confidence = probabilities.detach().max_dim(1).squeeze_dim::<1>(1);
+            cost = cost * confidence.greater_equal_elem(threshold).float();
+        }
+        match self.consistency_reduction {
+            Reduction::Minibatch => cost.sum().div_scalar(batch as f64),
+            Reduction::Selected => cost.sum() / selected.sum().clamp_min(1.0),
+        }
     }
 }

@@ -15,7 +15,13 @@ pub fn fashion() -> Recipe {
         labels: Labels::Count(100),
         seed: 0,
         views: presets::fashion(),
-        network: NetworkConfig { arch: Arch::Small, normalization: Normalization::Batch, two_heads: false, dropout: 0.0, input_noise: 0.15 },
+        network: NetworkConfig {
+            arch: Arch::Small,
+            normalization: Normalization::Batch,
+            two_heads: false,
+            dropout: 0.0,
+            input_noise: 0.15,
+        },
         method: Method::MeanTeacher,
         consistency: ConsistencyConfig {
             cost: Consistency::Mse,

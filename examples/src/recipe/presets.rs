@@ -180,7 +180,13 @@ impl Preset {
 fn tensorflow(views: slowburn_augment::Pipeline, steps: u64) -> Recipe {
     Recipe {
         views,
-        network: NetworkConfig { arch: Arch::ConvNet13, normalization: Normalization::Weight, two_heads: false, dropout: 0.5, input_noise: 0.15 },
+        network: NetworkConfig {
+            arch: Arch::ConvNet13,
+            normalization: Normalization::Weight,
+            two_heads: false,
+            dropout: 0.5,
+            input_noise: 0.15,
+        },
         consistency: ConsistencyConfig {
             cost: Consistency::Mse,
             weight: 100.0,
@@ -222,7 +228,13 @@ fn wide(views: slowburn_augment::Pipeline) -> Recipe {
     let steps = Length::Steps(1 << 20);
     Recipe {
         views,
-        network: NetworkConfig { arch: Arch::WideResNet28x2, normalization: Normalization::SlowBatch, two_heads: false, dropout: 0.0, input_noise: 0.0 },
+        network: NetworkConfig {
+            arch: Arch::WideResNet28x2,
+            normalization: Normalization::SlowBatch,
+            two_heads: false,
+            dropout: 0.0,
+            input_noise: 0.0,
+        },
         consistency: ConsistencyConfig {
             cost: Consistency::Mse,
             weight: 50.0,

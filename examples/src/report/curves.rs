@@ -114,6 +114,7 @@ where
         .configure_mesh()
         .x_desc("optimizer steps")
         .x_labels(6)
+        .x_label_formatter(&|steps| format!("{steps:.0}"))
         .y_labels(7)
         .light_line_style(WHITE)
         .bold_line_style(RGBColor(228, 228, 228))
@@ -122,8 +123,9 @@ where
         .map_err(wrong)?;
     for curve in curves.iter().filter(|curve| !curve.points.is_empty()) {
         let color = curve.color;
+        // Dots show the epochs, and a run of one epoch at all.
         chart
-            .draw_series(LineSeries::new(curve.points.iter().copied(), color.stroke_width(2)))
+            .draw_series(LineSeries::new(curve.points.iter().copied(), color.stroke_width(2)).point_size(2))
             .map_err(wrong)?
             .label(curve.name)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color.stroke_width(2)));

@@ -2,9 +2,7 @@ use std::sync::Arc;
 
 use burn::train::Interrupter;
 use burn::train::logger::TrainingProgressLogger;
-use burn::train::metric::{
-    MetricDefinition, MetricEntry, MetricId, NumericAttributes, NumericEntry, SerializedEntry,
-};
+use burn::train::metric::{MetricDefinition, MetricEntry, MetricId, NumericAttributes, NumericEntry, SerializedEntry};
 use burn::train::renderer::tui::TuiMetricsRendererWrapper;
 use burn::train::renderer::{MetricState, MetricsRenderer, MetricsRendererTraining};
 
@@ -12,13 +10,14 @@ use super::{Report, StepReport};
 use crate::run::EpochMetrics;
 
 /// Name and direction of every curve.
-const CURVES: [(&str, bool); 8] = [
+const CURVES: [(&str, bool); 9] = [
     ("Loss", false),
     ("Class cost", false),
     ("Consistency cost", false),
     ("Consistency weight", true),
     ("Decay", true),
     ("Learning rate", true),
+    ("Images per second", true),
     ("Student accuracy", true),
     ("Teacher accuracy", true),
 ];
@@ -76,7 +75,6 @@ impl Report for Dashboard {
             self.started = true;
         }
         let rate = step.images as f64 / step.seconds.max(f64::MIN_POSITIVE);
-        self.renderer.log_event_training(format!("{rate:.0} images/s"));
         let values = [
             ("Loss", Some(step.loss)),
             ("Class cost", Some(step.class_cost)),
@@ -84,6 +82,7 @@ impl Report for Dashboard {
             ("Consistency weight", Some(step.consistency_weight)),
             ("Decay", step.decay),
             ("Learning rate", Some(step.learning_rate)),
+            ("Images per second", Some(rate)),
         ];
         for (name, value) in values {
             if let Some(value) = value {

@@ -66,10 +66,8 @@ impl Report for Lines {
     }
 
     fn epoch(&mut self, metrics: &EpochMetrics) {
-        let teacher = metrics
-            .teacher_accuracy
-            .map(|accuracy| format!(", teacher {:.2} %", 100.0 * accuracy))
-            .unwrap_or_default();
+        let teacher =
+            metrics.teacher_accuracy.map(|accuracy| format!(", teacher {:.2} %", 100.0 * accuracy)).unwrap_or_default();
         eprintln!(
             "{}  epoch {}/{}  test: student {:.2} %{teacher}",
             self.phase,

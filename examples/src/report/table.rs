@@ -21,7 +21,10 @@ pub fn active_terms(recipe: &Recipe, plan: &Plan, data: &Dataset) -> String {
         line("preset", preset.clone());
     }
     line("method", recipe.method.to_string());
-    line("network", format!("{:?}, {}", recipe.network.arch, if recipe.network.two_heads { "two heads" } else { "one head" }));
+    line(
+        "network",
+        format!("{:?}, {}", recipe.network.arch, if recipe.network.two_heads { "two heads" } else { "one head" }),
+    );
     let divisor = match objective.class_reduction {
         Reduction::Minibatch => "over the whole batch",
         Reduction::Selected => "over its labelled images",
@@ -38,7 +41,10 @@ pub fn active_terms(recipe: &Recipe, plan: &Plan, data: &Dataset) -> String {
         line("consistency", format!("{cost}, weight {} on {on}, {}", objective.weight, objective.ramp_up));
         let labeled = (fraction * 1e6).round() as usize;
         let effective = objective.effective_weight(labeled, 1_000_000);
-        line("effective ratio", format!("{effective:.1} (weight / labelled fraction {fraction:.4} of the class cost's mean)"));
+        line(
+            "effective ratio",
+            format!("{effective:.1} (weight / labelled fraction {fraction:.4} of the class cost's mean)"),
+        );
     }
     if let Some(weight) = recipe.consistency.logit_distance {
         line("logit distance", format!("weight {weight} between the two heads"));
@@ -57,9 +63,21 @@ pub fn active_terms(recipe: &Recipe, plan: &Plan, data: &Dataset) -> String {
     };
     line("batch", format!("{} images, {labeled}", recipe.batch));
     line("length", format!("{} epochs of {} steps: {} steps", plan.epochs(), plan.steps_per_epoch, plan.total_steps));
-    line("data", format!("{}: {} training images of {}, {} test images, {} classes",
-        recipe.data.display(), data.train.images.len(), data.image_size(), data.test.images.len(), data.classes.len()));
-    line("labels", format!("{} used ({}), {} images in the unlabelled stream", plan.labeled(), recipe.labels, plan.unlabeled));
+    line(
+        "data",
+        format!(
+            "{}: {} training images of {}, {} test images, {} classes",
+            recipe.data.display(),
+            data.train.images.len(),
+            data.image_size(),
+            data.test.images.len(),
+            data.classes.len()
+        ),
+    );
+    line(
+        "labels",
+        format!("{} used ({}), {} images in the unlabelled stream", plan.labeled(), recipe.labels, plan.unlabeled),
+    );
     let baseline = match (recipe.method, recipe.baseline) {
         (Method::Supervised, _) => "this run is one",
         (_, true) => "trained first: same network, steps, views and labels",
@@ -74,7 +92,8 @@ pub fn active_terms(recipe: &Recipe, plan: &Plan, data: &Dataset) -> String {
 /// The closing table.
 pub fn final_table(summary: &Summary) -> String {
     let percent = |accuracy: f64| format!("{:6.2} %", 100.0 * accuracy);
-    let mut text = format!("test accuracy, {} images, {} labels, seed {}\n", summary.test_images, summary.labels, summary.seed);
+    let mut text =
+        format!("test accuracy, {} images, {} labels, seed {}\n", summary.test_images, summary.labels, summary.seed);
     let mut line = |name: &str, accuracy: f64| {
         let _ = writeln!(text, "  {name:<26} {}", percent(accuracy));
     };

@@ -240,7 +240,8 @@ impl RunFolder {
         let path = self.file("metrics.jsonl");
         let mut text = Vec::new();
         for row in metrics {
-            serde_json::to_writer(&mut text, row).map_err(|error| RunError::Io { path: path.clone(), source: error.into() })?;
+            serde_json::to_writer(&mut text, row)
+                .map_err(|error| RunError::Io { path: path.clone(), source: error.into() })?;
             text.push(b'\n');
         }
         write_atomically(&path, &text).map_err(|source| RunError::Io { path, source })

@@ -96,7 +96,12 @@ impl<'a> Source<'a> {
             let keys: Vec<Key> = samples
                 .iter()
                 .zip(&occurrences)
-                .map(|(&sample, &occurrence)| Key { seed: self.seed, epoch, sample: sample as u64, view: 2 * occurrence + which })
+                .map(|(&sample, &occurrence)| Key {
+                    seed: self.seed,
+                    epoch,
+                    sample: sample as u64,
+                    view: 2 * occurrence + which,
+                })
                 .collect();
             self.views.apply_batch(&images, &self.views.draw_batch(&keys, size)?)
         };

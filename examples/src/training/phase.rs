@@ -276,17 +276,8 @@ impl Phase<'_, '_> {
         }
     }
 
-    fn save<T: Teacher<Network>>(
-        &self,
-        method: &SemiSupervised<Network, T>,
-        at: &mut Position,
-    ) -> anyhow::Result<()> {
-        let header = Header {
-            phase: self.name.clone(),
-            step: at.step,
-            epoch: at.epoch,
-            progress: at.progress.clone(),
-        };
+    fn save<T: Teacher<Network>>(&self, method: &SemiSupervised<Network, T>, at: &mut Position) -> anyhow::Result<()> {
+        let header = Header { phase: self.name.clone(), step: at.step, epoch: at.epoch, progress: at.progress.clone() };
         let checkpoint = Checkpoint {
             header,
             method: method.clone().into_record().into_bytes()?.to_vec(),

@@ -27,9 +27,8 @@ impl Plan {
     pub fn new(recipe: &Recipe, data: &Dataset) -> anyhow::Result<Self> {
         let labels = chosen_labels(recipe, data)?;
         let labeled: Vec<usize> = (0..labels.len()).filter(|&image| labels[image].is_some()).collect();
-        let unlabeled: Vec<usize> = (0..labels.len())
-            .filter(|&image| labels[image].is_none() || recipe.labeled_in_unlabeled)
-            .collect();
+        let unlabeled: Vec<usize> =
+            (0..labels.len()).filter(|&image| labels[image].is_none() || recipe.labeled_in_unlabeled).collect();
         let unlabeled_count = unlabeled.len();
         let mix = match recipe.mix {
             // With few labels a supervised natural batch would often be empty.

@@ -91,8 +91,7 @@ impl Session<'_> {
         // A baseline of a recipe with a natural mix has batches of its own; the number of steps is the same.
         let mut plan = Plan::new(recipe, self.data)?;
         plan.total_steps = self.plan.total_steps;
-        let monitor =
-            TestSet::new(self.data, &recipe.views, recipe.monitor, &self.device.clone().without_autodiff())?;
+        let monitor = TestSet::new(self.data, &recipe.views, recipe.monitor, &self.device.clone().without_autodiff())?;
         let source = Source {
             data: self.data,
             plan: &plan,
@@ -178,11 +177,7 @@ fn read_all(network: Network) -> Network {
 }
 
 impl Trained {
-    fn new<T: Teacher<Network>>(
-        method: &SemiSupervised<Network, T>,
-        test: &TestSet,
-        teacher: Option<Network>,
-    ) -> Self {
+    fn new<T: Teacher<Network>>(method: &SemiSupervised<Network, T>, test: &TestSet, teacher: Option<Network>) -> Self {
         let valid = method.valid();
         let student = |images: Tensor<4>| valid.student.predict(images).class;
         Self {

@@ -41,7 +41,9 @@ fn a_run_leaves_all_that_is_promised() {
         assert!(printed.contains(term), "{term} is not in\n{printed}");
     }
     assert!(printed.contains("supervised, labels alone") && printed.contains("mean-teacher, teacher"), "{printed}");
-    for file in ["config.json", "metrics.jsonl", "curves.svg", "curves.png", "student.safetensors", "teacher.safetensors"] {
+    for file in
+        ["config.json", "metrics.jsonl", "curves.svg", "curves.png", "student.safetensors", "teacher.safetensors"]
+    {
         assert!(out.join(file).metadata().expect(file).len() > 0, "{file}");
     }
     let summary: serde_json::Value =
@@ -50,7 +52,10 @@ fn a_run_leaves_all_that_is_promised() {
         let value = summary[fraction].as_f64().expect(fraction);
         assert!((0.0..=1.0).contains(&value), "{fraction} is {value}");
     }
-    assert_eq!((summary["seed"].as_u64(), summary["labels"].as_u64(), summary["epochs"].as_u64()), (Some(5), Some(16), Some(3)));
+    assert_eq!(
+        (summary["seed"].as_u64(), summary["labels"].as_u64(), summary["epochs"].as_u64()),
+        (Some(5), Some(16), Some(3))
+    );
     assert!(summary["train_seconds"].as_f64() > Some(0.0) && summary["images_per_second"].as_f64() > Some(0.0));
     let rows = fs::read_to_string(out.join("metrics.jsonl")).expect("written").lines().count();
     assert_eq!(rows, 6, "three epochs of the baseline and three of the method");

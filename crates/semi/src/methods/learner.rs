@@ -108,6 +108,11 @@ impl<M: Predict, T: Teacher<M>> SemiSupervised<M, T> {
         gradients: GradientsParams,
     ) -> Result<Self, Error> {
         self.student = optimizer.step(learning_rate, self.student, gradients);
+        self.follow()
+    }
+
+    /// All that comes after the optimizer's step.
+    fn follow(mut self) -> Result<Self, Error> {
         self.teacher = self.teacher.follow(&self.student)?;
         self.steps.increment();
         // A record taken now must hold the statistics of this step's forward passes, not of the step before.

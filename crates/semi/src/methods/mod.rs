@@ -8,9 +8,9 @@ mod temporal;
 
 pub use learner::{SemiSupervised, Teacher};
 pub use mean_teacher::{MeanTeacher, MeanTeacherConfig};
-pub use pi_model::{PiModel, PiModelConfig};
-pub use supervised::{Supervised, SupervisedConfig};
-pub use temporal::{TemporalConfig, TemporalEnsemble};
+pub use pi_model::{PiModel, PiModelConfig, SelfTeacher};
+pub use supervised::{NoTeacher, Supervised, SupervisedConfig};
+pub use temporal::{PredictionBank, TemporalConfig, TemporalEnsemble};
 
 #[cfg(feature = "train")]
 pub use learner::train::{SemiOutput, TestBatch};

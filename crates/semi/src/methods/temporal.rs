@@ -64,7 +64,7 @@ impl TemporalConfig {
 #[derive(Module, Debug)]
 pub struct PredictionBank {
     average: RunningState<Tensor<2>>,
-    seen: RunningState<Tensor<1>>,
+    weight: RunningState<Tensor<1>>,
     decay: f64,
 }
 
@@ -74,7 +74,7 @@ impl PredictionBank {
         let device = device.clone().without_autodiff();
         Self {
             average: RunningState::new(Tensor::zeros([samples, classes], &device)),
-            seen: RunningState::new(Tensor::zeros([samples], &device)),
+            weight: RunningState::new(Tensor::zeros([samples], &device)),
             decay,
         }
     }
@@ -83,49 +83,66 @@ impl PredictionBank {
     ///
     /// # Shapes
     /// - output: `[samples.len(), classes]` and `[samples.len()]`
+    ///
+    /// # Panics
+    /// If a sample is not below the number of samples.
     pub fn targets(&self, samples: &[usize]) -> (Tensor<2>, Tensor<1>) {
-        let average = self.average.value_sync();
-        let rows = rows(samples, &average.device());
-        let seen = self.seen.value_sync().select(0, rows.clone()); // [batch]
-        let known = seen.clone().greater_elem(0.0).float();
+        let average = self.average.value_sync().without_autodiff();
+        let rows = self.rows(samples, &average);
+        let weight = self.weight.value_sync().without_autodiff().select(0, rows.clone()); // [batch]
+        let known = weight.clone().greater_elem(0.0).float();
         // 1 − α^t, and 1 for samples never seen, whose average is zero anyway.
-        let correction = seen.mul_scalar(self.decay.ln()).exp().neg() + 1.0;
-        let correction = correction * known.clone() + (known.clone().neg() + 1.0);
+        let correction = weight + (known.clone().neg() + 1.0);
         (average.select(0, rows) / correction.unsqueeze_dim(1), known)
     }
 
     /// Averages new predictions in: probabilities `[samples.len(), classes]`. Of a sample that a batch holds twice,
     /// the first prediction counts.
+    ///
+    /// # Panics
+    /// If there is not one prediction for each sample, or a sample is not below the number of samples.
     pub fn update(&self, predictions: Tensor<2>, samples: &[usize]) {
+        assert_eq!(predictions.dims()[0], samples.len(), "one prediction for each sample");
         let mut met = HashSet::new();
         let first: Vec<usize> = (0..samples.len()).filter(|&row| met.insert(samples[row])).collect();
         let distinct: Vec<usize> = first.iter().map(|&row| samples[row]).collect();
 
-        let average = self.average.value_sync();
-        let device = average.device();
-        let at = rows(&distinct, &device);
-        let predictions = predictions.without_autodiff().select(0, rows(&first, &device));
-        let change = (predictions - average.clone().select(0, at.clone())).mul_scalar(1.0 - self.decay);
-        self.average.update(average.select_assign(0, at.clone(), change, IndexingUpdateOp::Add));
-        let ones = Tensor::ones([distinct.len()], &device);
-        self.seen.update(self.seen.value_sync().select_assign(0, at, ones, IndexingUpdateOp::Add));
+        let average = self.average.value_sync().without_autodiff();
+        let at = self.rows(&distinct, &average);
+        let first = indices(&first, &average.device());
+        let new = predictions.without_autodiff().cast(average.dtype()).select(0, first);
+        self.average.update(self.moved(average, new, at.clone()));
+        // The weights are averaged as ones would be: they are 1 − α^t, to the same rounding as the predictions.
+        let weight = self.weight.value_sync().without_autodiff();
+        let ones = Tensor::ones([distinct.len()], &weight.device());
+        self.weight.update(self.moved(weight, ones, at));
+    }
+
+    /// `Z ← α·Z + (1−α)·z` in the rows `at`.
+    fn moved<const D: usize>(&self, average: Tensor<D>, new: Tensor<D>, at: Tensor<1, Int>) -> Tensor<D> {
+        let change = (new - average.clone().select(0, at.clone())).mul_scalar(1.0 - self.decay);
+        average.select_assign(0, at, change, IndexingUpdateOp::Add)
+    }
+
+    fn rows(&self, samples: &[usize], average: &Tensor<2>) -> Tensor<1, Int> {
+        let [size, _] = average.dims();
+        if let Some(sample) = samples.iter().find(|&&sample| sample >= size) {
+            panic!("sample {sample} is not one of the {size} samples of the bank");
+        }
+        indices(samples, &average.device())
     }
 }
 
-fn rows(indices: &[usize], device: &Device) -> Tensor<1, Int> {
-    let indices: Vec<i32> = indices.iter().map(|&index| index as i32).collect();
-    let length = indices.len();
-    Tensor::from_data(TensorData::new(indices, [length]), device)
+fn indices(values: &[usize], device: &Device) -> Tensor<1, Int> {
+    let values: Vec<i32> = values.iter().map(|&value| value as i32).collect();
+    let length = values.len();
+    Tensor::from_data(TensorData::new(values, [length]), device)
 }
 
 impl<M: Predict> Teacher<M> for PredictionBank {
-    fn targets(&self, student: &M, _view: M::Input, samples: &[usize]) -> Option<Targets> {
+    fn targets(&self, _student: &M, _view: M::Input, samples: &[usize]) -> Option<Targets> {
         let (probabilities, known) = self.targets(samples);
-        let autodiff = student.devices().iter().any(Device::is_autodiff);
-        Some(match autodiff {
-            true => Targets { probabilities: probabilities.autodiff(), known: Some(known.autodiff()) },
-            false => Targets { probabilities, known: Some(known) },
-        })
+        Some(Targets { probabilities, known: Some(known) })
     }
 
     fn observe(&self, prediction: &Tensor<2>, samples: &[usize]) {

@@ -1,5 +1,6 @@
 //! burn-train's traits, so that `SupervisedTraining` drives the methods.
 
+use burn::optim::MultiGradientsParams;
 use burn::tensor::{ExecutionError, Int, TensorData};
 use burn::train::metric::{AccuracyInput, Adaptor, LossInput};
 use burn::train::{ClassificationOutput, InferenceStep, ItemLazy, TrainOutput, TrainStep};
@@ -83,6 +84,18 @@ where
     fn optimize(self, optimizer: &mut ModuleOptimizer, rate: ModuleLearningRate, gradients: GradientsParams) -> Self {
         SemiSupervised::optimize(self, optimizer, rate, gradients)
             .expect("the teacher follows the student it was made for")
+    }
+
+    /// # Panics
+    /// As [`optimize`](TrainStep::optimize).
+    fn optimize_multi(
+        mut self,
+        optimizer: &mut ModuleOptimizer,
+        rate: ModuleLearningRate,
+        gradients: MultiGradientsParams,
+    ) -> Self {
+        self.student = optimizer.step_multi(rate, self.student, gradients);
+        self.follow().expect("the teacher follows the student it was made for")
     }
 }
 

@@ -53,7 +53,8 @@ impl TwoStreamBatch {
 ///
 /// What is left of the unlabelled samples when no whole batch can be made is dropped; with a new order every epoch
 /// that is a different part each time. Without unlabelled samples, batches are wholly labelled and an epoch is one
-/// pass over the labelled samples: supervised training.
+/// pass over the labelled samples: supervised training. Where a stream is shorter than its share of one batch, an
+/// epoch is one batch: with all unlabelled samples, and with some labelled ones twice or more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TwoStream {
     labeled: Vec<usize>,
@@ -71,7 +72,7 @@ impl TwoStream {
     /// the batch, [`Error::OutOfRange`] for a batch of 0.
     pub fn new(
         mut labeled: Vec<usize>,
-        unlabeled: Vec<usize>,
+        mut unlabeled: Vec<usize>,
         batch: usize,
         mix: Mix,
         seed: u64,
@@ -83,6 +84,10 @@ impl TwoStream {
             return Err(Error::OutOfRange { field: "batch", value: 0.0, range: "at least 1" });
         }
         labeled.sort_unstable();
+        if mix == Mix::Natural {
+            // One stream holds each sample once.
+            unlabeled.retain(|sample| labeled.binary_search(sample).is_err());
+        }
         match mix {
             Mix::Fixed { labeled } if labeled == 0 || labeled > batch => Err(Error::LabeledBatch { labeled, batch }),
             _ => Ok(Self { labeled, unlabeled, batch, mix, seed }),
@@ -104,7 +109,10 @@ impl TwoStream {
     pub fn labeled_fraction(&self) -> f64 {
         match self.mix {
             _ if self.unlabeled.is_empty() => 1.0,
-            Mix::Fixed { labeled } => labeled as f64 / self.batch as f64,
+            Mix::Fixed { labeled } => {
+                let rest = (self.batch - labeled).min(self.unlabeled.len());
+                labeled as f64 / (labeled + rest) as f64
+            }
             Mix::Natural => self.labeled.len() as f64 / (self.labeled.len() + self.unlabeled.len()) as f64,
         }
     }

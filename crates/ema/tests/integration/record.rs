@@ -1,0 +1,90 @@
+//! A record holds all that the next update depends on.
+
+use burn::module::Module;
+use burn::store::ModuleRecord;
+use burn::tensor::Device;
+use proptest::prelude::*;
+use slowburn_ema::{Buffers, Decay, Ema, EmaConfig, StepCount, sync_running_state};
+
+use crate::{Network, batch, tensors};
+
+/// A step of a student that changes: its forward pass, the average's and the update.
+fn step(ema: Ema<Network>, student: &Network, seed: u32, device: &Device) -> Ema<Network> {
+    student.forward(batch(seed, device));
+    ema.module().forward(batch(seed + 100, device));
+    let ema = ema.update(student).unwrap();
+    sync_running_state(student);
+    sync_running_state(&ema);
+    ema
+}
+
+/// Saves after `before` steps, loads into an average of another model, and goes on with both: all must be equal, bit
+/// for bit.
+fn assert_resumes(config: &EmaConfig, before: u32, after: u32) {
+    let device = Device::flex().autodiff();
+    let student = |seed| Network::new(seed, &device);
+    let mut ema = config.init(&student(0)).unwrap();
+    for seed in 1..=before {
+        ema = step(ema, &student(seed), seed, &device);
+    }
+    let bytes = ema.clone().into_record().into_bytes().unwrap();
+    let record = ModuleRecord::from_bytes(bytes).unwrap();
+    let mut resumed = config.init(&student(77)).unwrap().load_record(record);
+    assert_eq!(resumed.updates(), ema.updates());
+    assert_eq!(resumed.decay(), ema.decay());
+    assert_eq!(tensors(&resumed), tensors(&ema));
+    for seed in before + 1..=before + after {
+        ema = step(ema, &student(seed), seed, &device);
+        resumed = step(resumed, &student(seed), seed, &device);
+        assert_eq!(tensors(&resumed), tensors(&ema), "after step {seed}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn every_schedule_and_policy_resumes(
+        decay in 0.0f64..=1.0, end in 0.0f64..=1.0, length in 1u64..8, which in 0usize..5, buffers in 0usize..3,
+        every in 1u64..4, before in 0u32..7, after in 1u32..4,
+    ) {
+        let schedule = [
+            Decay::Constant { decay },
+            Decay::WarmUp { decay },
+            Decay::Step { first: decay, then: end, until: length },
+            Decay::Cosine { base: decay, end, steps: length },
+            Decay::Uniform,
+        ][which];
+        let buffers = [Buffers::Own, Buffers::Copy, Buffers::Average][buffers];
+        assert_resumes(&EmaConfig::new(schedule).with_buffers(buffers).with_every(every), before, after);
+    }
+}
+
+#[test]
+fn a_record_of_another_network_is_refused() {
+    let device = Device::flex();
+    let record = EmaConfig::default().init(&Network::new(1, &device)).unwrap().into_record();
+    let other = EmaConfig::default().init(&Network::new(1, &device).last).unwrap();
+    assert!(other.try_load_record(record).is_err());
+}
+
+#[test]
+fn a_counter_survives_records_devices_and_modes() {
+    for device in [Device::flex(), Device::flex().autodiff()] {
+        let mut count = StepCount::new(&device);
+        for expected in 1..=300 {
+            assert_eq!(count.increment(), expected);
+        }
+        let record = ModuleRecord::from_bytes(count.clone().into_record().into_bytes().unwrap()).unwrap();
+        assert_eq!(StepCount::new(&device).load_record(record).get(), 300);
+        assert_eq!(count.valid().train().fork(&Device::flex()).no_grad().get(), 300);
+    }
+}
+
+#[test]
+fn settings_survive_serde() {
+    let config = EmaConfig::new(Decay::Step { first: 0.99, then: 0.999, until: 40 }).with_buffers(Buffers::Average);
+    let text = serde_json::to_string(&config).unwrap();
+    assert!(text.contains(r#"{"step":{"first":0.99,"then":0.999,"until":40}}"#), "{text}");
+    assert_eq!(serde_json::from_str::<EmaConfig>(&text).unwrap(), config);
+}

@@ -1,0 +1,59 @@
+//! The Π-model: which branch the consistency cost trains.
+
+use burn::module::Param;
+use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Tensor};
+use slowburn_semi::{Consistency, Objective, PiModelConfig, Predict, SemiBatch};
+
+use crate::{Network, assert_close, batch, read};
+
+/// Gradients of some of a network's weights.
+fn gradients(network: &Network, cost: &Tensor<1>) -> [Vec<f64>; 2] {
+    let gradients = cost.backward();
+    let of = |weight: &Param<Tensor<2>>| read(weight.grad(&gradients).unwrap());
+    [of(&network.first.weight), of(&network.head.weight)]
+}
+
+fn unlabeled(device: &Device) -> SemiBatch<Tensor<2>> {
+    SemiBatch { labels: vec![None; 8], ..batch(1, device) }
+}
+
+/// The cost of two passes, written out, with or without a gradient to the second.
+fn by_hand(network: &Network, kind: Consistency, both: bool, device: &Device) -> Tensor<1> {
+    let batch = unlabeled(device);
+    let p = softmax(network.predict(batch.student).class, 1);
+    let target = softmax(network.predict(batch.teacher).class, 1);
+    let target = if both { target } else { target.detach() };
+    match kind {
+        Consistency::Mse => (p - target).powi_scalar(2).sum() / (8.0 * 3.0),
+        Consistency::Kl => (target.clone() * (target.log() - p.log())).sum() / 8.0,
+    }
+}
+
+#[test]
+fn gradients_flow_through_both_branches_unless_told_otherwise() {
+    let device = Device::flex().autodiff();
+    for kind in [Consistency::Mse, Consistency::Kl] {
+        let network = Network::plain(1, &device);
+        let mut seen = Vec::new();
+        for both in [true, false] {
+            let objective = Objective { consistency: kind, weight: 1.0, ..Objective::default() };
+            let config = PiModelConfig { objective, gradient_to_target: both };
+            let method = config.init(network.clone(), &device).unwrap();
+            let ours = gradients(&method.student, &method.losses(unlabeled(&device)).total);
+            let expected = gradients(&network, &by_hand(&network, kind, both, &device));
+            for (ours, expected) in ours.iter().zip(&expected) {
+                // The same operations in another order, f32.
+                assert_close(ours, expected, 1e-5, &format!("{kind:?}, both {both}"));
+            }
+            seen.push(ours);
+        }
+        let difference = seen[0][0].iter().zip(&seen[1][0]).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(difference > 1e-3, "the two settings differ: {difference}");
+    }
+}
+
+#[test]
+fn both_branches_are_the_default() {
+    assert!(PiModelConfig::default().gradient_to_target);
+}

@@ -1,0 +1,87 @@
+//! Stop and go: a run that is loaded from its records goes on bit for bit.
+
+use burn::module::Module;
+use burn::optim::{AdamConfig, ModuleOptimizer};
+use burn::store::ModuleRecord;
+use burn::tensor::Device;
+use slowburn_ema::{Buffers, Decay, EmaConfig};
+use slowburn_semi::{
+    MeanTeacherConfig, Objective, PiModelConfig, Ramp, SemiSupervised, SupervisedConfig, Teacher, TemporalConfig,
+};
+
+use crate::{INPUT, Network, batch, optimizer, scalar, seeded, step, tensors};
+
+fn objective() -> Objective {
+    // A ramp, so that a lost step count shows.
+    Objective { ramp_up: Ramp::SigmoidUp { length: 10 }, ..Objective::default() }
+}
+
+/// A network with dropout; each step seeds its draws by its number, as a run that can resume must.
+fn network(seed: u32, device: &Device) -> Network {
+    Network::new(seed, INPUT, 0.3, true, device)
+}
+
+/// The conformance test of every method: save student, teacher and optimizer after `before` steps, load them into
+/// objects made from another network, and take `after` more steps with both.
+fn assert_resumes<T: Teacher<Network>>(
+    make: impl Fn(Network, &Device) -> SemiSupervised<Network, T>,
+    optimizer: impl Fn() -> ModuleOptimizer,
+) {
+    let device = Device::flex().autodiff();
+    let (before, after) = (4, 4);
+    let advance = |method, optimizer: &mut ModuleOptimizer, number: u32| {
+        seeded(u64::from(number), || step(method, optimizer, 0.05, batch(number, &device)))
+    };
+    let (mut method, mut first) = (make(network(1, &device), &device), optimizer());
+    for number in 0..before {
+        method = advance(method, &mut first, number).0;
+    }
+    let bytes = method.clone().into_record().into_bytes().unwrap();
+    let mut resumed = make(network(2, &device), &device).load_record(ModuleRecord::from_bytes(bytes).unwrap());
+    let mut second = optimizer().from_bytes(first.into_bytes().unwrap()).unwrap();
+    assert_eq!(resumed.steps(), u64::from(before));
+    for number in before..before + after {
+        let (ours, theirs);
+        (method, ours) = advance(method, &mut first, number);
+        (resumed, theirs) = advance(resumed, &mut second, number);
+        assert_eq!(scalar(&ours.total).to_bits(), scalar(&theirs.total).to_bits(), "the cost of step {number}");
+        assert_eq!(tensors(&resumed), tensors(&method), "after step {number}");
+    }
+    // The other network would not have come here: what was compared is not constant.
+    assert_ne!(tensors(&make(network(2, &device), &device)), tensors(&method));
+}
+
+fn adam() -> ModuleOptimizer {
+    AdamConfig::new().init()
+}
+
+#[test]
+fn mean_teacher_resumes_with_every_policy_of_buffers() {
+    for buffers in [Buffers::Own, Buffers::Copy, Buffers::Average] {
+        let average = EmaConfig::new(Decay::WarmUp { decay: 0.8 }).with_buffers(buffers).with_every(2);
+        let config = MeanTeacherConfig { objective: objective(), average };
+        assert_resumes(|network, device| config.init(network, device).unwrap(), optimizer);
+        assert_resumes(|network, device| config.init(network, device).unwrap(), adam);
+    }
+}
+
+#[test]
+fn the_pi_model_resumes() {
+    let config = PiModelConfig { objective: objective(), ..PiModelConfig::default() };
+    assert_resumes(|network, device| config.init(network, device).unwrap(), optimizer);
+    assert_resumes(|network, device| config.init(network, device).unwrap(), adam);
+}
+
+#[test]
+fn temporal_ensembling_resumes() {
+    let config = TemporalConfig { objective: objective(), ..TemporalConfig::default() };
+    assert_resumes(|network, device| config.init(network, 16, 3, device).unwrap(), optimizer);
+    assert_resumes(|network, device| config.init(network, 16, 3, device).unwrap(), adam);
+}
+
+#[test]
+fn supervised_training_resumes() {
+    let config = SupervisedConfig { objective: objective() };
+    assert_resumes(|network, device| config.init(network, device).unwrap(), optimizer);
+    assert_resumes(|network, device| config.init(network, device).unwrap(), adam);
+}

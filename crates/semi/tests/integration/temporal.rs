@@ -1,0 +1,169 @@
+//! The bank of averaged predictions.
+
+use std::collections::HashMap;
+
+use burn::module::Module;
+use burn::store::ModuleRecord;
+use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Tensor};
+use proptest::prelude::*;
+use slowburn_semi::{Error, Objective, PredictionBank, SemiBatch, TemporalConfig};
+
+use crate::{Network, assert_close, batch, matrix, numbers, optimizer, read, scalar, step, tensors};
+
+fn probabilities(seed: u32, rows: usize, classes: usize) -> Tensor<2> {
+    softmax(matrix(numbers(seed, rows * classes), classes, &Device::flex()) * 3.0, 1)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn a_constant_prediction_is_its_own_target(decay in 0.0f64..0.9999, times in 1usize..40, seed: u32) {
+        let bank = PredictionBank::new(3, 4, decay, &Device::flex());
+        let constant = probabilities(seed, 1, 4);
+        for _ in 0..times {
+            bank.update(constant.clone(), &[1]);
+        }
+        let (target, known) = bank.targets(&[1]);
+        prop_assert_eq!(read(known), [1.0]);
+        for (ours, expected) in read(target).iter().zip(read(constant)) {
+            // Z and its correction round alike, three times a step.
+            prop_assert!((ours - expected).abs() < 1e-5 * expected, "{ours} instead of {expected}");
+        }
+    }
+
+    #[test]
+    fn every_sequence_equals_a_map_of_numbers(
+        decay in 0.0f64..0.99, steps in prop::collection::vec(prop::collection::vec(0usize..9, 1..7), 1..12), seed: u32,
+    ) {
+        let bank = PredictionBank::new(9, 3, decay, &Device::flex());
+        // Z of the paper with the number of its updates.
+        let mut oracle: HashMap<usize, (Vec<f64>, i32)> = HashMap::new();
+        for (index, samples) in steps.iter().enumerate() {
+            let new = probabilities(seed.wrapping_add(index as u32), samples.len(), 3);
+            let values = read(new.clone());
+            for (row, sample) in samples.iter().enumerate() {
+                if samples[..row].contains(sample) {
+                    continue; // the first of two counts
+                }
+                let (z, t) = oracle.entry(*sample).or_insert((vec![0.0; 3], 0));
+                *t += 1;
+                for (z, new) in z.iter_mut().zip(&values[row * 3..]) {
+                    *z = decay * *z + (1.0 - decay) * new;
+                }
+            }
+            bank.update(new, samples);
+        }
+        let every: Vec<usize> = (0..9).collect();
+        let (targets, known) = bank.targets(&every);
+        let (targets, known) = (read(targets), read(known));
+        for sample in every {
+            let ours = &targets[sample * 3..][..3];
+            let Some((z, t)) = oracle.get(&sample) else {
+                prop_assert_eq!((ours, known[sample]), (&[0.0; 3][..], 0.0));
+                continue;
+            };
+            prop_assert_eq!(known[sample], 1.0);
+            for (ours, z) in ours.iter().zip(z) {
+                // A dozen updates in f32.
+                prop_assert!((ours - z / (1.0 - decay.powi(*t))).abs() < 1e-5, "{ours}");
+            }
+        }
+    }
+}
+
+#[test]
+fn decay_zero_remembers_the_latest_prediction_alone() {
+    let bank = PredictionBank::new(2, 3, 0.0, &Device::flex());
+    bank.update(probabilities(1, 1, 3), &[0]);
+    bank.update(probabilities(2, 1, 3), &[0]);
+    let (targets, known) = bank.targets(&[0, 1]);
+    assert_close(&read(targets)[..3], &read(probabilities(2, 1, 3)), 1e-6, "the latest");
+    assert_eq!(read(known), [1.0, 0.0]);
+}
+
+#[test]
+fn a_samples_own_prediction_is_never_part_of_its_target() {
+    let device = Device::flex().autodiff();
+    let mut method = TemporalConfig::default().init(Network::plain(1, &device), 16, 3, &device).unwrap();
+    let (mut optimizer, seen) = (optimizer(), batch(1, &device));
+    let (logits, expected);
+    {
+        let (losses, class) = method.losses_and_logits(seen.clone());
+        assert_eq!(scalar(&losses.consistency), 0.0, "nothing was seen before");
+        assert!(losses.weight > 0.0);
+        logits = class;
+        expected = read(softmax(logits.clone(), 1));
+    }
+    let (targets, known) = method.teacher.targets(&seen.samples);
+    assert_eq!(read(known), [1.0; 8]);
+    assert_close(&read(targets), &expected, 1e-6, "the first prediction, corrected");
+
+    method = step(method, &mut optimizer, 0.1, seen.clone()).0;
+    let (_, losses) = step(method, &mut optimizer, 0.1, seen);
+    assert!(scalar(&losses.consistency) > 0.0, "a student that moved differs from its past");
+}
+
+#[test]
+fn unseen_samples_have_no_cost_next_to_seen_ones() {
+    let device = Device::flex().autodiff();
+    let config = TemporalConfig { objective: Objective { weight: 1.0, ..Objective::default() }, decay: 0.6 };
+    let method = config.init(Network::plain(1, &device), 16, 3, &device).unwrap();
+    let half = SemiBatch { labels: vec![None; 8], samples: (0..8).collect(), ..batch(1, &device) };
+    // Targets of four of the eight.
+    method.teacher.update(probabilities(5, 4, 3), &[0, 1, 2, 3]);
+    let (losses, logits) = method.losses_and_logits(half);
+    let (p, target) = (read(softmax(logits, 1)), read(probabilities(5, 4, 3)));
+    let expected: f64 = target.iter().zip(&p).map(|(target, p)| (p - target).powi(2) / 3.0).sum::<f64>() / 8.0;
+    assert!((scalar(&losses.consistency) - expected).abs() < 1e-6 * expected);
+    let gradients = losses.total.backward();
+    assert!(read(method.student.head.weight.grad(&gradients).unwrap()).iter().all(|value| value.is_finite()));
+}
+
+#[test]
+fn a_bank_survives_its_record_with_what_was_pending() {
+    let bank = PredictionBank::new(4, 3, 0.6, &Device::flex());
+    bank.update(probabilities(1, 2, 3), &[0, 3]);
+    bank.update(probabilities(2, 2, 3), &[3, 1]);
+    let every = [0, 1, 2, 3];
+    let (targets, known) = bank.targets(&every);
+    let bytes = bank.clone().into_record().into_bytes().unwrap();
+    let record = ModuleRecord::from_bytes(bytes).unwrap();
+    let loaded = PredictionBank::new(4, 3, 0.6, &Device::flex()).load_record(record);
+    let (ours, ours_known) = loaded.targets(&every);
+    assert_eq!((read(ours), read(ours_known)), (read(targets), read(known)));
+    assert_eq!(tensors(&loaded), tensors(&bank));
+}
+
+#[test]
+fn a_bank_works_after_valid_and_train() {
+    let device = Device::flex().autodiff();
+    let method = TemporalConfig::default().init(Network::plain(1, &device), 16, 3, &device).unwrap();
+    let method = method.valid().train();
+    let (method, _) = step(method, &mut optimizer(), 0.1, batch(1, &device));
+    let (_, losses) = step(method, &mut optimizer(), 0.1, batch(1, &device));
+    assert!(scalar(&losses.consistency) > 0.0);
+}
+
+#[test]
+fn a_decay_of_one_or_nan_is_refused() {
+    let device = Device::flex().autodiff();
+    for decay in [1.0, -0.1, f64::NAN] {
+        let config = TemporalConfig { decay, ..TemporalConfig::default() };
+        let error = config.init(Network::plain(1, &device), 16, 3, &device).unwrap_err();
+        assert!(matches!(error, Error::OutOfRange { field: "decay", .. }), "{error}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "sample 4 is not one of the 4 samples of the bank")]
+fn a_sample_beyond_the_bank_is_a_callers_mistake() {
+    PredictionBank::new(4, 3, 0.6, &Device::flex()).targets(&[0, 4]);
+}
+
+#[test]
+#[should_panic(expected = "one prediction for each sample")]
+fn predictions_without_their_samples_are_a_callers_mistake() {
+    PredictionBank::new(4, 3, 0.6, &Device::flex()).update(probabilities(1, 2, 3), &[0]);
+}
