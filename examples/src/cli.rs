@@ -15,7 +15,7 @@ use crate::recipe::{Labels, Length, Method, PRESETS, RampShape, Recipe, fashion,
 /// Without flags it trains a small network on the shipped Fashion-MNIST images, 100 of which keep their label: first
 /// on the labels alone, then with Mean Teacher, and prints both accuracies.
 #[derive(Debug, Clone, Default, Parser)]
-#[command(version)]
+#[command(version, args_override_self = true)]
 pub struct Cli {
     /// A folder with IDX files, or with images in train/<class>/, test/<class>/ and optionally train/unlabeled/
     #[arg(long, value_name = "PATH")]
@@ -32,31 +32,34 @@ pub struct Cli {
     /// The cost between student and teacher [default: mse]
     #[arg(long, value_name = "COST")]
     pub consistency: Option<ConsistencyFlag>,
-    /// The consistency cost's weight at full strength [default: 20]
+    /// The consistency cost's weight at full strength [default: 10]
     #[arg(long)]
     pub weight: Option<f64>,
-    /// Epochs over which that weight rises [default: 4]
+    /// Epochs over which that weight rises [default: 6]
     #[arg(long, value_name = "EPOCHS")]
     pub ramp_up: Option<f64>,
-    /// The probability of dropping a feature, where the network has dropout [default: 0.5]
+    /// The probability of dropping a feature, where the network has dropout [default: 0]
     #[arg(long)]
     pub dropout: Option<f64>,
-    /// Standard deviation of the noise on the normalised images, where the network has it [default: 0.15]
+    /// Standard deviation of the noise on the normalised images, where the network has it [default: 0]
     #[arg(long, value_name = "STD")]
     pub input_noise: Option<f64>,
+    /// Images that share batch statistics in training; 0 for the whole batch [default: 16]
+    #[arg(long, value_name = "N")]
+    pub group: Option<usize>,
     /// The average's decay: of weights after the warm-up, or of predictions with `--method temporal` [default: 0.99; 0.6]
     #[arg(long)]
     pub decay: Option<f64>,
     /// Give the network a second head and tie the two with this weight
     #[arg(long, value_name = "WEIGHT")]
     pub logit_distance: Option<f64>,
-    /// Passes over the unlabelled images [default: 20]
+    /// Passes over the unlabelled images [default: 10]
     #[arg(long)]
     pub epochs: Option<f64>,
-    /// Images in a batch [default: 128]
+    /// Images in a batch [default: 64]
     #[arg(long)]
     pub batch: Option<usize>,
-    /// Labelled images among them [default: 32]
+    /// Labelled images among them [default: 16]
     #[arg(long, value_name = "N")]
     pub labeled_batch: Option<usize>,
     /// The learning rate at full strength [default: 0.003]
@@ -142,6 +145,9 @@ impl Cli {
         set(&mut recipe.consistency.weight, &self.weight);
         set(&mut recipe.network.dropout, &self.dropout);
         set(&mut recipe.network.input_noise, &self.input_noise);
+        if let Some(group) = self.group {
+            recipe.network.group = (group > 0).then_some(group);
+        }
         if let Some(epochs) = self.ramp_up {
             recipe.consistency.ramp_up = RampShape::SigmoidUp(Length::Epochs(epochs));
         }
@@ -252,7 +258,7 @@ mod tests {
             (["--weight", "-1"], "weight"),
             (["--lr", "0"], "--lr"),
             (["--epochs", "0"], "--epochs"),
-            (["--batch", "16"], "--labeled-batch"),
+            (["--batch", "8"], "--labeled-batch"),
             (["--labeled-batch", "0"], "--labeled-batch"),
         ] {
             let flag = format!("{}={}", flags[0], flags[1]);

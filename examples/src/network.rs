@@ -69,6 +69,8 @@ pub struct NetworkConfig {
     pub dropout: f64,
     /// Standard deviation of the noise on the (normalised) input, where the encoder has it.
     pub input_noise: f64,
+    /// Images that share batch statistics in training; the whole batch without.
+    pub group: Option<usize>,
 }
 
 impl NetworkConfig {
@@ -79,12 +81,17 @@ impl NetworkConfig {
     /// # Errors
     /// For settings out of range.
     pub fn init(&self, image: ImageSize, classes: usize, device: &Device) -> Result<Network, ModelError> {
+        let body = self.body(image, classes, device)?;
+        Ok(Network { body, group: self.group })
+    }
+
+    fn body(&self, image: ImageSize, classes: usize, device: &Device) -> Result<Body, ModelError> {
         let head = ClassifierConfig::new(classes).with_consistency_head(self.two_heads);
         let channels = image.channels;
-        let resnet = |config: ResNetConfig| -> Result<Network, ModelError> {
+        let resnet = |config: ResNetConfig| -> Result<Body, ModelError> {
             let stem = if image.height >= 64 { Stem::ImageNet } else { Stem::Cifar };
             let encoder = config.with_in_channels(channels).with_stem(stem).try_init(device)?;
-            Ok(Network::ResNet(head.try_init(encoder, device)?))
+            Ok(Body::ResNet(head.try_init(encoder, device)?))
         };
         match self.arch {
             Arch::Small => {
@@ -92,7 +99,7 @@ impl NetworkConfig {
                     .with_in_channels(channels)
                     .with_dropout(self.dropout)
                     .with_input_noise(self.input_noise);
-                Ok(Network::Small(head.try_init(config.try_init(device)?, device)?))
+                Ok(Body::Small(head.try_init(config.try_init(device)?, device)?))
             }
             Arch::ConvNet13 => {
                 let normalization = match self.normalization {
@@ -104,7 +111,7 @@ impl NetworkConfig {
                     .with_normalization(normalization)
                     .with_dropout(self.dropout)
                     .with_input_noise(self.input_noise);
-                Ok(Network::ConvNet13(head.try_init(config.try_init(device)?, device)?))
+                Ok(Body::ConvNet13(head.try_init(config.try_init(device)?, device)?))
             }
             Arch::ResNet18 => resnet(ResNetConfig::resnet18()),
             Arch::ResNet34 => resnet(ResNetConfig::resnet34()),
@@ -115,16 +122,28 @@ impl NetworkConfig {
                     Normalization::Batch | Normalization::Weight => WideResNetConfig::wrn_28_2(),
                 };
                 let config = config.with_in_channels(channels);
-                Ok(Network::WideResNet(head.try_init(config.try_init(device)?, device)?))
+                Ok(Body::WideResNet(head.try_init(config.try_init(device)?, device)?))
             }
         }
     }
 }
 
 /// A network that classifies images.
+///
+/// In training, consecutive images of a batch may form groups with batch statistics of their own (ghost batch
+/// normalisation, Hoffer et al., arXiv 1705.08741): with labelled images first and a group as large as their share, the
+/// class cost sees the statistics that it would see in supervised training.
+#[derive(Module, Debug)]
+pub struct Network {
+    body: Body,
+    #[module(skip)]
+    group: Option<usize>,
+}
+
+/// The networks there are.
 #[derive(Module, Debug)]
 #[allow(clippy::large_enum_variant)] // one value exists per run
-pub enum Network {
+enum Body {
     /// Three convolutions.
     Small(Classifier<SmallConvNet>),
     /// The paper's 13 layers.
@@ -139,10 +158,10 @@ pub enum Network {
 macro_rules! each {
     ($self:expr, $network:ident => $do:expr) => {
         match $self {
-            Network::Small($network) => $do,
-            Network::ConvNet13($network) => $do,
-            Network::ResNet($network) => $do,
-            Network::WideResNet($network) => $do,
+            Body::Small($network) => $do,
+            Body::ConvNet13($network) => $do,
+            Body::ResNet($network) => $do,
+            Body::WideResNet($network) => $do,
         }
     };
 }
@@ -151,6 +170,26 @@ impl Predict for Network {
     type Input = Tensor<4>;
 
     fn predict(&self, images: Tensor<4>) -> Logits {
+        let [batch, ..] = images.dims();
+        match self.group.filter(|&group| images.device().is_autodiff() && group < batch) {
+            Some(group) => in_groups(images, group, |images| self.body.forward(images)),
+            None => self.body.forward(images),
+        }
+    }
+}
+
+/// Predicts group by group and puts the logits together again.
+fn in_groups(images: Tensor<4>, group: usize, predict: impl Fn(Tensor<4>) -> Logits) -> Logits {
+    let groups: Vec<Logits> = images.split(group, 0).into_iter().map(predict).collect();
+    let consistency: Option<Vec<_>> = groups.iter().map(|logits| logits.consistency.clone()).collect();
+    Logits {
+        class: Tensor::cat(groups.into_iter().map(|logits| logits.class).collect(), 0),
+        consistency: consistency.map(|logits| Tensor::cat(logits, 0)),
+    }
+}
+
+impl Body {
+    fn forward(&self, images: Tensor<4>) -> Logits {
         each!(self, network => forward(network, images))
     }
 }
@@ -162,14 +201,12 @@ fn forward<E: Encoder + Module>(network: &Classifier<E>, images: Tensor<4>) -> L
 
 impl Network {
     /// Initialises weight-normalised layers from a batch; other networks stay as they are.
-    pub fn init_from_batch(self, images: Tensor<4>) -> Self {
-        match self {
-            Self::ConvNet13(mut network) => {
-                network.encoder = network.encoder.init_from_batch(images);
-                Self::ConvNet13(network)
-            }
-            other => other,
+    pub fn init_from_batch(mut self, images: Tensor<4>) -> Self {
+        if let Body::ConvNet13(mut network) = self.body {
+            network.encoder = network.encoder.init_from_batch(images);
+            self.body = Body::ConvNet13(network);
         }
+        self
     }
 
     /// Writes weights and running statistics under PyTorch's names, in PyTorch's layout, as 32-bit floats.
@@ -177,7 +214,7 @@ impl Network {
     /// # Errors
     /// Input or output errors, which name the file.
     pub fn save_safetensors(&self, path: &Path) -> anyhow::Result<()> {
-        let state = each!(self, network => state_dict(network));
+        let state = each!(&self.body, network => state_dict(network));
         let tensors = state.iter().map(|(name, data)| {
             let shape = data.shape().to_vec();
             (name, TensorView::new(Dtype::F32, shape, data.as_bytes()))

@@ -186,6 +186,7 @@ fn tensorflow(views: slowburn_augment::Pipeline, steps: u64) -> Recipe {
             two_heads: false,
             dropout: 0.5,
             input_noise: 0.15,
+            group: None,
         },
         consistency: ConsistencyConfig {
             cost: Consistency::Mse,
@@ -234,6 +235,7 @@ fn wide(views: slowburn_augment::Pipeline) -> Recipe {
             two_heads: false,
             dropout: 0.0,
             input_noise: 0.0,
+            group: None,
         },
         consistency: ConsistencyConfig {
             cost: Consistency::Mse,
