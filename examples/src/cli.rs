@@ -17,7 +17,7 @@ use crate::recipe::{Labels, Length, Method, PRESETS, RampShape, Recipe, fashion,
 #[derive(Debug, Clone, Default, Parser)]
 #[command(version, args_override_self = true)]
 pub struct Cli {
-    /// A folder with IDX files, or with images in train/<class>/, test/<class>/ and optionally train/unlabeled/
+    /// A folder with IDX files, or with images in `train/<class>/`, `test/<class>/` and optionally `train/unlabeled/`
     #[arg(long, value_name = "PATH")]
     pub data: Option<PathBuf>,
     /// Which labels to use: a number in all, `all`, or a file of `image label` lines [default: 100]
@@ -71,7 +71,7 @@ pub struct Cli {
     /// cpu, or a backend built in, such as cuda:0, vulkan, metal, wgpu [default: cpu]
     #[arg(long)]
     pub device: Option<String>,
-    /// Where to write the run [default: runs/<method>-<time>]
+    /// Where to write the run [default: `runs/<method>-<time>`]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Go on with a run that was stopped; other flags must agree with it

@@ -41,7 +41,7 @@ impl HostBatch {
     }
 
     /// Moves the batch to the device.
-    pub(super) fn to_device(self, device: &Device) -> SemiBatch<Tensor<4>> {
+    pub(super) fn into_device(self, device: &Device) -> SemiBatch<Tensor<4>> {
         let tensor = |view| Tensor::from_data(TensorData::new(view, self.shape), device);
         let student: Tensor<4> = tensor(self.student);
         let teacher = self.teacher.map_or_else(|| student.clone(), tensor);
@@ -53,7 +53,7 @@ impl<'a> Source<'a> {
     /// The student's view of the very first batch.
     pub(super) fn first(&self, device: &Device) -> Result<Tensor<4>, Error> {
         let batch = self.plan.stream.epoch(0).next().unwrap_or_else(|| unreachable!("an epoch has a batch"));
-        Ok(self.make(0, batch, &mut HashMap::new())?.to_device(device).student)
+        Ok(self.make(0, batch, &mut HashMap::new())?.into_device(device).student)
     }
 
     /// Makes the first `steps` batches of an epoch on a worker thread, in order.

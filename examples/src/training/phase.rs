@@ -200,7 +200,7 @@ impl Phase<'_, '_> {
         self.device.seed(mix(self.recipe.seed, at.step));
         let rate = at.optimizer.prepare(at.step);
         at.progress.images += batch.len() as u64;
-        let losses = method.losses(batch.to_device(self.device));
+        let losses = method.losses(batch.into_device(self.device));
         let gradients = GradientsParams::from_grads(losses.total.backward(), &method.student);
         costs.push(&losses);
         let method = method.optimize(&mut at.optimizer.optimizer, rate, gradients)?;
