@@ -71,7 +71,7 @@ pub struct Cli {
     /// cpu, or a backend built in, such as cuda:0, vulkan, metal, wgpu [default: cpu]
     #[arg(long)]
     pub device: Option<String>,
-    /// Where to write the run [default: `runs/<method>-<time>`]
+    /// Where to write the run, if not to `runs/<method>-<time>`
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Go on with a run that was stopped; other flags must agree with it
