@@ -28,11 +28,12 @@ fn main() -> Result<()> {
 
 /// Everything that can be wrong is found out before the run folder is made.
 fn start(cli: &Cli) -> Result<()> {
-    let recipe = cli.recipe()?;
+    let mut recipe = cli.recipe()?;
     let out = cli.out.clone().unwrap_or_else(|| default_folder(&recipe));
     RunFolder::check_free(&out)?;
     let device = device::parse(&recipe.device)?.autodiff();
     let data = data::load(&recipe.data)?;
+    recipe.fit_views(data.image_size());
     recipe.views.validate_for(data.image_size())?;
     let plan = Plan::new(&recipe, &data)?;
     let folder = RunFolder::create(&out, &recipe, &data.fingerprint())?;

@@ -15,7 +15,7 @@ pub use presets::{PRESETS, Preset, preset};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use slowburn_augment::Pipeline;
+use slowburn_augment::{ImageSize, Pipeline, presets as view_presets};
 use slowburn_ema::Decay;
 use slowburn_semi::{Consistency, Mix, Objective, Ramp, Reduction};
 
@@ -173,6 +173,13 @@ impl Recipe {
             logit_distance: consistency.logit_distance.unwrap_or(0.0),
             class_reduction: consistency.reduction,
             consistency_reduction: consistency.reduction,
+        }
+    }
+
+    /// Takes the CIFAR-10 views for colour images where no preset has chosen views: the default ones are for grey images.
+    pub fn fit_views(&mut self, image: ImageSize) {
+        if self.preset.is_none() && self.views == view_presets::fashion() && image.channels == 3 {
+            self.views = view_presets::mean_teacher_cifar();
         }
     }
 

@@ -191,3 +191,27 @@ fn the_list_of_presets_shows_published_numbers() {
     let printed = success(command);
     assert!(printed.contains("cifar10-1000") && printed.contains("21.55 ± 1.48"), "{printed}");
 }
+
+#[test]
+fn a_folder_of_colour_images_trains_and_resumes() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (split, count) in [("train", 12), ("test", 4)] {
+        for (class, color) in [("cat", [200, 30, 30]), ("dog", [30, 30, 200])] {
+            let class = folder.path().join("data").join(split).join(class);
+            fs::create_dir_all(&class).expect("made");
+            for index in 0..count {
+                let pixel = image::Rgb([color[0], color[1] + index, color[2]]);
+                image::RgbImage::from_pixel(12, 12, pixel).save(class.join(format!("{index}.png"))).expect("written");
+            }
+        }
+    }
+    let data = folder.path().join("data");
+    let out = folder.path().join("run");
+    let mut command = command(&data, &["--labels", "4", "--epochs", "2", "--no-baseline"]);
+    command.arg("--out").arg(&out);
+    let printed = success(command);
+    assert!(printed.contains("12×12×3") && printed.contains("mean_teacher_cifar"), "{printed}");
+    fs::remove_file(out.join("summary.json")).expect("written");
+    success(crate::program::command(&data, &["--resume", path(&out)]));
+    assert!(out.join("summary.json").exists());
+}
