@@ -49,6 +49,8 @@ const AUTHORS: &str = "authors' train_*.py";
 const NO_ZCA: &str = "inputs are normalised by channel; the original's are ZCA-whitened";
 const NO_EXTRA: &str = "on the 73,257 training images; the original adds 531,131 extra ones";
 
+const CIFAR_100: &str = "inputs are normalised as for CIFAR-10";
+
 const fn row(
     name: &'static str,
     family: Family,
@@ -95,6 +97,12 @@ pub const PRESETS: &[Preset] = &[
     row("wrn-cifar10-supervised-40", WideCifar, Supervised, 40, "77.58", USB, ""),
     row("wrn-cifar10-supervised-250", WideCifar, Supervised, 250, "55.96", USB, ""),
     row("wrn-cifar10-supervised-4000", WideCifar, Supervised, 4000, "15.51", USB, ""),
+    row("wrn-cifar100-400", WideCifar, MeanTeacher, 400, "81.11", TORCHSSL, CIFAR_100),
+    row("wrn-cifar100-2500", WideCifar, MeanTeacher, 2500, "45.17", TORCHSSL, CIFAR_100),
+    row("wrn-cifar100-10000", WideCifar, MeanTeacher, 10_000, "31.75", TORCHSSL, CIFAR_100),
+    row("wrn-cifar100-supervised-400", WideCifar, Supervised, 400, "89.87", USB, CIFAR_100),
+    row("wrn-cifar100-supervised-2500", WideCifar, Supervised, 2500, "61.25", USB, CIFAR_100),
+    row("wrn-cifar100-supervised-10000", WideCifar, Supervised, 10_000, "38.99", USB, CIFAR_100),
     row("wrn-svhn-40", WideSvhn, MeanTeacher, 40, "36.09", TORCHSSL, NO_EXTRA),
     row("wrn-svhn-250", WideSvhn, MeanTeacher, 250, "3.45", TORCHSSL, NO_EXTRA),
     row("wrn-svhn-1000", WideSvhn, MeanTeacher, 1000, "3.27", TORCHSSL, NO_EXTRA),
