@@ -33,6 +33,96 @@ pub enum Error {
         /// The largest shift on such an image, in pixels.
         allowed: usize,
     },
+    /// A crop is larger than the image it is taken from.
+    #[error(
+        "operation {position} (CenterCrop): a crop of {height}×{width} from an image of {size}, allowed: up to {}×{}",
+        size.height,
+        size.width
+    )]
+    CropTooLarge {
+        /// Position of the operation in the pipeline, from 0.
+        position: usize,
+        /// Height of the crop, in pixels.
+        height: u32,
+        /// Width of the crop, in pixels.
+        width: u32,
+        /// Size of the image.
+        size: ImageSize,
+    },
+    /// A truncated Gaussian reaches beyond what reflection can fill.
+    #[error(
+        "operation {position} (GaussianBlur): a radius of {radius} pixels on an image of {size}, allowed: up to \
+         {allowed} (the shorter side less 1, for reflection)"
+    )]
+    BlurTooWide {
+        /// Position of the operation in the pipeline, from 0.
+        position: usize,
+        /// The radius, in pixels.
+        radius: u32,
+        /// Size of the image.
+        size: ImageSize,
+        /// The largest radius on such an image, in pixels.
+        allowed: usize,
+    },
+    /// An operation on colours meets an image with another number of channels.
+    #[error(
+        "operation {position} ({operation}) of an image of {size} with {} channels, allowed: {}",
+        size.channels,
+        allowed.iter().map(|count| count.to_string()).collect::<Vec<_>>().join(" or ")
+    )]
+    NeedsColor {
+        /// Position of the operation in the pipeline, from 0.
+        position: usize,
+        /// The operation, with the part that needs colours.
+        operation: &'static str,
+        /// Size of the image.
+        size: ImageSize,
+        /// Allowed numbers of channels.
+        allowed: &'static [usize],
+    },
+    /// An operation that works on values in [0, 1] comes behind one that leaves this range.
+    #[error(
+        "operation {position} ({operation}) needs values in [0, 1], but {culprit} comes before it and leaves this \
+         range; allowed: {operation} before it"
+    )]
+    NeedsUnitRange {
+        /// Position of the operation in the pipeline, from 0.
+        position: usize,
+        /// Name of the operation.
+        operation: &'static str,
+        /// What takes the values out of [0, 1].
+        culprit: String,
+    },
+    /// A number of the view of one image cannot be used on it.
+    #[error("operation {position} ({operation}) of the view: {field} is {value}, allowed: {allowed}")]
+    InvalidDraw {
+        /// Position of the operation in the pipeline, from 0.
+        position: usize,
+        /// Name of the operation.
+        operation: &'static str,
+        /// What was drawn.
+        field: &'static str,
+        /// The value found.
+        value: String,
+        /// The range of values allowed.
+        allowed: String,
+    },
+    /// No recipe has this name.
+    #[error("no preset is called {name:?}, allowed: {allowed}")]
+    UnknownPreset {
+        /// The name found.
+        name: String,
+        /// All names.
+        allowed: String,
+    },
+    /// A size was asked of a recipe that does not crop.
+    #[error("the preset {preset} leaves images at their size; a size of {size} pixels is allowed where a preset crops")]
+    FixedSize {
+        /// Name of the preset.
+        preset: &'static str,
+        /// The size asked for, in pixels.
+        size: u32,
+    },
     /// A normalisation has another number of channels than the image.
     #[error("operation {position} (Normalize) has {expected} channels, the image of {size} has {}", size.channels)]
     Channels {
@@ -49,12 +139,12 @@ pub enum Error {
         /// Size of the image.
         size: ImageSize,
     },
-    /// The bytes of an image do not fill its size.
+    /// The values of an image do not fill its size.
     #[error("an image of {size} has {} values, found {found}", size.values())]
     PixelCount {
         /// Size of the image.
         size: ImageSize,
-        /// Number of bytes found.
+        /// Number of bytes, or values, found.
         found: usize,
     },
     /// The output is not as long as the view.

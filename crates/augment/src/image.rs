@@ -33,11 +33,21 @@ impl fmt::Display for ImageSize {
     }
 }
 
-/// A borrowed image of bytes, rows first and channels last (H×W×C), as decoders and data sets hold it.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// A borrowed image: bytes, rows first and channels last (H×W×C), as decoders hold them; or values that something has
+/// computed before, channels first (C×H×W), as whitened data sets are.
+#[derive(Clone, Copy, PartialEq)]
 pub struct Image<'a> {
     size: ImageSize,
-    pixels: &'a [u8],
+    source: Source<'a>,
+}
+
+/// Where an image's pixels are.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Source<'a> {
+    /// H×W×C.
+    Bytes(&'a [u8]),
+    /// C×H×W.
+    Values(&'a [f32]),
 }
 
 impl<'a> Image<'a> {
@@ -48,13 +58,19 @@ impl<'a> Image<'a> {
     /// [`Error::EmptyImage`] if a side or the number of channels is 0, [`Error::PixelCount`] if `pixels` has not
     /// exactly height · width · channels bytes.
     pub fn new(size: ImageSize, pixels: &'a [u8]) -> Result<Self, Error> {
-        if size.values() == 0 {
-            return Err(Error::EmptyImage { size });
-        }
-        if pixels.len() != size.values() {
-            return Err(Error::PixelCount { size, found: pixels.len() });
-        }
-        Ok(Self { size, pixels })
+        check_length(size, pixels.len())?;
+        Ok(Self { size, source: Source::Bytes(pixels) })
+    }
+
+    /// An image of `size` over `values` in the order C×H×W, in any units: taken as they are, not divided by 255, and
+    /// refused by operations that need values in \[0, 1\].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`new`](Image::new).
+    pub fn from_values(size: ImageSize, values: &'a [f32]) -> Result<Self, Error> {
+        check_length(size, values.len())?;
+        Ok(Self { size, source: Source::Values(values) })
     }
 
     /// Height, width and channels.
@@ -62,10 +78,35 @@ impl<'a> Image<'a> {
         self.size
     }
 
-    /// The bytes, in the order H×W×C.
-    pub fn pixels(&self) -> &'a [u8] {
-        self.pixels
+    /// The bytes in the order H×W×C, of an image that has bytes.
+    pub fn bytes(&self) -> Option<&'a [u8]> {
+        match self.source {
+            Source::Bytes(bytes) => Some(bytes),
+            Source::Values(_) => None,
+        }
     }
+
+    /// The values in the order C×H×W, of an image that has values.
+    pub fn values(&self) -> Option<&'a [f32]> {
+        match self.source {
+            Source::Bytes(_) => None,
+            Source::Values(values) => Some(values),
+        }
+    }
+
+    pub(crate) fn source(&self) -> Source<'a> {
+        self.source
+    }
+}
+
+fn check_length(size: ImageSize, found: usize) -> Result<(), Error> {
+    if size.values() == 0 {
+        return Err(Error::EmptyImage { size });
+    }
+    if found != size.values() {
+        return Err(Error::PixelCount { size, found });
+    }
+    Ok(())
 }
 
 impl fmt::Debug for Image<'_> {
@@ -81,7 +122,7 @@ mod tests {
     #[test]
     fn the_bytes_must_fill_the_size() {
         let size = ImageSize::new(2, 3, 3);
-        assert_eq!(Image::new(size, &[0; 18]).unwrap().pixels().len(), 18);
+        assert_eq!(Image::new(size, &[0; 18]).unwrap().bytes().unwrap().len(), 18);
         assert_eq!(Image::new(size, &[0; 17]), Err(Error::PixelCount { size, found: 17 }));
         let empty = ImageSize::new(0, 3, 3);
         assert_eq!(Image::new(empty, &[]), Err(Error::EmptyImage { size: empty }));

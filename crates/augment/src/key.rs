@@ -20,10 +20,7 @@ pub struct Key {
 }
 
 impl Key {
-    /// The generator of one of the 2⁶⁴ independent streams under this key.
-    ///
-    /// Operation `i` of a pipeline draws its parameters from stream `2i` and per-pixel values from stream `2i + 1`:
-    /// how much one operation consumes never changes what another one draws.
+    /// The generator of one of the 2⁶⁴ independent streams under this key: [`Slot`] says which is whose.
     pub(crate) fn stream(&self, stream: u64) -> ChaCha8Rng {
         let mut bytes = [0; 32];
         for (chunk, number) in bytes.chunks_exact_mut(8).zip([self.seed, self.epoch, self.sample, self.view]) {
@@ -32,6 +29,32 @@ impl Key {
         let mut generator = ChaCha8Rng::from_seed(bytes);
         generator.set_stream(stream);
         generator
+    }
+}
+
+/// The place of an operation in its pipeline, as far as draws are concerned: parameters come from stream 2·slot,
+/// per-pixel values from stream 2·slot + 1, so how much one operation consumes never changes what another one draws.
+///
+/// Operation `i` has slot `i`, operation `j` in a `RandomApply` at `i` has slot `2³² + 256·i + j`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Slot(u64);
+
+impl Slot {
+    pub(crate) fn top(position: usize) -> Self {
+        Self(position as u64)
+    }
+
+    /// Of the operation `index` in the list of this one.
+    pub(crate) fn nested(self, index: usize) -> Self {
+        Self(1 << 32 | self.0 << 8 | index as u64)
+    }
+
+    pub(crate) fn parameters(self) -> u64 {
+        2 * self.0
+    }
+
+    pub(crate) fn pixels(self) -> u64 {
+        2 * self.0 + 1
     }
 }
 

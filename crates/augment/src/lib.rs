@@ -5,17 +5,17 @@
 mod cpu;
 mod device;
 mod error;
-mod geometry;
 mod image;
 mod key;
 mod operation;
 mod pipeline;
+mod plan;
 pub mod presets;
 mod view;
 
 pub use error::Error;
 pub use image::{Image, ImageSize};
 pub use key::Key;
-pub use operation::Operation;
-pub use pipeline::Pipeline;
-pub use view::{Drawn, View};
+pub use operation::{BlurKernel, Border, Filter, Operation, ResizeTo, RotationFilter};
+pub use pipeline::{Arithmetic, Pipeline};
+pub use view::{Adjustment, Drawn, View};

@@ -2,7 +2,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, ImageSize, Operation};
+use crate::operation::write_list;
+use crate::{Error, ImageSize, Operation, ResizeTo};
 
 /// Operations in the order they are applied, under a name. Data, not code: it can be stored with a run, compared
 /// and printed.
@@ -16,28 +17,54 @@ pub struct Pipeline {
     pub name: String,
     /// The operations, in the order they are applied. None is allowed: bytes divided by 255.
     pub operations: Vec<Operation>,
+    /// How colours and blurs are rounded on the CPU.
+    #[serde(default)]
+    pub arithmetic: Arithmetic,
+}
+
+/// How the CPU path computes colour jitter, grayscale and blurs of images of bytes.
+///
+/// The device path computes in real numbers whatever this says; the two then differ by Pillow's rounding, most of
+/// all of the hue, which Pillow keeps in a byte.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arithmetic {
+    /// In real numbers (f32): torchvision's on float tensors.
+    #[default]
+    Real,
+    /// Rounded to bytes within and after each operation: torchvision's on Pillow images, which the recipes were
+    /// published with.
+    Bytes,
 }
 
 impl Pipeline {
-    /// A pipeline of `operations`, checked by [`validate`](Pipeline::validate).
+    /// A pipeline of `operations` in real numbers, checked by [`validate`](Pipeline::validate).
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidParameter`] for the first value outside its range.
+    /// Those of [`validate`](Pipeline::validate).
     pub fn new(name: impl Into<String>, operations: Vec<Operation>) -> Result<Self, Error> {
-        let pipeline = Self { name: name.into(), operations };
+        let pipeline = Self { name: name.into(), operations, arithmetic: Arithmetic::Real };
         pipeline.validate()?;
         Ok(pipeline)
+    }
+
+    /// The same operations in other arithmetic.
+    pub fn with_arithmetic(self, arithmetic: Arithmetic) -> Self {
+        Self { arithmetic, ..self }
     }
 
     /// Checks every parameter that can be checked without an image (a pipeline read from a file may hold anything).
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidParameter`] for the first value outside its range.
+    /// [`Error::InvalidParameter`] for the first value outside its range; [`Error::NeedsUnitRange`] for an operation
+    /// on values in [0, 1] behind one that leaves this range.
     pub fn validate(&self) -> Result<(), Error> {
+        let mut left_unit_range = None;
         for (position, operation) in self.operations.iter().enumerate() {
             operation.validate(position)?;
+            operation.validate_units(position, &mut left_unit_range)?;
         }
         Ok(())
     }
@@ -47,31 +74,49 @@ impl Pipeline {
     /// # Errors
     ///
     /// Those of [`validate`](Pipeline::validate); [`Error::EmptyImage`]; [`Error::TranslateTooFar`] if a shift could
-    /// be as long as the shorter side; [`Error::Channels`] if a normalisation has another number of channels.
+    /// be as long as the shorter side; [`Error::CropTooLarge`]; [`Error::BlurTooWide`]; [`Error::NeedsColor`] if an
+    /// operation on colours meets other than its channels; [`Error::Channels`] if a normalisation does.
     pub fn validate_for(&self, size: ImageSize) -> Result<(), Error> {
         if size.values() == 0 {
             return Err(Error::EmptyImage { size });
         }
+        self.validate()?;
+        let mut size = size;
         for (position, operation) in self.operations.iter().enumerate() {
             operation.validate_for(position, size)?;
+            size = operation.output_size(size);
         }
         Ok(())
     }
 
-    /// Size of the view of an image of size `input`. No operation of today changes it; code that asks goes on
-    /// working when one does.
+    /// Size of the view of an image of size `input`, in the order of the operations.
     pub fn output_size(&self, input: ImageSize) -> ImageSize {
-        input
+        self.operations.iter().fold(input, |size, operation| operation.output_size(size))
     }
 
-    /// What the images of an evaluation see: the operations that have nothing random, in their order.
+    /// What the images of an evaluation see: the operations that have nothing random, in their order, with a random
+    /// resized crop replaced by its deterministic like, the shorter side resized and the middle cut out (which leaves
+    /// an image of the view's size as it is).
+    ///
+    /// Recipes that evaluate otherwise have a preset for it, [`presets::imagenet_evaluation`](crate::presets) say.
     pub fn evaluation(&self) -> Self {
         let name = match self.name.strip_suffix(EVALUATION) {
             Some(_) => self.name.clone(),
             None => format!("{}{EVALUATION}", self.name),
         };
-        let operations = self.operations.iter().filter(|operation| !operation.is_random()).cloned().collect();
-        Self { name, operations }
+        let mut operations = Vec::new();
+        for operation in &self.operations {
+            match operation {
+                Operation::RandomResizedCrop { height, width, filter, .. } => {
+                    let side = (*height).max(*width);
+                    operations.push(Operation::Resize { to: ResizeTo::ShorterSide(side), filter: *filter });
+                    operations.push(Operation::CenterCrop { height: *height, width: *width });
+                }
+                operation if !operation.is_random() => operations.push(operation.clone()),
+                _ => {}
+            }
+        }
+        Self { name, operations, arithmetic: self.arithmetic }
     }
 }
 
@@ -84,11 +129,8 @@ impl fmt::Display for Pipeline {
         if self.operations.is_empty() {
             return write!(f, " no operations");
         }
-        for (position, operation) in self.operations.iter().enumerate() {
-            let separator = if position == 0 { " " } else { "; " };
-            write!(f, "{separator}{operation}")?;
-        }
-        Ok(())
+        write!(f, " ")?;
+        write_list(f, &self.operations)
     }
 }
 

@@ -62,7 +62,7 @@ fn an_idx_folder_loads() {
     assert_eq!(data.classes, ["0", "1"]);
     assert_eq!(data.train.labels, [Some(1), Some(0), Some(1)]);
     assert_eq!(data.train.names, ["0", "1", "2"]);
-    assert_eq!(data.train.images.get(1).pixels(), [6, 7, 8, 9, 10, 11]);
+    assert_eq!(data.train.images.get(1).bytes().unwrap(), [6, 7, 8, 9, 10, 11]);
     assert_eq!(data.test.labels, [0, 1]);
     assert_eq!(data.test.images.iter().len(), 2);
 }
@@ -201,7 +201,7 @@ fn an_image_folder_loads_in_a_fixed_order() {
     assert_eq!(data.train.names, ["cat/a.PNG", "cat/z.png", "dog/b.png", "unlabeled/a.png", "unlabeled/u 1.png"]);
     assert_eq!(data.train.labels, [Some(0), Some(0), Some(1), None, None]);
     assert_eq!(data.test.labels, [0, 1]);
-    let first = data.train.images.get(0).pixels();
+    let first = data.train.images.get(0).bytes().unwrap();
     assert_eq!(first[..6], [2, 0, 0, 2, 1, 0]);
     assert_eq!(first[33..], [2, 3, 2]);
 }

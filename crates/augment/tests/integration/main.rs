@@ -9,6 +9,7 @@ mod errors;
 mod fixture;
 mod properties;
 mod statistics;
+mod torchvision;
 
 use slowburn_augment::{Drawn, Image, ImageSize, Key, Operation, Pipeline, View};
 
@@ -25,8 +26,9 @@ fn pipeline(operations: Vec<Operation>) -> Pipeline {
 /// The view of `image` with what was drawn written by hand.
 fn apply(operations: Vec<Operation>, drawn: Vec<Drawn>, image: Image<'_>) -> Vec<f32> {
     let view = View { key: key(0), drawn };
-    let mut out = vec![f32::NAN; image.size().values()];
-    pipeline(operations).apply(&view, image, &mut out).unwrap();
+    let pipeline = pipeline(operations);
+    let mut out = vec![f32::NAN; pipeline.output_size(image.size()).values()];
+    pipeline.apply(&view, image, &mut out).unwrap();
     out
 }
 

@@ -28,10 +28,16 @@ impl SourceMap {
         }
     }
 
-    /// Whether every pixel comes from its own place.
-    pub(crate) fn is_identity(&self) -> bool {
+    /// Keeps the rows and columns of a box.
+    pub(crate) fn crop(&mut self, top: usize, left: usize, height: usize, width: usize) {
+        self.rows = self.rows[top..top + height].to_vec();
+        self.columns = self.columns[left..left + width].to_vec();
+    }
+
+    /// Whether every pixel of an image of `height`×`width` comes from its own place.
+    pub(crate) fn is_identity(&self, height: usize, width: usize) -> bool {
         let in_place = |axis: &[usize]| axis.iter().enumerate().all(|(to, from)| to == *from);
-        in_place(&self.rows) && in_place(&self.columns)
+        self.rows.len() == height && self.columns.len() == width && in_place(&self.rows) && in_place(&self.columns)
     }
 }
 
@@ -80,11 +86,11 @@ mod tests {
     #[test]
     fn movements_compose_in_order() {
         let mut map = SourceMap::identity(ImageSize::new(2, 3, 1));
-        assert!(map.is_identity());
+        assert!(map.is_identity(2, 3));
         map.then(&Drawn::Translate { dx: 1, dy: 0 });
         map.then(&Drawn::HorizontalFlip { flip: true });
         assert_eq!(map.columns, [1, 0, 1]);
-        assert!(!map.is_identity());
+        assert!(!map.is_identity(2, 3));
         let mut other = SourceMap::identity(ImageSize::new(2, 3, 1));
         other.then(&Drawn::HorizontalFlip { flip: true });
         other.then(&Drawn::Translate { dx: 1, dy: 0 });

@@ -1,0 +1,216 @@
+use std::borrow::Cow;
+
+use super::resize::{resize_bytes, resize_values};
+use super::rotate::{rotate_bytes, rotate_values};
+use super::scratch::{Scratch, vectorized};
+use super::values;
+use crate::image::Source;
+use crate::plan::{SourceMap, Step, center_start, moves_pixels};
+use crate::{Arithmetic, Drawn, Filter, Image, ImageSize, Key, Operation, RotationFilter};
+
+/// An image on its way to becoming a view: bytes for as long as operations leave it bytes, and movements of whole rows
+/// and columns put off until the pixels are touched anyway.
+pub(super) struct Canvas<'a> {
+    /// Size of the pixels, before the movements.
+    size: ImageSize,
+    pixels: Pixels<'a>,
+    map: SourceMap,
+    /// Whether the values are in [0, 1].
+    unit_range: bool,
+}
+
+enum Pixels<'a> {
+    /// H×W×C.
+    Bytes(Cow<'a, [u8]>),
+    /// C×H×W.
+    Values(Cow<'a, [f32]>),
+}
+
+impl<'a> Canvas<'a> {
+    pub(super) fn new(image: Image<'a>) -> Self {
+        let size = image.size();
+        let (pixels, unit_range) = match image.source() {
+            Source::Bytes(bytes) => (Pixels::Bytes(Cow::Borrowed(bytes)), true),
+            Source::Values(values) => (Pixels::Values(Cow::Borrowed(values)), false),
+        };
+        Self { size, pixels, map: SourceMap::identity(size), unit_range }
+    }
+
+    /// Size after all that was applied.
+    pub(super) fn size(&self) -> ImageSize {
+        ImageSize::new(self.map.rows.len(), self.map.columns.len(), self.size.channels)
+    }
+
+    pub(super) fn apply(
+        &mut self,
+        arithmetic: Arithmetic,
+        (operation, drawn): Step<'_>,
+        key: Key,
+        scratch: &mut Scratch,
+    ) {
+        let size = self.size();
+        match (operation, drawn) {
+            (
+                Operation::RandomResizedCrop { height, width, filter, .. },
+                Drawn::RandomResizedCrop { top, left, height: rows, width: columns },
+            ) => {
+                let [top, left, rows, columns] = [*top, *left, *rows, *columns].map(|number| number as usize);
+                let output = ImageSize::new(*height as usize, *width as usize, size.channels);
+                self.resize([top, left, rows, columns], output, *filter, scratch);
+            }
+            (Operation::Resize { filter, .. }, _) => {
+                self.resize([0, 0, size.height, size.width], operation.output_size(size), *filter, scratch);
+            }
+            (Operation::CenterCrop { height, width }, _) => {
+                let (height, width) = (*height as usize, *width as usize);
+                let (top, left) = (center_start(size.height, height), center_start(size.width, width));
+                self.map.crop(top, left, height, width);
+            }
+            (Operation::Rotate { filter: RotationFilter::Nearest, border, .. }, Drawn::Rotate { degrees })
+                if self.is_bytes() =>
+            {
+                self.settle();
+                if let Pixels::Bytes(bytes) = &self.pixels {
+                    match rotate_bytes(bytes, self.size, *degrees, *border) {
+                        Some(rotated) => self.pixels = Pixels::Bytes(Cow::Owned(rotated)),
+                        // A fill that is no byte.
+                        None => rotate_values(self.values(), size, (*degrees, RotationFilter::Nearest, *border)),
+                    }
+                }
+            }
+            (_, drawn) if moves_pixels(drawn) => self.map.then(drawn),
+            _ => {
+                values::change(arithmetic, (operation, drawn), key, size, self.values(), scratch);
+                self.unit_range &= !operation.leaves_unit_range();
+            }
+        }
+    }
+
+    /// Resizes the box (top, left, height, width) of the moved image.
+    fn resize(&mut self, [top, left, height, width]: [usize; 4], to: ImageSize, filter: Filter, scratch: &mut Scratch) {
+        // Only the pixels of the box are moved before it is resized; an unmoved image is not copied at all.
+        let unmoved = self.map.is_identity(self.size.height, self.size.width);
+        let mut place = [top, left, height, width];
+        if !unmoved {
+            self.map.crop(top, left, height, width);
+            self.settle();
+            place = [0, 0, height, width];
+        }
+        self.pixels = match &self.pixels {
+            Pixels::Bytes(bytes) if self.size.channels <= 4 => {
+                Pixels::Bytes(Cow::Owned(resize_bytes(bytes, self.size, place, to, filter, &mut scratch.resizer)))
+            }
+            _ => {
+                let clamp = self.unit_range;
+                let size = self.size;
+                let values = self.values();
+                Pixels::Values(Cow::Owned(resize_values(values, size, place, to, filter, clamp)))
+            }
+        };
+        self.size = to;
+        self.map = SourceMap::identity(to);
+    }
+
+    fn is_bytes(&self) -> bool {
+        matches!(self.pixels, Pixels::Bytes(_))
+    }
+
+    /// Moves the pixels.
+    fn settle(&mut self) {
+        if self.map.is_identity(self.size.height, self.size.width) {
+            return;
+        }
+        let size = self.size();
+        self.pixels = match &self.pixels {
+            Pixels::Bytes(bytes) => Pixels::Bytes(Cow::Owned(move_bytes(bytes, self.size, &self.map))),
+            Pixels::Values(values) => {
+                let mut moved = vec![0.0; size.values()];
+                move_values(values, self.size, &self.map, &mut moved);
+                Pixels::Values(Cow::Owned(moved))
+            }
+        };
+        self.size = size;
+        self.map = SourceMap::identity(size);
+    }
+
+    /// The moved pixels as values that can be changed.
+    fn values(&mut self) -> &mut [f32] {
+        self.settle();
+        if self.is_bytes() {
+            let mut values = vec![0.0; self.size.values()];
+            self.write(&mut values);
+            self.pixels = Pixels::Values(Cow::Owned(values));
+        }
+        match &mut self.pixels {
+            Pixels::Values(values) => values.to_mut(),
+            // Not reached: they were converted above.
+            Pixels::Bytes(_) => &mut [],
+        }
+    }
+
+    /// Writes the moved pixels as values, C×H×W.
+    pub(super) fn write(&self, out: &mut [f32]) {
+        match &self.pixels {
+            Pixels::Bytes(bytes) => convert(bytes, self.size, &self.map, out),
+            Pixels::Values(values) => move_values(values, self.size, &self.map, out),
+        }
+    }
+}
+
+fn move_bytes(bytes: &[u8], size: ImageSize, map: &SourceMap) -> Vec<u8> {
+    let ImageSize { width, channels, .. } = size;
+    let mut moved = Vec::with_capacity(map.rows.len() * map.columns.len() * channels);
+    for &row in &map.rows {
+        let line = &bytes[row * width * channels..(row + 1) * width * channels];
+        for &column in &map.columns {
+            moved.extend_from_slice(&line[column * channels..(column + 1) * channels]);
+        }
+    }
+    moved
+}
+
+/// Moves values that are C×H×W.
+pub(super) fn move_values(values: &[f32], size: ImageSize, map: &SourceMap, out: &mut [f32]) {
+    let planes = values.chunks_exact(size.height * size.width);
+    for (plane, moved) in planes.zip(out.chunks_exact_mut(map.rows.len() * map.columns.len())) {
+        for (&row, line) in map.rows.iter().zip(moved.chunks_exact_mut(map.columns.len())) {
+            let source = &plane[row * size.width..(row + 1) * size.width];
+            for (&column, value) in map.columns.iter().zip(line) {
+                *value = source[column];
+            }
+        }
+    }
+}
+
+/// Bytes in H×W×C to values of [0, 1] in C×H×W, each from the place `map` says.
+fn convert(bytes: &[u8], size: ImageSize, map: &SourceMap, out: &mut [f32]) {
+    let ImageSize { width, channels, .. } = size;
+    let columns = map.columns.len();
+    let plane_len = map.rows.len() * columns;
+    let whole = columns == width && columns > 1;
+    let forward = whole && map.columns.iter().enumerate().all(|(to, from)| to == *from);
+    let backward = whole && map.columns.iter().rev().enumerate().all(|(to, from)| to == *from);
+    vectorized(
+        #[inline(always)]
+        || {
+            for (to, &from) in map.rows.iter().enumerate() {
+                let source = &bytes[from * width * channels..(from + 1) * width * channels];
+                for (channel, plane) in out.chunks_exact_mut(plane_len).enumerate() {
+                    let line = &mut plane[to * columns..(to + 1) * columns];
+                    if forward || backward {
+                        for (pixel, value) in source.chunks_exact(channels).zip(line.iter_mut()) {
+                            *value = f32::from(pixel[channel]) / 255.0;
+                        }
+                        if backward {
+                            line.reverse();
+                        }
+                    } else {
+                        for (&column, value) in map.columns.iter().zip(line) {
+                            *value = f32::from(source[column * channels + channel]) / 255.0;
+                        }
+                    }
+                }
+            }
+        },
+    );
+}

@@ -1,0 +1,106 @@
+use fast_image_resize::images::{CroppedImage, Image as Target, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+
+use super::scratch::vectorized;
+use crate::plan::Taps;
+use crate::{Filter, ImageSize};
+
+/// Resizes the box (top, left, height, width) of an image of 1 to 4 channels, in bytes: rounded between the axes and
+/// behind them, as Pillow does. The filter does not see beyond the box.
+pub(super) fn resize_bytes(
+    bytes: &[u8],
+    size: ImageSize,
+    place: [usize; 4],
+    to: ImageSize,
+    filter: Filter,
+    resizer: &mut Resizer,
+) -> Vec<u8> {
+    let mut resized = vec![0; to.values()];
+    if resize_fast(bytes, size, place, &mut resized, to, filter, resizer).is_none() {
+        // Not reached for boxes inside an image; but if the crate should refuse one, the slow way gives the same.
+        let values: Vec<f32> = planes(bytes, size);
+        let values = resize_values(&values, size, place, to, filter, true);
+        let plane_len = to.height * to.width;
+        for (index, byte) in resized.iter_mut().enumerate() {
+            *byte = (values[index % to.channels * plane_len + index / to.channels] * 255.0).round() as u8;
+        }
+    }
+    resized
+}
+
+/// Nothing if `fast_image_resize` refuses the sizes.
+fn resize_fast(
+    bytes: &[u8],
+    size: ImageSize,
+    [top, left, height, width]: [usize; 4],
+    resized: &mut [u8],
+    to: ImageSize,
+    filter: Filter,
+    resizer: &mut Resizer,
+) -> Option<()> {
+    let pixel_type = [PixelType::U8, PixelType::U8x2, PixelType::U8x3, PixelType::U8x4][to.channels - 1];
+    let source = ImageRef::new(size.width as u32, size.height as u32, bytes, pixel_type).ok()?;
+    let source = CroppedImage::new(&source, left as u32, top as u32, width as u32, height as u32).ok()?;
+    let mut target = Target::from_slice_u8(to.width as u32, to.height as u32, resized, pixel_type).ok()?;
+    let kernel = match filter {
+        Filter::Bilinear => FilterType::Bilinear,
+        // Keys' cubic with a = −0.5.
+        Filter::Bicubic => FilterType::CatmullRom,
+    };
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(kernel)).use_alpha(false);
+    // The rounding between the axes, and what a cubic overshoots, depend on which axis is first. Pillow begins with the
+    // rows' pixels, and so must we: one axis at a time.
+    let mut narrow = Target::new(to.width as u32, height as u32, pixel_type);
+    resizer.resize(&source, &mut narrow, &options).ok()?;
+    resizer.resize(&narrow, &mut target, &options).ok()
+}
+
+/// H×W×C bytes as C×H×W values in [0, 1].
+fn planes(bytes: &[u8], size: ImageSize) -> Vec<f32> {
+    let channels = size.channels;
+    (0..channels)
+        .flat_map(|channel| bytes.iter().skip(channel).step_by(channels).map(|byte| f32::from(*byte) / 255.0))
+        .collect()
+}
+
+/// Resizes the box (top, left, height, width) of values, C×H×W. `clamp` keeps what a cubic overshoots in [0, 1].
+pub(super) fn resize_values(
+    values: &[f32],
+    size: ImageSize,
+    [top, left, height, width]: [usize; 4],
+    to: ImageSize,
+    filter: Filter,
+    clamp: bool,
+) -> Vec<f32> {
+    let columns = Taps::new(left, width, to.width, filter);
+    let rows = Taps::new(0, height, to.height, filter);
+    let mut resized = vec![0.0; to.values()];
+    // Rows of the box at their new width.
+    let mut narrow = vec![0.0; height * to.width];
+    let planes = values.chunks_exact(size.height * size.width);
+    for (plane, out) in planes.zip(resized.chunks_exact_mut(to.height * to.width)) {
+        for (line, source) in narrow.chunks_exact_mut(to.width).zip(plane.chunks_exact(size.width).skip(top)) {
+            for (place, value) in line.iter_mut().enumerate() {
+                let source = &source[columns.starts[place]..];
+                *value = columns.of(place).iter().zip(source).map(|(weight, x)| weight * x).sum();
+            }
+        }
+        vectorized(
+            #[inline(always)]
+            || {
+                for (place, line) in out.chunks_exact_mut(to.width).enumerate() {
+                    let lines = narrow.chunks_exact(to.width).skip(rows.starts[place]);
+                    for (weight, source) in rows.of(place).iter().zip(lines) {
+                        for (value, x) in line.iter_mut().zip(source) {
+                            *value += weight * x;
+                        }
+                    }
+                }
+            },
+        );
+    }
+    if clamp {
+        resized.iter_mut().for_each(|value| *value = value.clamp(0.0, 1.0));
+    }
+    resized
+}

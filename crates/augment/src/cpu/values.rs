@@ -1,0 +1,125 @@
+use super::blur::blur;
+use super::canvas::move_values;
+use super::rotate::rotate_values;
+use super::scratch::{Scratch, vectorized};
+use super::{color, pillow};
+use crate::plan::{BlurPlan, SourceMap, Step, moves_pixels};
+use crate::view::noise;
+use crate::{Arithmetic, Drawn, ImageSize, Key, Operation};
+
+/// Applies an operation that keeps the size to C×H×W values.
+pub(super) fn change(
+    arithmetic: Arithmetic,
+    (operation, drawn): Step<'_>,
+    key: Key,
+    size: ImageSize,
+    values: &mut [f32],
+    scratch: &mut Scratch,
+) {
+    match (operation, drawn) {
+        (_, drawn) if moves_pixels(drawn) => {
+            let mut map = SourceMap::identity(size);
+            map.then(drawn);
+            rearrange(size, &map, values, scratch);
+        }
+        (Operation::Rotate { filter, border, .. }, Drawn::Rotate { degrees }) => {
+            rotate_values(values, size, (*degrees, *filter, *border));
+        }
+        (_, Drawn::ColorJitter { adjustments }) => match arithmetic {
+            Arithmetic::Real => color::jitter(adjustments, size, values),
+            Arithmetic::Bytes => pillow::jitter(adjustments, size, values),
+        },
+        (_, Drawn::Grayscale { gray: true }) => match arithmetic {
+            Arithmetic::Real => color::gray(size, values),
+            Arithmetic::Bytes => pillow::gray(size, values),
+        },
+        (Operation::Solarize { threshold, .. }, Drawn::Solarize { solarize: true }) => {
+            color::solarize(*threshold, values);
+        }
+        (Operation::GaussianBlur { kernel, .. }, Drawn::GaussianBlur { std }) => {
+            if let Some(plan) = BlurPlan::new(*std, *kernel) {
+                blur(&plan, arithmetic, size, values, scratch);
+            }
+        }
+        (Operation::Cutout { side, fill }, Drawn::Cutout { x, y }) => {
+            cut_out(*side as usize, *fill, (*x as usize, *y as usize), size, values);
+        }
+        (Operation::GaussianNoise { std }, Drawn::GaussianNoise { stream }) => {
+            for (value, noise) in values.iter_mut().zip(noise(key, *stream)) {
+                *value += std * noise;
+            }
+        }
+        (Operation::Normalize { mean, std }, _) => normalize(mean, std, size, values),
+        (Operation::Standardize { epsilon }, _) => {
+            let (mean, variance) = moments(values);
+            scale(values, mean, (variance + f64::from(*epsilon)).sqrt());
+        }
+        (Operation::GlobalContrast { scale: target, min_norm }, _) => {
+            let (mean, variance) = moments(values);
+            let norm = (variance * values.len() as f64).sqrt();
+            let norm = if norm < f64::from(*min_norm) { 1.0 } else { norm / f64::from(*target) };
+            scale(values, mean, norm);
+        }
+        // What was drawn not to happen, what changes the size, and pairs that `check_view` refused.
+        _ => {}
+    }
+}
+
+/// Moves values in place.
+fn rearrange(size: ImageSize, map: &SourceMap, values: &mut [f32], scratch: &mut Scratch) {
+    if map.is_identity(size.height, size.width) {
+        return;
+    }
+    let source = &mut scratch.values[0];
+    source.clear();
+    source.extend_from_slice(values);
+    move_values(source, size, map, values);
+}
+
+/// The rows and columns of the image that a square of `side` around the centre covers.
+pub(crate) fn square(side: usize, (x, y): (usize, usize), size: ImageSize) -> [std::ops::Range<usize>; 2] {
+    let along = |center: usize, length: usize| {
+        let start = center.saturating_sub(side / 2);
+        let end = (center + side - side / 2).min(length);
+        start.min(end)..end
+    };
+    [along(y, size.height), along(x, size.width)]
+}
+
+fn cut_out(side: usize, fill: f32, center: (usize, usize), size: ImageSize, values: &mut [f32]) {
+    let [rows, columns] = square(side, center, size);
+    for plane in values.chunks_exact_mut(size.height * size.width) {
+        for row in rows.clone() {
+            plane[row * size.width..][columns.clone()].fill(fill);
+        }
+    }
+}
+
+fn normalize(mean: &[f32], std: &[f32], size: ImageSize, values: &mut [f32]) {
+    vectorized(
+        #[inline(always)]
+        || {
+            let planes = values.chunks_exact_mut(size.height * size.width);
+            for (plane, (mean, std)) in planes.zip(mean.iter().zip(std)) {
+                for value in plane {
+                    *value = (*value - mean) / std;
+                }
+            }
+        },
+    );
+}
+
+/// Mean and biased variance, summed in f64, so that a constant image is centred to exactly 0.
+fn moments(values: &[f32]) -> (f64, f64) {
+    let count = values.len() as f64;
+    let mean = values.iter().map(|x| f64::from(*x)).sum::<f64>() / count;
+    let variance = values.iter().map(|x| (f64::from(*x) - mean).powi(2)).sum::<f64>() / count;
+    (mean, variance)
+}
+
+/// (x − mean) / divisor.
+fn scale(values: &mut [f32], mean: f64, divisor: f64) {
+    for value in values {
+        *value = ((f64::from(*value) - mean) / divisor) as f32;
+    }
+}

@@ -1,0 +1,39 @@
+//! What both paths, CPU and device, compute from the parameters of a view before any pixel is touched: where pixels
+//! come from, and with which weights.
+
+mod blur;
+mod moves;
+mod resample;
+mod rotation;
+
+use crate::{Drawn, Operation, View};
+
+pub(crate) use blur::{BlurBorder, BlurPlan};
+pub(crate) use moves::{SourceMap, moves_pixels};
+pub(crate) use resample::{Taps, center_start};
+pub(crate) use rotation::Rotation;
+
+/// Luma of red, green and blue: Y of ITU-R BT.601, Pillow's `L`.
+pub(crate) const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
+
+/// An operation and what it drew.
+pub(crate) type Step<'a> = (&'a Operation, &'a Drawn);
+
+/// The operations that are applied, in order, those of a `RandomApply` in its place.
+pub(crate) fn steps<'a>(operations: &'a [Operation], view: &'a View) -> Vec<Step<'a>> {
+    let mut steps = Vec::with_capacity(operations.len());
+    push_steps(operations, &view.drawn, &mut steps);
+    steps
+}
+
+fn push_steps<'a>(operations: &'a [Operation], drawn: &'a [Drawn], steps: &mut Vec<Step<'a>>) {
+    for (operation, drawn) in operations.iter().zip(drawn) {
+        match (operation, drawn) {
+            (Operation::RandomApply { operations, .. }, Drawn::RandomApply { drawn: Some(drawn) }) => {
+                push_steps(operations, drawn, steps);
+            }
+            (Operation::RandomApply { .. }, _) => {}
+            step => steps.push(step),
+        }
+    }
+}
