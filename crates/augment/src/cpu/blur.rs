@@ -1,4 +1,4 @@
-use super::pillow::to_byte;
+use super::pillow::{to_byte, to_integer};
 use super::scratch::{Scratch, vectorized};
 use crate::plan::{BlurBorder, BlurPlan};
 use crate::{Arithmetic, ImageSize};
@@ -124,8 +124,8 @@ fn convolve_bytes([inside, ends]: [u32; 2], radius: usize, from: &[f32], to: &mu
     let (left, right) = (shifted(0), shifted(2 * radius));
     // Sums of at most 2¹⁶ bytes are exact in f32, and the weighted sum is below 2³².
     let weighted = |sum: f32, ends_sum: f32| {
-        let sum = (sum as i32 as u32).wrapping_mul(inside);
-        let ends_sum = (ends_sum as i32 as u32).wrapping_mul(ends);
+        let sum = to_integer(sum).wrapping_mul(inside);
+        let ends_sum = to_integer(ends_sum).wrapping_mul(ends);
         (sum.wrapping_add(ends_sum).wrapping_add(1 << 23) >> 24) as i32 as f32
     };
     if radius == 1 {

@@ -11,6 +11,14 @@ pub(super) fn to_byte(value: f32) -> f32 {
     (value * 255.0).round_ties_even()
 }
 
+/// A whole number in [0, 2²³) as an integer. At 2²³ the last bit of an f32 counts ones; a cast with `as`, which has to
+/// saturate, is not compiled to vector instructions.
+#[inline(always)]
+pub(super) fn to_integer(whole: f32) -> u32 {
+    const SHIFT: f32 = 8_388_608.0;
+    (whole + SHIFT).to_bits().wrapping_sub(SHIFT.to_bits())
+}
+
 /// `ImageEnhance` and torchvision's `adjust_hue` on Pillow images.
 pub(super) fn jitter(adjustments: &[Adjustment], size: ImageSize, values: &mut [f32]) {
     for adjustment in adjustments {
@@ -61,16 +69,31 @@ fn mean_luma(size: ImageSize, values: &mut [f32]) -> f32 {
     let sum: u64 = vectorized(
         #[inline(always)]
         || match colors(size, values) {
-            Some([red, green, blue]) => red
-                .iter()
-                .zip(green.iter())
-                .zip(blue.iter())
-                .map(|((red, green), blue)| luma(to_byte(*red), to_byte(*green), to_byte(*blue)) as i32 as u64)
-                .sum(),
-            None => values.iter().map(|value| to_byte(*value) as i32 as u64).sum(),
+            Some([red, green, blue]) => {
+                let blocks = red.chunks(BLOCK).zip(green.chunks(BLOCK)).zip(blue.chunks(BLOCK));
+                blocks.map(|((red, green), blue)| u64::from(sum_of_luma(red, green, blue))).sum()
+            }
+            None => values.chunks(BLOCK).map(|block| u64::from(sum_of_bytes(block))).sum(),
         },
     );
     (sum as f64 / count + 0.5).floor() as f32
+}
+
+/// So many bytes add up to less than 2³².
+const BLOCK: usize = 1 << 12;
+
+#[inline(always)]
+fn sum_of_luma(red: &[f32], green: &[f32], blue: &[f32]) -> u32 {
+    let mut sum = 0;
+    for ((red, green), blue) in red.iter().zip(green).zip(blue) {
+        sum += to_integer(luma(to_byte(*red), to_byte(*green), to_byte(*blue)));
+    }
+    sum
+}
+
+#[inline(always)]
+fn sum_of_bytes(values: &[f32]) -> u32 {
+    values.iter().map(|value| to_integer(to_byte(*value))).sum()
 }
 
 fn saturate(factor: f32, size: ImageSize, values: &mut [f32]) {
@@ -110,11 +133,12 @@ fn turn_hue(turn: f32, size: ImageSize, values: &mut [f32]) {
             } else {
                 4.0 + from_green - from_red
             };
-            // In f64 where Pillow's C is, for the same cut.
+            // In f64 where Pillow's C is, for the same cut. A grey pixel comes to 0 without being asked for, which
+            // leaves no branch.
             let circle = f64::from(sixths) / 6.0 + 1.0;
             let circle = (circle - circle.floor()) as f32;
-            let hue = if chroma > 0.0 { (f64::from(circle) * 255.0).floor() as f32 } else { 0.0 };
-            let share = if chroma > 0.0 { chroma / most } else { 0.0 };
+            let hue = (f64::from(circle) * 255.0).floor() as f32;
+            let share = chroma / most.max(1.0);
             let saturation = (f64::from(share) * 255.0).floor() as f32;
             // A byte: it wraps at 256, not at 255.
             let hue = hue + turn;

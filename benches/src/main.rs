@@ -1,0 +1,2 @@
+//! Compares Slowburn with PyTorch on the same machine.
+fn main() {}
