@@ -8,10 +8,13 @@ mod error;
 mod geometry;
 mod image;
 mod key;
+#[cfg(feature = "loader")]
+pub mod loader;
 mod operation;
 mod pipeline;
 pub mod presets;
 mod view;
+mod views;
 
 pub use error::Error;
 pub use image::{Image, ImageSize};
@@ -19,3 +22,4 @@ pub use key::Key;
 pub use operation::Operation;
 pub use pipeline::Pipeline;
 pub use view::{Drawn, View};
+pub use views::{ViewGroup, Views, ViewsError};
