@@ -82,7 +82,7 @@ pub enum ViewsError {
         /// Name of its pipeline.
         pipeline: String,
         /// What is wrong.
-        source: Error,
+        source: Box<Error>,
     },
 }
 
@@ -210,8 +210,8 @@ impl Views {
     }
 }
 
-fn wrong(view: usize, pipeline: &Pipeline, source: Error) -> ViewsError {
-    ViewsError::Pipeline { view, pipeline: pipeline.name.clone(), source }
+pub(crate) fn wrong(view: usize, pipeline: &Pipeline, source: Error) -> ViewsError {
+    ViewsError::Pipeline { view, pipeline: pipeline.name.clone(), source: Box::new(source) }
 }
 
 impl fmt::Display for Views {

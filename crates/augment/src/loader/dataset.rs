@@ -109,7 +109,7 @@ where
         let image = Image::new(size, &buffers.pixels).map_err(|source| LoadError::BadImage {
             index,
             name: self.name(index),
-            source,
+            source: Box::new(source),
         })?;
         Ok(Sample { image, label })
     }

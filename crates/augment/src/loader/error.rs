@@ -54,13 +54,11 @@ pub enum LoadError {
         /// The folder.
         path: PathBuf,
     },
-    /// Folders inside each other without end.
-    #[error("{} is more than {allowed} folders deep: do links run in a circle?", path.display())]
-    TooDeep {
-        /// The folder.
+    /// A link to a folder that it lies in.
+    #[error("{} is a link to a folder that it lies in, allowed: links that lead elsewhere", path.display())]
+    Circle {
+        /// The link.
         path: PathBuf,
-        /// The largest depth.
-        allowed: usize,
     },
     /// Images and labels are not equally many.
     #[error("{images} images with {labels} labels: there must be one entry per image")]
@@ -114,7 +112,7 @@ pub enum LoadError {
         /// Its path or name.
         name: String,
         /// What is wrong.
-        source: Error,
+        source: Box<Error>,
     },
     /// The views do not fit an image.
     #[error("sample {index} ({name}): {source}")]

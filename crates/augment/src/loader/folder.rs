@@ -7,8 +7,6 @@ use crate::Image;
 
 /// Endings of the files that are taken for images; the content says which format it is.
 const EXTENSIONS: [&str; 3] = ["jpg", "jpeg", "png"];
-/// More folders inside each other than a data set has: links in a circle.
-const MAX_DEPTH: usize = 64;
 
 /// JPEG and PNG files below a folder, read and decoded when they are asked for.
 ///
@@ -31,11 +29,12 @@ impl ImageFolder {
     ///
     /// # Errors
     ///
-    /// [`LoadError::Folder`] for a folder that cannot be read, [`LoadError::Empty`] if there is no image.
+    /// [`LoadError::Folder`] for a folder that cannot be read, [`LoadError::Circle`] for a link to a folder around it,
+    /// [`LoadError::Empty`] if there is no image.
     pub fn flat(root: impl Into<PathBuf>) -> Result<Self, LoadError> {
         let root = root.into();
         let mut files = Vec::new();
-        find(&root, &root, 0, &mut files)?;
+        find(&root, &root, &mut Vec::new(), &mut files)?;
         Self::new(root, files, Vec::new(), Vec::new())
     }
 
@@ -50,7 +49,7 @@ impl ImageFolder {
         let (mut files, mut labels, mut classes) = (Vec::new(), Vec::new(), Vec::new());
         for path in list(&root)?.into_iter().filter(|path| path.is_dir()) {
             let before = files.len();
-            find(&root, &path, 1, &mut files)?;
+            find(&root, &path, &mut Vec::new(), &mut files)?;
             if files.len() == before {
                 return Err(LoadError::Empty { path });
             }
@@ -109,7 +108,7 @@ impl Source for ImageFolder {
         let image = Image::new(size, &buffers.pixels).map_err(|source| LoadError::BadImage {
             index,
             name: path.display().to_string(),
-            source,
+            source: Box::new(source),
         })?;
         Ok(Sample { image, label: self.labels.get(index).copied() })
     }
@@ -139,18 +138,21 @@ pub(super) fn read_file(index: usize, path: &Path, encoded: &mut Vec<u8>) -> Res
         .map_err(|source| LoadError::Unreadable { index, path: path.to_owned(), source })
 }
 
-/// Appends the images below `folder` to `files`, as paths below `root`.
-fn find(root: &Path, folder: &Path, depth: usize, files: &mut Vec<Box<Path>>) -> Result<(), LoadError> {
-    if depth > MAX_DEPTH {
-        return Err(LoadError::TooDeep { path: folder.to_owned(), allowed: MAX_DEPTH });
+/// Appends the images below `folder` to `files`, as paths below `root`. `above` has the folders that it lies in.
+fn find(root: &Path, folder: &Path, above: &mut Vec<PathBuf>, files: &mut Vec<Box<Path>>) -> Result<(), LoadError> {
+    let itself = folder.canonicalize().map_err(|source| LoadError::Folder { path: folder.to_owned(), source })?;
+    if above.contains(&itself) {
+        return Err(LoadError::Circle { path: folder.to_owned() });
     }
+    above.push(itself);
     for path in list(folder)? {
         if path.is_dir() {
-            find(root, &path, depth + 1, files)?;
+            find(root, &path, above, files)?;
         } else if has_image_extension(&path) {
             files.push(path.strip_prefix(root).unwrap_or(&path).into());
         }
     }
+    above.pop();
     Ok(())
 }
 

@@ -5,7 +5,8 @@ use rayon::ThreadPool;
 
 use super::order::Order;
 use super::{BatchView, Buffers, LoadError, OnCorrupt, Sample, Skipped, Source, ViewBatch, ViewLoaderConfig};
-use crate::{ImageSize, Views, ViewsError};
+use crate::views::wrong;
+use crate::{ImageSize, Views};
 
 /// Values of a view per job below which several images share one: handing a job over costs about a microsecond.
 const VALUES_PER_JOB: usize = 1 << 14;
@@ -172,7 +173,7 @@ impl<S: Source> Maker<S> {
             }
             pipeline
                 .apply(&drawn[view], read.image, out)
-                .map_err(|source| unsuitable(ViewsError::Pipeline { view, pipeline: pipeline.name.clone(), source }))?;
+                .map_err(|source| unsuitable(wrong(view, pipeline, source)))?;
         }
         Ok(read.label)
     }
