@@ -238,7 +238,9 @@ mod tests {
     use crate::Operation;
 
     fn noise(std: f32) -> Pipeline {
-        Pipeline { name: format!("noise {std}"), operations: vec![Operation::GaussianNoise { std }] }
+        let mut pipeline = Pipeline::new(format!("noise {std}"), vec![]).unwrap();
+        pipeline.operations.push(Operation::GaussianNoise { std });
+        pipeline
     }
 
     #[test]
@@ -279,7 +281,7 @@ mod tests {
         assert_eq!(message(vec![(noise(0.1), usize::MAX); 2]).split(' ').next(), Some("18446744073709551615"));
         let bad = message(vec![(noise(0.1), 2), (noise(-1.0), 1)]);
         assert!(bad.starts_with("view 2 (noise -1): operation 0 (GaussianNoise)"), "{bad}");
-        let shift = Pipeline { name: "shift".into(), operations: vec![Operation::Translate { max_pixels: 4 }] };
+        let shift = Pipeline::new("shift", vec![Operation::Translate { max_pixels: 4 }]).unwrap();
         let error = Views::two(shift).validate_for(ImageSize::new(3, 9, 1)).unwrap_err();
         assert!(error.to_string().starts_with("view 0 (shift): operation 0 (Translate)"), "{error}");
     }

@@ -72,7 +72,7 @@ impl<S: Source + ?Sized> Source for Arc<S> {
 /// use slowburn_augment::loader::Images;
 ///
 /// let images = Images::new(ImageSize::new(1, 2, 1), vec![10, 11, 20, 21])?.with_labels(vec![Some(3), None])?;
-/// assert_eq!(images.get(1).map(|image| image.pixels()), Some(&[20, 21][..]));
+/// assert_eq!(images.get(1).pixels(), [20, 21]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
@@ -127,16 +127,20 @@ impl Images {
         self.pixels.is_empty()
     }
 
-    /// The image `index`, or nothing if there are not so many.
-    pub fn get(&self, index: usize) -> Option<Image<'_>> {
+    /// The image `index`.
+    ///
+    /// # Panics
+    ///
+    /// If there are not so many.
+    pub fn get(&self, index: usize) -> Image<'_> {
         let values = self.size.values();
-        let start = index.checked_mul(values)?;
-        Image::new(self.size, self.pixels.get(start..start.checked_add(values)?)?).ok()
+        let pixels = &self.pixels[index * values..(index + 1) * values];
+        Image::new(self.size, pixels).expect("new() checked the size")
     }
 
     /// All images, in order.
-    pub fn iter(&self) -> impl Iterator<Item = Image<'_>> {
-        (0..self.len()).filter_map(|index| self.get(index))
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Image<'_>> {
+        (0..self.len()).map(|index| self.get(index))
     }
 
     /// The bytes of all images, N×H×W×C.
@@ -151,8 +155,10 @@ impl Source for Images {
     }
 
     fn read<'a>(&'a self, index: usize, _: &'a mut Buffers) -> Result<Sample<'a>, LoadError> {
-        let image = self.get(index).ok_or(LoadError::NoSuchSample { index, len: self.len() })?;
-        Ok(Sample { image, label: self.labels.get(index).copied().flatten() })
+        if index >= self.len() {
+            return Err(LoadError::NoSuchSample { index, len: self.len() });
+        }
+        Ok(Sample { image: self.get(index), label: self.labels.get(index).copied().flatten() })
     }
 }
 
