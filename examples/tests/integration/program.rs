@@ -18,7 +18,8 @@ fn build(name: &str) -> PathBuf {
     profile.join("examples").join(name)
 }
 
-fn program() -> &'static Path {
+/// The built program `mean_teacher`.
+pub(crate) fn program() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
     PATH.get_or_init(|| build("mean_teacher"))
 }
