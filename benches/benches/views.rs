@@ -1,6 +1,10 @@
 //! Views on one thread: drawing and applying, by recipe and by operation.
 
+// The harness makes public functions of its own.
+#![allow(missing_docs)]
+
 use std::hint::black_box;
+use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use slowburn_augment::{Image, Pipeline, presets};
@@ -55,7 +59,10 @@ fn operations(criterion: &mut Criterion) {
 
 criterion_group! {
     name = views;
-    config = Criterion::default().sample_size(10).warm_up_time(std::time::Duration::from_millis(500)).measurement_time(std::time::Duration::from_secs(2));
+    config = Criterion::default()
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2));
     targets = recipes, operations
 }
 criterion_main!(views);

@@ -7,6 +7,7 @@ pub mod network;
 pub mod recipe;
 pub mod report;
 pub mod run;
+pub mod sheet;
 pub mod training;
 
 /// The README's code runs as a test.

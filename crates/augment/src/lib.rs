@@ -7,11 +7,14 @@ mod device;
 mod error;
 mod image;
 mod key;
+#[cfg(feature = "loader")]
+pub mod loader;
 mod operation;
 mod pipeline;
 mod plan;
 pub mod presets;
 mod view;
+mod views;
 
 pub use error::Error;
 pub use image::{Image, ImageSize};
@@ -19,3 +22,4 @@ pub use key::Key;
 pub use operation::{BlurKernel, Border, Filter, Operation, ResizeTo, RotationFilter};
 pub use pipeline::{Arithmetic, Pipeline};
 pub use view::{Adjustment, Drawn, View};
+pub use views::{ViewGroup, Views, ViewsError};

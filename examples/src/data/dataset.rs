@@ -1,74 +1,8 @@
-use std::fmt;
 use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
-use slowburn_augment::{Image, ImageSize};
-
-/// Images of one size, decoded and one behind the other.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Images {
-    size: ImageSize,
-    pixels: Vec<u8>,
-}
-
-impl Images {
-    /// Images of `size` over `pixels` in the order N×H×W×C.
-    ///
-    /// # Panics
-    ///
-    /// If `size` is empty, or `pixels` is not a whole number of images.
-    pub fn new(size: ImageSize, pixels: Vec<u8>) -> Self {
-        assert!(size.values() > 0, "images of {size} are empty");
-        assert!(
-            pixels.len().is_multiple_of(size.values()),
-            "{} bytes are no whole number of images of {size}",
-            pixels.len()
-        );
-        Self { size, pixels }
-    }
-
-    /// Height, width and channels of every image.
-    pub fn size(&self) -> ImageSize {
-        self.size
-    }
-
-    /// Number of images.
-    pub fn len(&self) -> usize {
-        self.pixels.len() / self.size.values()
-    }
-
-    /// Whether there is no image.
-    pub fn is_empty(&self) -> bool {
-        self.pixels.is_empty()
-    }
-
-    /// The image `index`.
-    ///
-    /// # Panics
-    ///
-    /// If there are not so many.
-    pub fn get(&self, index: usize) -> Image<'_> {
-        let values = self.size.values();
-        let pixels = &self.pixels[index * values..(index + 1) * values];
-        Image::new(self.size, pixels).expect("new() checked the size")
-    }
-
-    /// All images, in order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = Image<'_>> {
-        (0..self.len()).map(|index| self.get(index))
-    }
-
-    /// The bytes of all images, N×H×W×C.
-    pub fn pixels(&self) -> &[u8] {
-        &self.pixels
-    }
-}
-
-impl fmt::Debug for Images {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Images").field("size", &self.size).field("len", &self.len()).finish_non_exhaustive()
-    }
-}
+use slowburn_augment::ImageSize;
+use slowburn_augment::loader::Images;
 
 /// Images with names and labels `L`, three lists of one length.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use slowburn_augment::ImageSize;
+use slowburn_augment::loader::DecodeError;
 
 /// What can be wrong with a data set or a label file. Every message names the file and what is allowed.
 #[derive(Debug, thiserror::Error)]
@@ -81,12 +82,12 @@ pub enum DataError {
         classes: Vec<String>,
     },
     /// An image is damaged, cut short, or of another format than JPEG and PNG.
-    #[error("cannot decode {}: {reason} (allowed: a complete JPEG or PNG image)", path.display())]
+    #[error("cannot decode {}: {source}", path.display())]
     CorruptImage {
         /// The image.
         path: PathBuf,
         /// What the decoder says.
-        reason: String,
+        source: DecodeError,
     },
     /// Two images differ in size or channels.
     #[error(

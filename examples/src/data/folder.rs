@@ -2,13 +2,12 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use slowburn_augment::ImageSize;
+use slowburn_augment::loader::{Decoder, Images, has_image_extension};
 
-use super::decode::decode;
-use super::{DataError, Dataset, Images, Split};
+use super::{DataError, Dataset, Split};
 
 /// Folder of the training images that have no label.
 const UNLABELED: &str = "unlabeled";
-const EXTENSIONS: [&str; 3] = ["jpg", "jpeg", "png"];
 /// What file managers leave behind.
 const LITTER: [&str; 2] = ["Thumbs.db", "desktop.ini"];
 
@@ -58,7 +57,7 @@ pub(super) fn load(path: &Path) -> Result<Dataset, DataError> {
         return Err(DataError::TooFewClasses { path: path.to_owned(), classes });
     }
 
-    let (size, _) = decode(&train[0].path)?;
+    let size = decode(&train[0].path, &mut Vec::new())?;
     let expect = (size, train[0].path.as_path());
     let train_images = decode_all(&train, expect)?;
     let test_images = decode_all(&test, expect)?;
@@ -93,7 +92,7 @@ fn list_split(split: &Path) -> Result<Vec<Entry>, DataError> {
     let mut any_class = false;
     for (class, folder) in list(split)? {
         if !folder.is_dir() {
-            if is_image(&folder) {
+            if has_image_extension(&folder) {
                 return Err(DataError::UnexpectedFile {
                     path: folder,
                     allowed: "images lie in train/<class>/, train/unlabeled/ or test/<class>/",
@@ -105,7 +104,7 @@ fn list_split(split: &Path) -> Result<Vec<Entry>, DataError> {
         any_class = true;
         let before = entries.len();
         for (file, path) in list(&folder)? {
-            if path.is_dir() || !is_image(&path) {
+            if path.is_dir() || !has_image_extension(&path) {
                 return Err(DataError::UnexpectedFile {
                     path,
                     allowed: "a class folder has .jpg, .jpeg and .png files only",
@@ -144,10 +143,9 @@ fn list(folder: &Path) -> Result<Vec<(String, PathBuf)>, DataError> {
     Ok(found)
 }
 
-fn is_image(path: &Path) -> bool {
-    path.extension()
-        .and_then(|extension| extension.to_str())
-        .is_some_and(|found| EXTENSIONS.iter().any(|ext| found.eq_ignore_ascii_case(ext)))
+fn decode(path: &Path, pixels: &mut Vec<u8>) -> Result<ImageSize, DataError> {
+    let data = std::fs::read(path).map_err(|source| DataError::unreadable(path, source))?;
+    Decoder::default().decode(&data, pixels).map_err(|source| DataError::CorruptImage { path: path.to_owned(), source })
 }
 
 /// Decodes on all threads into one piece of memory. Of several bad images the first in order is named.
@@ -157,8 +155,8 @@ fn decode_all(entries: &[Entry], expect: (ImageSize, &Path)) -> Result<Images, D
     let failure = pixels
         .par_chunks_exact_mut(size.values())
         .zip(entries)
-        .map(|(out, entry)| {
-            let (found, decoded) = decode(&entry.path)?;
+        .map_init(Vec::new, |decoded, (out, entry)| {
+            let found = decode(&entry.path, decoded)?;
             if found != size {
                 return Err(DataError::ImageSizes {
                     first: first.to_owned(),
@@ -167,12 +165,12 @@ fn decode_all(entries: &[Entry], expect: (ImageSize, &Path)) -> Result<Images, D
                     other_size: found,
                 });
             }
-            out.copy_from_slice(&decoded);
+            out.copy_from_slice(decoded);
             Ok(())
         })
         .find_map_first(Result::err);
     match failure {
         Some(error) => Err(error),
-        None => Ok(Images::new(size, pixels)),
+        None => Ok(Images::new(size, pixels).expect("the decoder gives no empty image, and pixels are whole ones")),
     }
 }

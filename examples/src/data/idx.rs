@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 use slowburn_augment::ImageSize;
+use slowburn_augment::loader::Images;
 
-use super::{DataError, Dataset, Images, Split};
+use super::{DataError, Dataset, Split};
 
 const TRAIN_IMAGES: &str = "train-images-idx3-ubyte";
 const TRAIN_LABELS: &str = "train-labels-idx1-ubyte";
@@ -96,7 +97,7 @@ fn read_split(images_path: &Path, labels_path: &Path) -> Result<(Images, Vec<u8>
             allowed: "at least one image of at least one pixel",
         });
     }
-    Ok((Images::new(size, pixels), labels))
+    Ok((Images::new(size, pixels).expect("the header was compared with the length"), labels))
 }
 
 /// Dimensions and content of an IDX file of unsigned bytes. The whole file must be there, and nothing behind it.

@@ -3,7 +3,6 @@
 //! [`load`] finds out which. [`read_labels`] reads a file that says which training images have which label.
 
 mod dataset;
-mod decode;
 mod error;
 mod folder;
 mod idx;
@@ -11,7 +10,7 @@ mod labels;
 
 use std::path::Path;
 
-pub use dataset::{Dataset, Images, Split};
+pub use dataset::{Dataset, Split};
 pub use error::{DataError, LabelProblem};
 pub use labels::read_labels;
 

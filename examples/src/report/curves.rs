@@ -26,7 +26,7 @@ struct Curve {
 /// # Errors
 /// Errors of drawing and of writing.
 pub fn draw_curves(metrics: &[EpochMetrics], folder: &Path) -> anyhow::Result<()> {
-    register()?;
+    register_font_once()?;
     let mut svg = String::new();
     draw(metrics, &SVGBackend::with_string(&mut svg, SIZE).into_drawing_area())?;
     let path = folder.join("curves.svg");
@@ -43,10 +43,10 @@ pub fn draw_curves(metrics: &[EpochMetrics], folder: &Path) -> anyhow::Result<()
 }
 
 /// The font travels in the program: a machine without fonts draws the same picture.
-fn register() -> anyhow::Result<()> {
+pub(crate) fn register_font_once() -> anyhow::Result<()> {
     static DONE: OnceLock<bool> = OnceLock::new();
     let registered = *DONE.get_or_init(|| register_font("sans-serif", FontStyle::Normal, FONT).is_ok());
-    anyhow::ensure!(registered, "the font for curves cannot be read");
+    anyhow::ensure!(registered, "the font for charts cannot be read");
     Ok(())
 }
 

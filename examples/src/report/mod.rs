@@ -7,6 +7,7 @@ mod lines;
 mod table;
 
 pub use curves::draw_curves;
+pub(crate) use curves::register_font_once;
 #[cfg(feature = "tui")]
 pub use dashboard::Dashboard;
 pub use lines::Lines;

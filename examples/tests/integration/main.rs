@@ -5,3 +5,4 @@ mod layers;
 mod mean_teacher;
 mod program;
 mod resume;
+mod views;

@@ -1,25 +1,35 @@
-//! Runs the example program as a person would.
+//! Runs the example programs as a person would.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 
-/// The built `mean_teacher` program: beside this test where `cargo test` has built all, otherwise built now.
+/// The built program `name`: beside this test where `cargo test` has built all, otherwise built now.
+fn build(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a running test has a path");
+    let profile = test.parent().and_then(Path::parent).expect("tests lie in <profile>/deps");
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--quiet", "--package", "slowburn-examples", "--example", name]);
+    if profile.ends_with("release") {
+        build.arg("--release");
+    }
+    build.env("CARGO_TARGET_DIR", profile.parent().expect("a profile lies in the target folder"));
+    assert!(build.status().expect("cargo starts").success(), "the example builds");
+    profile.join("examples").join(name)
+}
+
+/// The built program `mean_teacher`.
 pub(crate) fn program() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
-    PATH.get_or_init(|| {
-        let test = std::env::current_exe().expect("a running test has a path");
-        let profile = test.parent().and_then(Path::parent).expect("tests lie in <profile>/deps");
-        let path = profile.join("examples").join("mean_teacher");
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--package", "slowburn-examples", "--example", "mean_teacher"]);
-        if profile.ends_with("release") {
-            build.arg("--release");
-        }
-        build.env("CARGO_TARGET_DIR", profile.parent().expect("a profile lies in the target folder"));
-        assert!(build.status().expect("cargo starts").success(), "the example builds");
-        path
-    })
+    PATH.get_or_init(|| build("mean_teacher"))
+}
+
+/// The program `views` with these arguments.
+pub(crate) fn views(arguments: &[&str]) -> Command {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    let mut command = Command::new(PATH.get_or_init(|| build("views")));
+    command.args(arguments).stdin(Stdio::null());
+    command
 }
 
 /// A small data set in IDX form: `train` and `test` images of 12×12 pixels in four classes that a glance tells apart,

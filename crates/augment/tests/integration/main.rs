@@ -7,6 +7,10 @@ mod device;
 mod draws;
 mod errors;
 mod fixture;
+#[cfg(feature = "loader")]
+mod loader;
+#[cfg(feature = "loader")]
+mod loader_files;
 mod properties;
 mod statistics;
 mod torchvision;

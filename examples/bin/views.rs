@@ -1,0 +1,10 @@
+//! A contact sheet of images and their views, with the drawn parameters. See `--help`.
+
+use anyhow::Result;
+use clap::Parser;
+use slowburn_examples::sheet::{Cli, run};
+
+fn main() -> Result<()> {
+    print!("{}", run(&Cli::parse())?);
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! Contact sheets: images beside their views, with what was drawn as text beneath each.
+
+mod canvas;
+mod recipe;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+use clap::Parser;
+use serde::Serialize;
+use slowburn_augment::loader::{Buffers, Decoder, ImageFolder, Source};
+use slowburn_augment::{Drawn, Image, ImageSize, Operation, Pipeline, View, Views};
+
+use canvas::{Cell, Picture};
+pub use recipe::preset_list;
+
+/// Draw views of images and write them beside the originals as one PNG file.
+#[derive(Debug, Parser)]
+#[command(name = "views")]
+pub struct Cli {
+    /// Images (JPEG or PNG), and folders of them at any depth.
+    #[arg(required_unless_present = "list")]
+    images: Vec<PathBuf>,
+    /// Recipe to draw from; `--list` shows all.
+    #[arg(long, default_value = "mean_teacher_cifar", conflicts_with = "pipeline")]
+    preset: String,
+    /// JSON file of a pipeline, as serde writes it, instead of a preset.
+    #[arg(long)]
+    pipeline: Option<PathBuf>,
+    /// Side of the views in pixels, for presets that crop.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=4096), conflicts_with = "pipeline")]
+    size: Option<u32>,
+    /// Views of each image.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=32))]
+    views: u16,
+    /// Seed of the draws.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Epoch of the draws: other views in each.
+    #[arg(long, default_value_t = 0)]
+    epoch: u64,
+    /// The most images to show, in the order of their names.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
+    limit: u16,
+    /// The picture to write.
+    #[arg(long, default_value = "views.png")]
+    output: PathBuf,
+    /// Write the pipeline and the drawn views there as JSON, for replay.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Print every preset with its operations and end.
+    #[arg(long)]
+    list: bool,
+}
+
+/// What `--json` writes.
+#[derive(Debug, Serialize)]
+struct Replay<'a> {
+    pipeline: &'a Pipeline,
+    images: Vec<ReplayImage>,
+}
+
+#[derive(Debug, Serialize)]
+struct ReplayImage {
+    path: String,
+    size: ImageSize,
+    views: Vec<View>,
+}
+
+/// Does what the command line says and returns what to print.
+///
+/// # Errors
+///
+/// Whatever is wrong with an argument, a file or an image, with its name and what is allowed.
+pub fn run(cli: &Cli) -> anyhow::Result<String> {
+    if cli.list {
+        return Ok(preset_list());
+    }
+    let pipeline = match &cli.pipeline {
+        Some(path) => read_pipeline(path)?,
+        None => recipe::preset(&cli.preset, cli.size)?,
+    };
+    let images = ImageFolder::files(find(&cli.images, usize::from(cli.limit))?)?.with_decoder(decoder(&pipeline));
+    let views = Views::repeat(pipeline.clone(), usize::from(cli.views))?;
+    let shown = Views::repeat(without_normalisation(&pipeline), usize::from(cli.views))?;
+
+    let mut buffers = Buffers::default();
+    let (mut rows, mut replay) = (Vec::new(), Replay { pipeline: &pipeline, images: Vec::new() });
+    for index in 0..images.len() {
+        let path = images.name(index);
+        let image = images.read(index, &mut buffers)?.image;
+        let sample = index as u64;
+        let drawn = views.draw(cli.seed, cli.epoch, sample, image.size()).with_context(|| path.clone())?;
+        rows.push(row(&shown, &shown.draw(cli.seed, cli.epoch, sample, image.size())?, image, &path)?);
+        replay.images.push(ReplayImage { path, size: image.size(), views: drawn });
+    }
+    let title = format!("seed {}, epoch {}, {pipeline}", cli.seed, cli.epoch);
+    let size = canvas::write(&cli.output, &title, &rows)?;
+    if let Some(path) = &cli.json {
+        fs::write(path, serde_json::to_vec_pretty(&replay)?)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(format!(
+        "{pipeline}\n{}: {} images with {} views each, {}×{} pixels\n",
+        cli.output.display(),
+        rows.len(),
+        cli.views,
+        size.0,
+        size.1
+    ))
+}
+
+fn read_pipeline(path: &Path) -> anyhow::Result<Pipeline> {
+    let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let pipeline: Pipeline =
+        serde_json::from_slice(&text).with_context(|| format!("{} is no pipeline", path.display()))?;
+    pipeline.validate().with_context(|| path.display().to_string())?;
+    Ok(pipeline)
+}
+
+/// The first `limit` images of the paths: files as they are, folders by their content.
+fn find(paths: &[PathBuf], limit: usize) -> anyhow::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for path in paths {
+        ensure!(path.exists(), "{} does not exist, allowed: image files and folders of them", path.display());
+        if path.is_dir() {
+            let folder = ImageFolder::flat(path)?;
+            found.extend((0..folder.len()).map_while(|index| folder.path(index)).take(limit));
+        } else {
+            found.push(path.clone());
+        }
+    }
+    found.truncate(limit);
+    Ok(found)
+}
+
+/// Grey files become RGB for a recipe of colour.
+fn decoder(pipeline: &Pipeline) -> Decoder {
+    let color = |operation: &Operation| matches!(operation, Operation::Normalize { mean, .. } if mean.len() == 3);
+    Decoder { rgb: pipeline.operations.iter().any(color), ..Decoder::default() }
+}
+
+/// The same pipeline up to its normalisation, whose values are not made to be seen. The draws are the same: each
+/// operation draws from a stream of its own.
+fn without_normalisation(pipeline: &Pipeline) -> Pipeline {
+    let mut shown = pipeline.clone();
+    while matches!(shown.operations.last(), Some(Operation::Normalize { .. } | Operation::Standardize { .. })) {
+        shown.operations.pop();
+    }
+    shown
+}
+
+/// The original and its views.
+fn row(shown: &Views, drawn: &[View], image: Image<'_>, path: &str) -> anyhow::Result<Vec<Cell>> {
+    let size = image.size();
+    let name = Path::new(path).file_name().map_or_else(|| path.to_owned(), |name| name.to_string_lossy().into_owned());
+    let mut row = vec![Cell { picture: Picture::of_bytes(image), lines: vec![name, size.to_string()] }];
+    let values = shown.apply(drawn, image)?;
+    for ((pipeline, view), values) in shown.pipelines().zip(drawn).zip(values) {
+        let fixed = |drawn: &&Drawn| !matches!(drawn, Drawn::Deterministic);
+        let mut lines = vec![format!("view {}", view.key.view)];
+        lines.extend(view.drawn.iter().filter(fixed).map(ToString::to_string));
+        row.push(Cell { picture: Picture::of_values(pipeline.output_size(size), &values), lines });
+    }
+    Ok(row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use slowburn_augment::Key;
+
+    #[test]
+    fn what_is_shown_has_the_draws_of_the_whole_recipe() {
+        let pipeline = slowburn_augment::presets::mean_teacher_cifar();
+        let shown = without_normalisation(&pipeline);
+        assert_eq!(shown.operations, pipeline.operations[..2]);
+        let (key, size) = (Key { seed: 1, epoch: 2, sample: 3, view: 4 }, ImageSize::new(32, 32, 3));
+        let whole = pipeline.draw(key, size).expect("fits");
+        assert_eq!(shown.draw(key, size).expect("fits").drawn, whole.drawn[..2]);
+        assert!(decoder(&pipeline).rgb && !decoder(&slowburn_augment::presets::fashion()).rgb);
+    }
+}
