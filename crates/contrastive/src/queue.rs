@@ -98,6 +98,7 @@ impl KeyQueue {
         let rows = self.rows.value.clone();
         match self.unfilled {
             // The pointer starts at 0: the rows that hold keys are the first ones.
+            Unfilled::Mask if self.filled() == 0 => Tensor::zeros([0, self.dim()], &rows.device()),
             Unfilled::Mask if self.filled() < self.size() => rows.narrow(0, 0, self.filled()),
             _ => rows,
         }

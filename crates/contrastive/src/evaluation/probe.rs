@@ -155,7 +155,7 @@ impl ProbeConfig {
     /// Those of [`validate`](Self::validate); [`Error::NotFinite`] where training diverged.
     pub fn fit(&self, train: &FeatureSet) -> Result<Probe, Error> {
         self.validate()?;
-        let (dim, classes, samples) = (train.dim(), train.classes(), train.samples());
+        let (dim, classes, samples) = (train.dim(), train.classes().max(2), train.samples());
         let device = train.features().device();
         let start: Vec<f32> = normals(dim * classes, self.seed, 4).iter().map(|value| 0.01 * value).collect();
         let mut probe = Probe {
@@ -229,13 +229,20 @@ impl Probe {
         features.matmul(self.weight.clone()) + self.bias.clone()
     }
 
+    /// The logits of each vector, `[n, D]` to `[n, classes]`.
+    ///
+    /// # Panics
+    /// If vectors have another length than those that the probe was trained on.
+    pub fn scores(&self, features: Tensor<2>) -> Tensor<2> {
+        self.logits(self.scaled(features.to_device(&self.weight.device())))
+    }
+
     /// The class predicted for each vector, of equals any.
     ///
     /// # Panics
     /// If vectors have another length than those that the probe was trained on.
     pub fn predict(&self, features: Tensor<2>) -> Vec<usize> {
-        let features = features.to_device(&self.weight.device());
-        let classes = self.logits(self.scaled(features)).argmax(1); // [n, 1]
+        let classes = self.scores(features).argmax(1); // [n, 1]
         classes.into_data().iter::<i64>().map(|class| class as usize).collect()
     }
 
