@@ -71,13 +71,21 @@ pub struct Contrast {
     pub accuracy: Tensor<1>,
     /// The number of negatives of each query, K.
     pub negatives: usize,
+    /// What `loss` would be if all similarities were equal: [`chance_loss`]`(K)`, `ln K` where the loss is decoupled,
+    /// twice that in a sum over two directions.
+    pub chance: f64,
 }
 
 impl Contrast {
-    /// The loss of guessing, [`chance_loss`] of [`negatives`](Self::negatives). For a plain InfoNCE loss; a symmetric
-    /// sum counts it twice.
-    pub fn chance_loss(&self) -> f64 {
-        chance_loss(self.negatives)
+    /// The loss, and with it that of chance, multiplied by a factor.
+    pub(crate) fn scaled(self, factor: f64) -> Self {
+        Self { loss: self.loss.mul_scalar(factor), chance: self.chance * factor, ..self }
+    }
+
+    /// The mean of two directions with as many negatives.
+    pub(crate) fn mean(self, other: Self) -> Self {
+        let accuracy = (self.accuracy + other.accuracy).div_scalar(2.0);
+        Self { loss: (self.loss + other.loss).div_scalar(2.0), accuracy, ..self }
     }
 }
 
@@ -176,6 +184,6 @@ impl InfoNce {
 
     fn nothing_to_tell_apart(&self, positive: Tensor<2>) -> Contrast {
         let accuracy = Tensor::ones([1], &positive.device().without_autodiff());
-        Contrast { loss: positive.mul_scalar(0.0).mean(), accuracy, negatives: 0 }
+        Contrast { loss: positive.mul_scalar(0.0).mean(), accuracy, negatives: 0, chance: 0.0 }
     }
 }

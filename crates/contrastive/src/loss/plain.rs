@@ -2,7 +2,7 @@
 
 use burn::tensor::{Bool, Tensor};
 
-use super::Contrast;
+use super::{Contrast, chance_loss};
 
 /// `aᵢ·bᵢ/τ` of the rows of two matrices `[n, dim]`: `[n, 1]`.
 pub(super) fn dots(a: Tensor<2>, b: Tensor<2>, temperature: f64) -> Tensor<2> {
@@ -26,7 +26,8 @@ pub(super) fn contrast(positive: Tensor<2>, negative: Tensor<2>, decoupled: bool
         sum = sum + (positive.clone() - max.clone()).exp();
     }
     let loss = sum.log() + (max - positive); // [n, 1]
-    Contrast { loss: loss.mean(), accuracy, negatives: count }
+    let chance = if decoupled { (count as f64).ln() } else { chance_loss(count) };
+    Contrast { loss: loss.mean(), accuracy, negatives: count, chance }
 }
 
 /// Takes from similarities `[2n, 2n]` those of a sample with itself and with its other view.

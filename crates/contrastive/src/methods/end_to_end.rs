@@ -61,8 +61,7 @@ impl<E: Encode> Contrastive for EndToEnd<E> {
         check_batch(&self.query, &batch)?;
         let first = normalize(self.query.embed(batch.query)); // [batch, dim]
         let second = normalize(self.query.embed(batch.key)); // [batch, dim]
-        let mut outcome = self.config.loss.nt_xent(first, second);
-        outcome.loss = outcome.loss.mul_scalar(self.config.reduction.factor());
+        let outcome = self.config.loss.nt_xent(first, second).scaled(self.config.reduction.factor());
         self.steps.increment();
         Ok((self, outcome))
     }

@@ -221,8 +221,7 @@ impl<E: Encode> Contrastive for Moco<E> {
             let keys = self.keys(batch.query, 1);
             let other = loss.info_nce(queries, keys.clone(), negatives);
             enqueued = Tensor::cat(vec![keys, enqueued], 0); // the first view's keys, then the second's
-            outcome.loss = (outcome.loss + other.loss).mul_scalar(self.config.reduction.factor() / 2.0);
-            outcome.accuracy = (outcome.accuracy + other.accuracy).div_scalar(2.0);
+            outcome = outcome.mean(other).scaled(self.config.reduction.factor());
         }
         self.queue = self.queue.enqueue(enqueued)?;
         self.steps.increment();

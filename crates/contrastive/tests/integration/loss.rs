@@ -76,7 +76,8 @@ fn equal_features_give_ln_of_k_plus_one() {
     for count in [1, 15, 4096] {
         for temperature in [0.07, 0.1, 0.2] {
             let ours = InfoNce::new(temperature).info_nce(same(4), same(4), same(count));
-            let (loss, chance) = (scalar(&ours.loss), ours.chance_loss());
+            let (loss, chance) = (scalar(&ours.loss), ours.chance);
+            assert_eq!(chance, ((count + 1) as f64).ln());
             assert!((loss - chance).abs() <= 4e-7 * chance, "K {count}, τ {temperature}: {loss} instead of {chance}");
             assert_eq!(scalar(&ours.accuracy), 0.0, "a tie is no hit");
         }
@@ -84,6 +85,9 @@ fn equal_features_give_ln_of_k_plus_one() {
     let ours = InfoNce::new(0.1).nt_xent(same(5), same(5));
     assert!((scalar(&ours.loss) - 9f64.ln()).abs() < 1e-6);
     assert_eq!(ours.negatives, 8);
+    let decoupled = InfoNce::new(0.1).with_decoupled(true).info_nce(same(4), same(4), same(9));
+    assert!((scalar(&decoupled.loss) - 9f64.ln()).abs() < 1e-6);
+    assert_eq!(decoupled.chance, 9f64.ln());
 }
 
 #[test]
@@ -123,7 +127,7 @@ fn without_negatives_loss_and_gradient_are_zero() {
         let q = matrix(numbers(1, 8), 4, &device).require_grad();
         let none = Tensor::<2>::zeros([0, 4], &device);
         let ours = loss.info_nce(q.clone(), q.clone(), none);
-        assert_eq!((scalar(&ours.loss), ours.negatives, ours.chance_loss()), (0.0, 0, 0.0));
+        assert_eq!((scalar(&ours.loss), ours.negatives, ours.chance), (0.0, 0, 0.0));
         assert_eq!(read(q.grad(&ours.loss.backward()).unwrap()), [0.0; 8]);
         let single = q.clone().narrow(0, 0, 1);
         assert_eq!(scalar(&loss.nt_xent(single.clone(), single).loss), 0.0);
