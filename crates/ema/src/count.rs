@@ -33,6 +33,11 @@ impl StepCount {
         self.value
     }
 
+    /// Sets the number, for a counter that wraps round.
+    pub fn set(&mut self, value: u64) {
+        self.value = value;
+    }
+
     fn param(&self) -> Param<Tensor<1, Int>> {
         let value = Tensor::from_data([self.value as i32], &self.device);
         Param::initialized(self.id, value)

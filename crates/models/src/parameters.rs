@@ -133,10 +133,13 @@ impl Location {
         let mut fields = Vec::with_capacity(self.stack.len());
         for (depth, (name, container)) in self.stack.iter().enumerate() {
             let field = match (container.as_str(), name.as_str()) {
-                ("Struct:Classifier", "encoder") if depth == 0 => continue,
+                ("Struct:Classifier" | "Struct:Projector", "encoder") if depth == 0 => continue,
                 (container, _) if container.starts_with("Enum:") => continue,
                 ("Struct:BatchNorm", "gamma") => "weight",
                 ("Struct:BatchNorm", "beta") => "bias",
+                // As PyTorch numbers the layers of a sequence, the rectifier being 1.
+                ("Struct:Mlp", "hidden") => "0",
+                ("Struct:Mlp", "output") => "2",
                 (_, name) => name,
             };
             fields.push(field);

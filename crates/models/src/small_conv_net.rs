@@ -3,14 +3,14 @@
 use burn::{
     config::Config,
     module::Module,
-    nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, GaussianNoise, GaussianNoiseConfig, conv::Conv2d},
+    nn::{Dropout, DropoutConfig, GaussianNoise, GaussianNoiseConfig, conv::Conv2d},
     tensor::{Device, Tensor, activation::leaky_relu, assert_shape},
 };
 
 use crate::{
     Encoder, ModelError,
     error::{at_least_one, dropout_probability, new_value_weight, standard_deviation},
-    layers::{convolution, global_average_pool},
+    layers::{Norm, SplitBatchNorm, convolution, global_average_pool},
 };
 
 /// Two strides of 2 and a 3×3 kernel without padding leave one pixel of this many.
@@ -25,6 +25,7 @@ const NEGATIVE_SLOPE: f64 = 0.1;
 /// | `widths` | 32, 64, 128 | channels of the convolutions; the last is the length of the features | ≥ 1 |
 /// | `input_noise` | 0 | standard deviation of the noise on the images, in their units | ≥ 0 |
 /// | `dropout` | 0 | probability of zeroing a value, before the last convolution | [0, 1) |
+/// | `norm` | `Plain` | over which samples batch statistics are taken | |
 /// | `momentum` | 0.1 | weight of the new batch in running statistics | [0, 1] |
 #[derive(Config, Debug, PartialEq)]
 pub struct SmallConvNetConfig {
@@ -41,6 +42,9 @@ pub struct SmallConvNetConfig {
     /// The probability with which dropout zeroes a value.
     #[config(default = 0.0)]
     pub dropout: f64,
+    /// Over which samples of a batch the batch statistics are taken.
+    #[config(default = "Norm::Plain")]
+    pub norm: Norm,
     /// The weight of the **new** batch in running statistics.
     #[config(default = 0.1)]
     pub momentum: f64,
@@ -67,17 +71,17 @@ pub struct SmallConvNet {
     /// 3×3, stride 2.
     pub conv1: Conv2d,
     /// Normalises the first convolution.
-    pub bn1: BatchNorm,
+    pub bn1: SplitBatchNorm,
     /// 3×3, stride 2.
     pub conv2: Conv2d,
     /// Normalises the second convolution.
-    pub bn2: BatchNorm,
+    pub bn2: SplitBatchNorm,
     /// Dropout before the last convolution.
     pub dropout: Dropout,
     /// 3×3, without padding.
     pub conv3: Conv2d,
     /// Normalises the last convolution.
-    pub bn3: BatchNorm,
+    pub bn3: SplitBatchNorm,
     /// The number of channels of the images.
     pub in_channels: usize,
     /// The length of a feature vector.
@@ -97,6 +101,7 @@ impl SmallConvNetConfig {
         }
         standard_deviation("input_noise", self.input_noise)?;
         dropout_probability("dropout", self.dropout)?;
+        self.norm.validate()?;
         new_value_weight("momentum", self.momentum)
     }
 
@@ -108,7 +113,7 @@ impl SmallConvNetConfig {
     pub fn try_init(&self, device: &Device) -> Result<SmallConvNet, ModelError> {
         self.validate()?;
         let [width1, width2, width3] = self.widths;
-        let norm = |channels| BatchNormConfig::new(channels).with_momentum(self.momentum).init(device);
+        let norm = |channels| self.norm.init(channels, self.momentum, device);
         Ok(SmallConvNet {
             noise: GaussianNoiseConfig::new(self.input_noise).init(),
             conv1: convolution([self.in_channels, width1], 3, 2, 1, device),
@@ -137,7 +142,7 @@ impl Encoder for SmallConvNet {
     /// # Panics
     ///
     /// If the images have another number of channels than configured or fewer than 9 pixels a
-    /// side.
+    /// side or, in training, if the splits of [`Norm::Split`] do not divide the batch.
     fn features(&self, images: Tensor<4>) -> Tensor<2> {
         let in_channels = self.in_channels;
         assert_shape!(images, [_, in_channels, _, _]);
@@ -161,6 +166,6 @@ impl Encoder for SmallConvNet {
     }
 }
 
-fn unit(conv: &Conv2d, norm: &BatchNorm, input: Tensor<4>) -> Tensor<4> {
+fn unit(conv: &Conv2d, norm: &SplitBatchNorm, input: Tensor<4>) -> Tensor<4> {
     leaky_relu(norm.forward(conv.forward(input)), NEGATIVE_SLOPE)
 }

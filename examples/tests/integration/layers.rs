@@ -7,6 +7,7 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     ("slowburn-ema", &[], &[]),
     ("slowburn-augment", &[], &["slowburn-augment"]),
     ("slowburn-models", &[], &[]),
+    ("slowburn-contrastive", &["slowburn-ema"], &["slowburn-contrastive", "slowburn-models"]),
     ("slowburn-semi", &["slowburn-ema"], &["slowburn-augment", "slowburn-models", "slowburn-semi"]),
     ("slowburn-examples", &["slowburn-augment", "slowburn-ema", "slowburn-models", "slowburn-semi"], &[]),
 ];

@@ -2,12 +2,12 @@
 
 use burn::{
     module::Module,
-    nn::{BatchNorm, BatchNormConfig, conv::Conv2d},
+    nn::conv::Conv2d,
     tensor::{Device, Tensor, activation::relu},
 };
 
 use super::BlockKind;
-use crate::layers::convolution;
+use crate::layers::{Norm, SplitBatchNorm, convolution};
 
 /// A residual block: `relu(f(x) + shortcut(x))`, where `f` is two or three convolutions, each with
 /// batch normalisation (He et al., *Deep residual learning*, arXiv 1512.03385, figure 5).
@@ -16,18 +16,18 @@ pub struct ResidualBlock {
     /// 3×3 in a basic block, 1×1 in a bottleneck.
     pub conv1: Conv2d,
     /// Normalises the first convolution.
-    pub bn1: BatchNorm,
+    pub bn1: SplitBatchNorm,
     /// 3×3.
     pub conv2: Conv2d,
     /// Normalises the second convolution.
-    pub bn2: BatchNorm,
+    pub bn2: SplitBatchNorm,
     /// 1×1, in a bottleneck only.
     pub conv3: Option<Conv2d>,
     /// Normalises the third convolution.
-    pub bn3: Option<BatchNorm>,
+    pub bn3: Option<SplitBatchNorm>,
     /// The shortcut where the block changes the shape: convolution 1×1 and batch normalisation.
     /// Elsewhere the shortcut is the identity.
-    pub downsample: Option<(Conv2d, BatchNorm)>,
+    pub downsample: Option<(Conv2d, SplitBatchNorm)>,
 }
 
 /// The channels and the stride of a block.
@@ -46,10 +46,10 @@ impl BlockShape {
 }
 
 impl ResidualBlock {
-    pub(crate) fn new(shape: BlockShape, momentum: f64, device: &Device) -> Self {
+    pub(crate) fn new(shape: BlockShape, norm: Norm, momentum: f64, device: &Device) -> Self {
         let BlockShape { kind, channels_in, inner, stride } = shape;
         let channels_out = shape.channels_out();
-        let norm = |channels| BatchNormConfig::new(channels).with_momentum(momentum).init(device);
+        let norm = |channels| norm.init(channels, momentum, device);
         let changes_shape = stride != 1 || channels_in != channels_out;
         let downsample = changes_shape.then(|| {
             let projection = convolution([channels_in, channels_out], 1, stride, 0, device);

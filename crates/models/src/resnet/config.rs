@@ -3,7 +3,7 @@
 use burn::{
     config::Config,
     nn::{
-        BatchNormConfig, PaddingConfig2d,
+        PaddingConfig2d,
         pool::{MaxPool2d, MaxPool2dConfig},
     },
     tensor::Device,
@@ -13,7 +13,7 @@ use super::{ResNet, ResidualBlock, block::BlockShape};
 use crate::{
     ModelError,
     error::{at_least_one, new_value_weight},
-    layers::convolution,
+    layers::{Norm, convolution},
 };
 
 /// What comes before the residual blocks.
@@ -56,6 +56,7 @@ impl BlockKind {
 /// | `stem` | `ImageNet` | what comes before the blocks | |
 /// | `in_channels` | 3 | channels of the images | ≥ 1 |
 /// | `width` | 64 | inner channels of the first blocks; doubled at each resolution | ≥ 1 |
+/// | `norm` | `Plain` | over which samples batch statistics are taken | |
 /// | `momentum` | 0.1 | weight of the new batch in running statistics | [0, 1] |
 #[derive(Config, Debug, PartialEq)]
 pub struct ResNetConfig {
@@ -72,6 +73,9 @@ pub struct ResNetConfig {
     /// The number of inner channels of the first blocks.
     #[config(default = 64)]
     pub width: usize,
+    /// Over which samples of a batch the batch statistics are taken.
+    #[config(default = "Norm::Plain")]
+    pub norm: Norm,
     /// The weight of the **new** batch in running statistics.
     #[config(default = 0.1)]
     pub momentum: f64,
@@ -104,6 +108,7 @@ impl ResNetConfig {
         }
         at_least_one("in_channels", self.in_channels)?;
         at_least_one("width", self.width)?;
+        self.norm.validate()?;
         new_value_weight("momentum", self.momentum)
     }
 
@@ -124,7 +129,7 @@ impl ResNetConfig {
         let mut stage = |index| self.stage(index, &mut channels, device);
         Ok(ResNet {
             conv1,
-            bn1: BatchNormConfig::new(self.width).with_momentum(self.momentum).init(device),
+            bn1: self.norm.init(self.width, self.momentum, device),
             maxpool,
             layer1: stage(0),
             layer2: stage(1),
@@ -157,7 +162,7 @@ impl ResNetConfig {
                     stride: if position == 0 && index > 0 { 2 } else { 1 },
                 };
                 *channels = shape.channels_out();
-                ResidualBlock::new(shape, self.momentum, device)
+                ResidualBlock::new(shape, self.norm, self.momentum, device)
             })
             .collect()
     }

@@ -2,12 +2,15 @@
 
 use burn::{
     module::Module,
-    nn::{BatchNorm, conv::Conv2d, pool::MaxPool2d},
+    nn::{conv::Conv2d, pool::MaxPool2d},
     tensor::{Tensor, activation::relu, assert_shape},
 };
 
 use super::ResidualBlock;
-use crate::{Encoder, layers::global_average_pool};
+use crate::{
+    Encoder,
+    layers::{SplitBatchNorm, global_average_pool},
+};
 
 /// A residual network without its classification layer, which
 /// [`Classifier`](crate::Classifier) adds (He et al., *Deep residual learning*, arXiv 1512.03385,
@@ -20,7 +23,7 @@ pub struct ResNet {
     /// The convolution of the stem.
     pub conv1: Conv2d,
     /// Normalises the stem.
-    pub bn1: BatchNorm,
+    pub bn1: SplitBatchNorm,
     /// The pooling of the stem, in [`Stem::ImageNet`](super::Stem::ImageNet) only.
     pub maxpool: Option<MaxPool2d>,
     /// Blocks at the stem's resolution.
@@ -40,7 +43,8 @@ pub struct ResNet {
 impl Encoder for ResNet {
     /// # Panics
     ///
-    /// If the images have another number of channels than configured.
+    /// If the images have another number of channels than configured or, in training, if the splits of
+    /// [`Norm::Split`](crate::Norm) do not divide the batch.
     fn features(&self, images: Tensor<4>) -> Tensor<2> {
         let in_channels = self.in_channels;
         assert_shape!(images, [_, in_channels, _, _]);

@@ -34,8 +34,8 @@ fn resnet_starts_as_torchvisions() {
         assert!(mean.abs() < 0.01 * expected, "{mean}");
         assert!((std / expected - 1.0).abs() < 0.01, "{std} {expected}");
     }
-    assert_eq!(of(&block.bn1.gamma), (1.0, 0.0));
-    assert_eq!(of(&block.bn2.beta), (0.0, 0.0));
+    assert_eq!(of(&block.bn1.norm.gamma), (1.0, 0.0));
+    assert_eq!(of(&block.bn2.norm.beta), (0.0, 0.0));
 
     let bound = (512_f32).sqrt().recip();
     let head = values(model.fc.weight.val());

@@ -42,7 +42,7 @@ fn statistics_in_waiting_neither_get_lost_nor_overwrite_what_is_loaded() {
     let loaded = load_state_dict(source, &fresh).expect("the same network");
     assert_eq!(state_dict(&loaded)[name], fresh[name]);
     let loaded = loaded.valid();
-    assert_eq!(values(loaded.encoder.bn1.running_mean.value()), [0.0; 4]);
+    assert_eq!(values(loaded.encoder.bn1.norm.running_mean.value()), [0.0; 4]);
 }
 
 #[test]

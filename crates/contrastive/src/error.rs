@@ -1,0 +1,117 @@
+/// What can be wrong with settings, batches or data to evaluate on.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A number lies outside its range (NaN lies outside every range).
+    #[error("{field} is {value}: it must be {range}")]
+    OutOfRange {
+        /// The setting's name.
+        field: &'static str,
+        /// The value given.
+        value: f64,
+        /// The allowed range, in words.
+        range: &'static str,
+    },
+    /// The two views of a batch are not of the same samples.
+    #[error("the query view has {query} rows and the key view {key}: they must be views of the same samples")]
+    Views {
+        /// Rows of the query view.
+        query: usize,
+        /// Rows of the key view.
+        key: usize,
+    },
+    /// A batch cannot be split into the groups of split batch normalisation.
+    #[error("a batch of {batch} cannot be split into {splits} groups of one size: drop the last batch or fill it up")]
+    Splits {
+        /// Rows of the batch.
+        batch: usize,
+        /// Groups.
+        splits: usize,
+    },
+    /// A batch brings more keys than the queue holds.
+    #[error("a step enqueues {keys} keys, but the queue holds {queue}: it must hold at least those of one step")]
+    QueueTooSmall {
+        /// Keys of one step.
+        keys: usize,
+        /// The queue's size.
+        queue: usize,
+    },
+    /// Embeddings have another length than configured.
+    #[error("embeddings have length {found}, but dim is {expected}")]
+    Dim {
+        /// The length found.
+        found: usize,
+        /// The configured length.
+        expected: usize,
+    },
+    /// A sample is none of the bank's.
+    #[error("sample {sample} is not one of the {samples} samples of the bank")]
+    UnknownSample {
+        /// The sample's index.
+        sample: usize,
+        /// The number of slots.
+        samples: usize,
+    },
+    /// A batch holds a sample twice, whose slot could take only one of the two.
+    #[error("sample {sample} is in the batch twice: a memory bank has one slot for each sample")]
+    RepeatedSample {
+        /// The sample's index.
+        sample: usize,
+    },
+    /// Two lists that go together differ in length.
+    #[error("there are {found} {what}, but {expected} rows")]
+    Count {
+        /// What was counted.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many there must be.
+        expected: usize,
+    },
+    /// There is nothing to evaluate on.
+    #[error("{what} is empty")]
+    Empty {
+        /// What is empty.
+        what: &'static str,
+    },
+    /// Something contains NaN or an infinity.
+    #[error("{what}: not all numbers are finite; training diverged, or its input is not finite")]
+    NotFinite {
+        /// What holds them.
+        what: &'static str,
+    },
+    /// An evaluation changed the network that it was to score.
+    #[error("`{path}` has changed: an evaluation must leave the encoder as it was")]
+    Changed {
+        /// The path of the first tensor that differs.
+        path: String,
+    },
+    /// The average refused its settings or the query encoder.
+    #[error(transparent)]
+    Average(#[from] slowburn_ema::Error),
+}
+
+impl Error {
+    /// `Ok` where `holds`, which is written in the positive form so that NaN fails it.
+    pub(crate) fn unless(holds: bool, field: &'static str, value: f64, range: &'static str) -> Result<(), Self> {
+        match holds {
+            true => Ok(()),
+            false => Err(Self::OutOfRange { field, value, range }),
+        }
+    }
+
+    pub(crate) fn at_least_one(field: &'static str, value: usize) -> Result<(), Self> {
+        Self::unless(value >= 1, field, value as f64, "at least 1")
+    }
+
+    pub(crate) fn positive(field: &'static str, value: f64) -> Result<(), Self> {
+        Self::unless(value > 0.0 && value.is_finite(), field, value, "finite and greater than 0")
+    }
+
+    pub(crate) fn counts(what: &'static str, found: usize, expected: usize) -> Result<(), Self> {
+        match found == expected {
+            true => Ok(()),
+            false => Err(Self::Count { what, found, expected }),
+        }
+    }
+}

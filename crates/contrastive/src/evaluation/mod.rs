@@ -1,0 +1,17 @@
+//! Scores of a frozen encoder, each with everything it depends on.
+//!
+//! [`extract`] computes features once, in evaluation mode, whatever mode the encoder is in; [`KnnConfig`],
+//! [`ProbeConfig`] and [`SweepConfig`] score them, [`spread`] tells a collapse. [`Fingerprint`] proves that the encoder
+//! was left alone.
+
+mod features;
+mod knn;
+mod probe;
+mod sweep;
+mod unchanged;
+
+pub use features::{FeatureSet, Representation, Spread, extract, spread};
+pub use knn::{KnnConfig, KnnReport};
+pub use probe::{Probe, ProbeConfig, ProbeReport, Schedule};
+pub use sweep::{Candidate, SweepConfig, SweepReport};
+pub use unchanged::Fingerprint;

@@ -1,0 +1,189 @@
+//! The loss that all methods share.
+
+mod plain;
+
+use burn::tensor::{FloatDType, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+use crate::rows::constant_beside;
+
+/// How the two directions of a symmetric loss are put together.
+///
+/// A sum has twice the gradient of a mean: the two want learning rates that differ by a factor of 2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reduction {
+    /// Their sum, as in MoCo's CIFAR-10 notebook.
+    #[default]
+    Sum,
+    /// Their mean, as in solo-learn.
+    Mean,
+}
+
+impl Reduction {
+    /// What the mean over both directions is multiplied by.
+    pub(crate) fn factor(self) -> f64 {
+        match self {
+            Self::Sum => 2.0,
+            Self::Mean => 1.0,
+        }
+    }
+}
+
+/// The loss of telling one positive from many negatives.
+///
+/// `−log( exp(q·k₊/τ) / (exp(q·k₊/τ) + Σᵢ exp(q·kᵢ/τ)) )`, the mean over queries: q a query, k₊ its positive key, kᵢ
+/// the negatives, all of unit length, τ the temperature (InfoNCE: He et al., arXiv 1911.05722, eq. 1; van den Oord et
+/// al., arXiv 1807.03748, eq. 4). Against K negatives an encoder that knows nothing has [`chance_loss`]`(K)`.
+///
+/// `decoupled` leaves the positive out of the denominator (DCL: Yeh et al., arXiv 2110.06848, eq. 6), which removes the
+/// factor that makes gradients small where the positive is already near. Its value may be negative.
+///
+/// Computed in f32 or wider with the largest logit subtracted: logits of ±10⁴ neither overflow nor lose the loss.
+///
+/// | Name | Default | Purpose | Range |
+/// |---|---|---|---|
+/// | `temperature` | 0.07 | τ; 0.07 in MoCo v1, 0.2 in v2, 0.1 on CIFAR-10 | > 0, finite |
+/// | `decoupled` | false | leave the positive out of the denominator | |
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct InfoNce {
+    /// τ, which logits are divided by.
+    pub temperature: f64,
+    /// Whether the positive is left out of the denominator.
+    pub decoupled: bool,
+}
+
+impl Default for InfoNce {
+    fn default() -> Self {
+        Self::new(0.07)
+    }
+}
+
+/// The loss of a batch and how often it was right. Tensors stay on the device until they are read.
+#[derive(Debug, Clone)]
+pub struct Contrast {
+    /// The loss, `[1]`.
+    pub loss: Tensor<1>,
+    /// The fraction of queries whose positive beats every negative, `[1]`, without gradient.
+    ///
+    /// A tie is a miss: an encoder that maps everything to one point has 0, not 1.
+    pub accuracy: Tensor<1>,
+    /// The number of negatives of each query, K.
+    pub negatives: usize,
+    /// What `loss` would be if all similarities were equal: [`chance_loss`]`(K)`, `ln K` where the loss is decoupled,
+    /// twice that in a sum over two directions.
+    pub chance: f64,
+}
+
+impl Contrast {
+    /// The loss, and with it that of chance, multiplied by a factor.
+    pub(crate) fn scaled(self, factor: f64) -> Self {
+        Self { loss: self.loss.mul_scalar(factor), chance: self.chance * factor, ..self }
+    }
+
+    /// The mean of two directions with as many negatives.
+    pub(crate) fn mean(self, other: Self) -> Self {
+        let accuracy = (self.accuracy + other.accuracy).div_scalar(2.0);
+        Self { loss: (self.loss + other.loss).div_scalar(2.0), accuracy, ..self }
+    }
+}
+
+/// `ln(K + 1)`: the InfoNCE loss where all similarities are equal. 8.318 for K = 4,096 and 11.090 for K = 65,536.
+///
+/// A loss that stays there says that the encoder has learned nothing or has collapsed.
+pub fn chance_loss(negatives: usize) -> f64 {
+    (negatives as f64).ln_1p()
+}
+
+/// Scales rows `[n, dim]` to unit length; a row of zeros stays as it is.
+pub fn normalize(rows: Tensor<2>) -> Tensor<2> {
+    let rows = widen(rows);
+    let square = rows.clone().powi_scalar(2).sum_dim(1); // [n, 1]
+    // The bound is that of PyTorch's `normalize`, 1e-12, on the length; below it the length is a constant.
+    rows / square.clamp_min(1e-24).sqrt()
+}
+
+/// f32 for anything narrower: in f16 the sum of K exponentials is not finite.
+fn widen(rows: Tensor<2>) -> Tensor<2> {
+    use burn::tensor::DType;
+    match rows.dtype() {
+        DType::F16 | DType::BF16 | DType::Flex32 => rows.cast(FloatDType::F32),
+        _ => rows,
+    }
+}
+
+impl InfoNce {
+    /// The loss with this temperature, its denominator complete.
+    pub fn new(temperature: f64) -> Self {
+        Self { temperature, decoupled: false }
+    }
+
+    /// Sets whether the positive is left out of the denominator.
+    pub fn with_decoupled(mut self, decoupled: bool) -> Self {
+        self.decoupled = decoupled;
+        self
+    }
+
+    /// Checks every setting.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`], which names the setting.
+    pub fn validate(&self) -> Result<(), Error> {
+        Error::positive("temperature", self.temperature)
+    }
+
+    /// Queries against a positive each and negatives that all share: MoCo's loss. The gradient goes to `queries` only.
+    ///
+    /// Without negatives there is nothing to tell apart: the loss is 0 and so is its gradient.
+    ///
+    /// # Shapes
+    /// - `queries`, `positives`: `[batch, dim]`, rows of unit length
+    /// - `negatives`: `[K, dim]`, rows of unit length
+    ///
+    /// # Panics
+    /// If shapes do not fit.
+    pub fn info_nce(&self, queries: Tensor<2>, positives: Tensor<2>, negatives: Tensor<2>) -> Contrast {
+        let [batch, dim] = queries.dims();
+        assert_eq!(positives.dims(), [batch, dim], "one positive for each query");
+        let [count, length] = negatives.dims();
+        assert_eq!(length, dim, "negatives must have the length of queries");
+        let queries = widen(queries);
+        let positives = constant_beside(positives, &queries);
+        let positive = plain::dots(queries.clone(), positives, self.temperature); // [batch, 1]
+        if count == 0 {
+            return self.nothing_to_tell_apart(positive);
+        }
+        let negatives = constant_beside(negatives, &queries);
+        let negative = queries.matmul(negatives.transpose()).div_scalar(self.temperature); // [batch, K]
+        plain::contrast(positive, negative, self.decoupled, count)
+    }
+
+    /// Both views of a batch against all other samples of both: SimCLR's NT-Xent (Chen et al., arXiv 2002.05709,
+    /// eq. 1), the mean over 2·batch queries with 2·batch − 2 negatives each. The gradient goes to both views.
+    ///
+    /// # Shapes
+    /// - `first`, `second`: `[batch, dim]`, rows of unit length, row i of both of the same sample
+    ///
+    /// # Panics
+    /// If shapes differ.
+    pub fn nt_xent(&self, first: Tensor<2>, second: Tensor<2>) -> Contrast {
+        let [batch, _] = first.dims();
+        assert_eq!(first.dims(), second.dims(), "both views must have one shape");
+        let (first, second) = (widen(first), widen(second));
+        let positive = plain::dots(first.clone(), second.clone(), self.temperature); // [batch, 1]
+        let positive = positive.repeat_dim(0, 2); // [2·batch, 1]
+        if batch == 1 {
+            return self.nothing_to_tell_apart(positive);
+        }
+        let both = Tensor::cat(vec![first, second], 0); // [2·batch, dim]
+        let similar = both.clone().matmul(both.transpose()).div_scalar(self.temperature);
+        let negative = plain::without_own_sample(similar, batch); // [2·batch, 2·batch]
+        plain::contrast(positive, negative, self.decoupled, 2 * batch - 2)
+    }
+
+    fn nothing_to_tell_apart(&self, positive: Tensor<2>) -> Contrast {
+        let accuracy = Tensor::ones([1], &positive.device().without_autodiff());
+        Contrast { loss: positive.mul_scalar(0.0).mean(), accuracy, negatives: 0, chance: 0.0 }
+    }
+}

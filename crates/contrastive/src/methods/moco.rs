@@ -1,0 +1,264 @@
+use burn::module::Module;
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+use slowburn_ema::{Decay, Ema, EmaConfig, StepCount, detached_copy, sync_running_state};
+
+use super::{Contrastive, check_batch, check_dim};
+use crate::random::inverse;
+use crate::{
+    Batch, Contrast, Encode, Error, InfoNce, KeyQueue, KeyQueueConfig, Reduction, Unfilled, Views, Warning, normalize,
+    permutation,
+};
+
+/// The settings of [`Moco`].
+///
+/// | Name | Default (v1) | Purpose | Range |
+/// |---|---|---|---|
+/// | `dim` | 128 | length of an embedding | ≥ 1 |
+/// | `queue` | 65,536 | keys in the queue, K | ≥ keys of a step |
+/// | `unfilled` | `Keep` | what the queue's random initial rows are good for | |
+/// | `decay` | 0.999 | weight of the old key encoder in its average, the paper's m | [0, 1] |
+/// | `loss` | τ = 0.07 | temperature, and whether decoupled | |
+/// | `symmetric` | false | each view is query once and key once | |
+/// | `reduction` | `Sum` | how the two directions are put together | |
+/// | `shuffle` | true | keys are encoded in another order, see [`Moco`] | |
+/// | `seed` | 0 | of the queue's initial rows and of the shuffles | |
+///
+/// What differs between v1 and v2 beside the temperature is not here: the head belongs to the encoder, blur to the
+/// views, the cosine schedule to the learning rate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MocoConfig {
+    /// The length of an embedding.
+    pub dim: usize,
+    /// The number of keys in the queue, K.
+    pub queue: usize,
+    /// What the queue's random initial rows are good for.
+    pub unfilled: Unfilled,
+    /// The weight of the old key encoder in its average, by step.
+    pub decay: Decay,
+    /// Temperature, and whether decoupled.
+    pub loss: InfoNce,
+    /// Whether each view is query once and key once.
+    pub symmetric: bool,
+    /// How the two directions of a symmetric loss are put together.
+    pub reduction: Reduction,
+    /// Whether keys are encoded in another order than queries.
+    pub shuffle: bool,
+    /// The seed of the queue's initial rows and of the shuffles.
+    pub seed: u64,
+}
+
+impl Default for MocoConfig {
+    fn default() -> Self {
+        Self::v1()
+    }
+}
+
+impl MocoConfig {
+    /// MoCo v1 on ImageNet (arXiv 1911.05722): τ 0.07, K 65,536, decay 0.999.
+    pub fn v1() -> Self {
+        Self {
+            dim: 128,
+            queue: 65_536,
+            unfilled: Unfilled::Keep,
+            decay: Decay::Constant { decay: 0.999 },
+            loss: InfoNce::new(0.07),
+            symmetric: false,
+            reduction: Reduction::Sum,
+            shuffle: true,
+            seed: 0,
+        }
+    }
+
+    /// MoCo v2 on ImageNet (arXiv 2003.04297): τ 0.2, otherwise as v1.
+    pub fn v2() -> Self {
+        Self { loss: InfoNce::new(0.2), ..Self::v1() }
+    }
+
+    /// The CIFAR-10 notebook of MoCo's authors: τ 0.1, K 4,096, decay 0.99; give the encoder 8 splits.
+    pub fn cifar() -> Self {
+        Self { queue: 4096, decay: Decay::Constant { decay: 0.99 }, loss: InfoNce::new(0.1), ..Self::v1() }
+    }
+
+    /// Checks every setting.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] or [`Error::Average`], which name the setting.
+    pub fn validate(&self) -> Result<(), Error> {
+        self.queue_config().validate()?;
+        self.loss.validate()?;
+        Ok(self.decay.validate()?)
+    }
+
+    /// The key encoder starts as a copy of `query`, head included, the queue with random directions.
+    ///
+    /// # Errors
+    /// Those of [`validate`](Self::validate).
+    pub fn init<E: Encode>(&self, query: E, device: &Device) -> Result<Moco<E>, Error> {
+        self.validate()?;
+        Ok(Moco {
+            key: EmaConfig::new(self.decay).init(&query)?,
+            query,
+            queue: self.queue_config().init(device)?,
+            steps: StepCount::new(&device.clone().without_autodiff()),
+            config: self.clone(),
+        })
+    }
+
+    fn queue_config(&self) -> KeyQueueConfig {
+        KeyQueueConfig { size: self.queue, dim: self.dim, unfilled: self.unfilled, seed: self.seed }
+    }
+}
+
+/// Which of MoCo's two encoders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Encoder {
+    /// The one that the optimizer trains, and that the paper evaluates.
+    #[default]
+    Query,
+    /// Its average.
+    Key,
+}
+
+/// Momentum contrast (He et al., arXiv 1911.05722; v2: Chen et al., arXiv 2003.04297).
+///
+/// An encoder learns to tell the key of a query's own image from K keys of earlier images, which a slowly moving
+/// average of itself has encoded. One step, on one device (the paper's algorithm 1):
+///
+/// 1. queries `q = normalize(f(x_q, θ))`
+/// 2. the average moves: `θ̄ ← m·θ̄ + (1 − m)·θ`, exactly once, with the weights just used
+/// 3. keys `k = normalize(f(x_k, θ̄))`, without gradient, in training mode, with running statistics of their own
+/// 4. the [`InfoNce`] loss against the queue as it was before this batch
+/// 5. this batch's keys enter the queue, once
+/// 6. the optimizer, in [`optimize`](Contrastive::optimize)
+///
+/// Symmetric: both views are queries and keys, all against the same queue; still one move and one enqueue (of the first
+/// view's keys, then the second's).
+///
+/// With `shuffle`, the key batch of step t is encoded in the order [`permutation`]`(batch, seed, t, d)` and put back, d
+/// being 0, and 1 for the second direction: a pure function of (seed, step). Where the encoder normalises by splits of
+/// the batch, a query and its key are then normalised in different company and cannot be told by it (§3.3). Without
+/// splits it changes nothing, and [`diagnose`](Contrastive::diagnose) says so.
+///
+/// Defaults that differ from the reference's: none in the method. The queue may hold any number of keys and take
+/// batches of any size up to it.
+#[derive(Module, Debug)]
+pub struct Moco<E: Module> {
+    /// The encoder that the optimizer trains, with its head.
+    pub query: E,
+    /// Its average.
+    pub key: Ema<E>,
+    /// The keys of earlier batches.
+    pub queue: KeyQueue,
+    steps: StepCount,
+    #[module(skip)]
+    config: MocoConfig,
+}
+
+impl<E: Encode> Moco<E> {
+    /// The settings.
+    pub fn config(&self) -> &MocoConfig {
+        &self.config
+    }
+
+    /// An independent copy of one encoder, head included, without gradients: for evaluation or for a file.
+    ///
+    /// `unfreeze()` makes it learnable for fine-tuning.
+    pub fn export(&self, which: Encoder) -> E {
+        match which {
+            Encoder::Query => detached_copy(&self.query),
+            Encoder::Key => self.key.export(),
+        }
+    }
+
+    /// The keys of a view, `[batch, dim]`, without gradient.
+    fn keys(&self, view: E::Input, direction: u64) -> Tensor<2> {
+        // Training mode: "ShuffleBN would be meaningless if the key encoder freezes BN" (MoCo issue 13).
+        let embed = |view| self.key.with_module(|key| key.embed(view)).detach();
+        if !self.config.shuffle {
+            return normalize(embed(view));
+        }
+        let order = permutation(view.rows(), self.config.seed, self.steps.get(), direction);
+        let shuffled = embed(view.pick(&order));
+        normalize(shuffled.pick(&inverse(&order)))
+    }
+
+    /// Keys of a step with batches of `batch`.
+    fn keys_of_a_step(&self, batch: usize) -> usize {
+        if self.config.symmetric { 2 * batch } else { batch }
+    }
+
+    fn check(&self, batch: &Views<E::Input>) -> Result<(), Error> {
+        let keys = self.keys_of_a_step(check_batch(&self.query, batch)?);
+        let queue = self.queue.size();
+        match keys <= queue {
+            true => Ok(()),
+            false => Err(Error::QueueTooSmall { keys, queue }),
+        }
+    }
+}
+
+impl<E: Encode> Contrastive for Moco<E> {
+    type Encoder = E;
+
+    fn contrast(mut self, batch: Views<E::Input>) -> Result<(Self, Contrast), Error> {
+        self.check(&batch)?;
+        let queries = normalize(self.query.embed(batch.query.clone())); // [batch, dim]
+        check_dim(&queries, self.config.dim)?;
+        // Once a step whatever the mode, and before the keys: they are those of the average of the weights just used.
+        self.key = self.key.update(&self.query)?;
+        let keys = self.keys(batch.key.clone(), 0); // [batch, dim]
+        // Read before this batch goes in: no key is a negative of its own query, in either direction.
+        let negatives = self.queue.negatives(); // [K, dim]
+        let loss = self.config.loss;
+        let mut outcome = loss.info_nce(queries, keys.clone(), negatives.clone());
+        let mut enqueued = keys;
+        if self.config.symmetric {
+            let queries = normalize(self.query.embed(batch.key));
+            let keys = self.keys(batch.query, 1);
+            let other = loss.info_nce(queries, keys.clone(), negatives);
+            enqueued = Tensor::cat(vec![keys, enqueued], 0); // the first view's keys, then the second's
+            outcome = outcome.mean(other).scaled(self.config.reduction.factor());
+        }
+        self.queue = self.queue.enqueue(enqueued)?;
+        self.steps.increment();
+        Ok((self, outcome))
+    }
+
+    fn optimize(
+        mut self,
+        optimizer: &mut ModuleOptimizer,
+        learning_rate: ModuleLearningRate,
+        gradients: GradientsParams,
+    ) -> Self {
+        self.query = optimizer.step(learning_rate, self.query, gradients);
+        // A record taken now must hold the statistics of this step's forward passes, not of the step before.
+        sync_running_state(&self.query);
+        sync_running_state(&self.key);
+        self
+    }
+
+    fn query(&self) -> &E {
+        &self.query
+    }
+
+    fn steps(&self) -> u64 {
+        self.steps.get()
+    }
+
+    fn diagnose(&self, samples: usize, batch: usize) -> Vec<Warning> {
+        let order = match (self.config.shuffle, self.query.splits()) {
+            (true, 0 | 1) => Some(Warning::ShuffleWithoutEffect),
+            (false, splits) if splits > 1 => Some(Warning::SplitsWithoutShuffle { splits }),
+            _ => None,
+        };
+        // A symmetric step puts two keys of each sample in.
+        let rounds = self.keys_of_a_step(1);
+        let stale = KeyQueue::check(self.queue.size().div_ceil(rounds), samples, batch);
+        let stale = stale.map(|_| Warning::QueueHoldsPositives { queue: self.queue.size(), samples, batch });
+        order.into_iter().chain(stale).collect()
+    }
+}

@@ -1,0 +1,35 @@
+/// What works as configured but is probably not what was meant. Its text is for a person to read.
+///
+/// Returned by [`Contrastive::diagnose`](crate::Contrastive::diagnose); show it before training starts.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Warning {
+    /// Keys are shuffled, but batch normalisation sees the whole batch whatever its order.
+    #[error(
+        "shuffling keys has no effect: the encoder normalises over the whole batch; give it split batch \
+         normalisation (splits of 2 or more), or turn shuffling off"
+    )]
+    ShuffleWithoutEffect,
+    /// Split batch normalisation without shuffling: a query and its key are always normalised in the same company.
+    #[error(
+        "the encoder splits its batches into {splits} groups, but keys are not shuffled: a query and its key share \
+         their group"
+    )]
+    SplitsWithoutShuffle {
+        /// Groups of a batch.
+        splits: usize,
+    },
+    /// The queue is longer than the rest of the data set.
+    #[error(
+        "a queue of {queue} keys holds earlier keys of a batch's own samples: with {samples} samples and batches of \
+         {batch}, at most {} keys do not", samples.saturating_sub(*batch)
+    )]
+    QueueHoldsPositives {
+        /// The queue's size.
+        queue: usize,
+        /// Samples of the data set.
+        samples: usize,
+        /// Rows of a batch.
+        batch: usize,
+    },
+}

@@ -1,0 +1,184 @@
+//! burn-train's `SupervisedTraining` drives a method.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::data::dataloader::batcher::Batcher;
+use burn::data::dataloader::{DataLoader, DataLoaderBuilder};
+use burn::data::dataset::InMemDataset;
+use burn::lr_scheduler::constant::ConstantLr;
+use burn::module::Module;
+use burn::optim::{GradientsParams, MultiGradientsParams};
+use burn::tensor::{Device, Tensor};
+use burn::train::checkpoint::KeepLastNCheckpoints;
+use burn::train::logger::InMemoryMetricLogger;
+use burn::train::metric::{Adaptor, LossMetric, Metric, MetricMetadata, Numeric};
+use burn::train::{InferenceStep, Learner, SupervisedTraining, TrainStep};
+use slowburn_contrastive::evaluation::{KnnConfig, Representation, extract};
+use slowburn_contrastive::{Contrastive, LabeledBatch, Learning, Moco, MocoConfig, RateMetric, Views};
+use slowburn_models::HeadVersion;
+
+use crate::support::{INPUT, Network, config, matrix, numbers, optimizer, read, tensors, views};
+
+const RATE: f64 = 0.05;
+const SAMPLES: usize = 24;
+const BATCH: usize = 6;
+
+#[derive(Debug)]
+struct Points;
+
+fn points(samples: &[usize], view: u32, device: &Device) -> Tensor<2> {
+    let values = samples.iter().flat_map(|&sample| numbers(2 * sample as u32 + view, INPUT)).collect();
+    matrix(values, INPUT, device)
+}
+
+fn two_views(samples: &[usize], device: &Device) -> Views<Tensor<2>> {
+    Views { query: points(samples, 0, device), key: points(samples, 1, device), samples: samples.to_vec() }
+}
+
+fn labeled(samples: &[usize], device: &Device) -> LabeledBatch<Tensor<2>> {
+    LabeledBatch { input: points(samples, 0, device), labels: samples.iter().map(|sample| sample % 3).collect() }
+}
+
+impl Batcher<usize, Views<Tensor<2>>> for Points {
+    fn batch(&self, samples: Vec<usize>, device: &Device) -> Views<Tensor<2>> {
+        two_views(&samples, device)
+    }
+}
+
+impl Batcher<usize, LabeledBatch<Tensor<2>>> for Points {
+    fn batch(&self, samples: Vec<usize>, device: &Device) -> LabeledBatch<Tensor<2>> {
+        labeled(&samples, device)
+    }
+}
+
+fn loader<B: Clone + Send + Sync + std::fmt::Debug + 'static>() -> Arc<dyn DataLoader<B>>
+where
+    Points: Batcher<usize, B>,
+{
+    DataLoaderBuilder::new(Points).batch_size(BATCH).build(InMemDataset::new((0..SAMPLES).collect()))
+}
+
+fn moco(device: &Device) -> Moco<Network> {
+    let query = Network::new(1, HeadVersion::V2, 2, 0.0, device);
+    MocoConfig { symmetric: true, ..config() }.init(query, device).unwrap()
+}
+
+fn learning(device: &Device) -> Learning<Moco<Network>> {
+    let bank = vec![labeled(&[0, 1, 2, 3, 4, 5], device), labeled(&[6, 7, 8], device)];
+    Learning::new(moco(device), bank, KnnConfig { k: 3, temperature: 0.1 }).unwrap()
+}
+
+/// Trains up to an epoch, from a checkpoint where one is named, and returns the model for evaluation.
+fn train(directory: &Path, epochs: usize, from: Option<usize>, device: &Device) -> Moco<Network> {
+    let mut training = SupervisedTraining::new(directory, loader(), loader())
+        .num_epochs(epochs)
+        .with_default_checkpointers()
+        .with_checkpointing_strategy(KeepLastNCheckpoints::new(4))
+        .with_metric_logger(InMemoryMetricLogger::new())
+        .metric_train_numeric(LossMetric::new())
+        .metric_train_numeric(RateMetric::contrastive())
+        .metric_valid_numeric(RateMetric::knn())
+        .with_application_logger(None);
+    if let Some(epoch) = from {
+        training = training.checkpoint(epoch);
+    }
+    training.launch(Learner::new(learning(device), optimizer(), ConstantLr::new(RATE))).model.method
+}
+
+/// The same steps without burn-train.
+fn by_hand(epochs: usize, device: &Device) -> Moco<Network> {
+    let (mut moco, mut optimizer) = (moco(device), optimizer());
+    for _ in 0..epochs {
+        for first in (0..SAMPLES).step_by(BATCH) {
+            let samples: Vec<usize> = (first..first + BATCH).collect();
+            moco = moco.step(two_views(&samples, device), &mut optimizer, RATE).unwrap().0;
+        }
+    }
+    moco
+}
+
+#[test]
+fn supervised_training_takes_the_same_steps_as_a_loop_and_resumes() {
+    let device = Device::flex().autodiff();
+    let directory = tempfile::tempdir().unwrap();
+    let trained = train(directory.path(), 2, None, &device);
+    let steps = (2 * SAMPLES / BATCH) as u64;
+    assert_eq!((trained.steps(), trained.key.updates()), (steps, steps), "the average moves once a step");
+    let expected = by_hand(2, &device);
+    assert_eq!(tensors(&trained), tensors(&expected), "bit for bit, queue included");
+
+    let resumed = train(directory.path(), 2, Some(1), &device);
+    assert_eq!(tensors(&resumed), tensors(&expected), "from the checkpoint of the first epoch");
+}
+
+#[test]
+fn validation_is_knn_with_the_query_encoder_as_it_is_now() {
+    let device = Device::flex().autodiff();
+    let mut learning = learning(&device);
+    let expected = |method: &Moco<Network>| {
+        let set = |samples: &[usize]| {
+            let batch = labeled(samples, &device);
+            extract(&method.query, [(batch.input, batch.labels)], Representation::Features).unwrap()
+        };
+        let bank: Vec<usize> = (0..9).collect();
+        let queries: Vec<usize> = (9..21).collect();
+        KnnConfig { k: 3, temperature: 0.1 }.evaluate(&set(&bank), &set(&queries)).unwrap().accuracy
+    };
+    let queries: Vec<usize> = (9..21).collect();
+    let mut optimizer = optimizer();
+    for seed in 0..3 {
+        let output = InferenceStep::step(&learning.valid(), labeled(&queries, &Device::flex()));
+        assert_eq!(output.rows, 12);
+        assert!((read(output.accuracy)[0] - expected(&learning.method)).abs() < 1e-6, "after {seed} steps");
+        let gradients = TrainStep::step(&learning, views(seed, &device)).grads;
+        learning = TrainStep::optimize(learning, &mut optimizer, 1.0.into(), gradients);
+    }
+}
+
+#[test]
+fn metrics_show_percent() {
+    let device = Device::flex().autodiff();
+    let output = TrainStep::step(&learning(&device), views(1, &device)).item;
+    let fraction = read(output.accuracy.clone())[0];
+    let mut metric = RateMetric::contrastive();
+    let metadata =
+        MetricMetadata { progress: burn::data::dataloader::Progress::new(1, 1, None), iteration: Some(0), lr: None };
+    metric.update(&output.adapt(), &metadata).unwrap();
+    let value = metric.final_value().current();
+    assert!((value - 100.0 * fraction).abs() < 1e-4);
+    metric.clear();
+    assert_eq!(metric.name().as_str(), "Contrastive accuracy");
+    assert_eq!(RateMetric::knn().name().as_str(), "kNN accuracy");
+}
+
+#[test]
+fn gradients_of_one_device_are_taken_and_of_two_refused() {
+    let device = Device::flex().autodiff();
+    let gradients = |learning: &Learning<Moco<Network>>| {
+        let grads: GradientsParams = TrainStep::step(learning, views(1, &device)).grads;
+        (grads, device.clone())
+    };
+    let (one, other) = (learning(&device), learning(&device));
+    let (single, _) = gradients(&other);
+    let expected = TrainStep::optimize(other, &mut optimizer(), RATE.into(), single);
+    let grads = vec![gradients(&one)];
+    let multi = one.optimize_multi(&mut optimizer(), RATE.into(), MultiGradientsParams { grads });
+    assert_eq!(tensors(&multi), tensors(&expected));
+
+    let two = learning(&device);
+    let grads = vec![gradients(&two), gradients(&two)];
+    let refused = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        two.optimize_multi(&mut optimizer(), RATE.into(), MultiGradientsParams { grads })
+    }));
+    assert!(refused.is_err());
+}
+
+#[test]
+fn a_bank_that_cannot_vote_is_refused() {
+    let device = Device::flex().autodiff();
+    assert!(Learning::new(moco(&device), vec![], KnnConfig { k: 1, temperature: 0.1 }).is_err());
+    let bank = || vec![labeled(&[0, 1], &device)];
+    assert!(Learning::new(moco(&device), bank(), KnnConfig { k: 3, temperature: 0.1 }).is_err());
+    assert!(Learning::new(moco(&device), bank(), KnnConfig { k: 2, temperature: 0.1 }).is_ok());
+}

@@ -1,0 +1,190 @@
+//! A small encoder with all that a method must take care of, and what tests need to look into it.
+
+use std::sync::{Mutex, PoisonError};
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
+use burn::optim::decay::WeightDecayConfig;
+use burn::optim::momentum::MomentumConfig;
+use burn::optim::{ModuleOptimizer, SgdConfig};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use slowburn_contrastive::{Encode, InfoNce, Moco, MocoConfig, Views};
+use slowburn_ema::Decay;
+use slowburn_models::{
+    HeadVersion, ProjectionConfig, ProjectionHead, SplitBatchNorm, SplitBatchNormConfig, StateDict, load_state_dict,
+    parameters,
+};
+
+pub(crate) const INPUT: usize = 5;
+pub(crate) const HIDDEN: usize = 8;
+pub(crate) const DIM: usize = 4;
+pub(crate) const BATCH: usize = 6;
+pub(crate) const QUEUE: usize = 15;
+
+/// Running statistics, dropout, a head.
+#[derive(Module, Debug)]
+pub(crate) struct Network {
+    pub(crate) first: Linear,
+    pub(crate) norm: SplitBatchNorm,
+    pub(crate) dropout: Dropout,
+    pub(crate) fc: ProjectionHead,
+}
+
+impl Network {
+    pub(crate) fn new(seed: u32, version: HeadVersion, splits: usize, dropout: f64, device: &Device) -> Self {
+        let network = Self {
+            first: LinearConfig::new(INPUT, HIDDEN).with_bias(false).init(device),
+            norm: SplitBatchNormConfig::new(HIDDEN).with_splits(splits).init(device),
+            dropout: DropoutConfig::new(dropout).init(),
+            fc: ProjectionConfig::new(version).with_dim(DIM).try_init_head(HIDDEN, device).unwrap(),
+        };
+        let mut state = StateDict::new();
+        for parameter in parameters(&network) {
+            let number = parameter.name.bytes().fold(seed, |hash, byte| hash.wrapping_mul(31) + u32::from(byte));
+            let length = parameter.shape.iter().product();
+            let values = match parameter.name.as_str() {
+                "norm.running_mean" => vec![0.0; length],
+                "norm.running_var" => vec![1.0; length],
+                "norm.weight" => numbers(number, length).iter().map(|n| 1.0 + 0.2 * n).collect(),
+                _ => numbers(number, length),
+            };
+            state.insert(parameter.name, TensorData::new(values, parameter.shape));
+        }
+        load_state_dict(network, &state).unwrap()
+    }
+
+    /// One linear head, no splits, no dropout.
+    pub(crate) fn plain(seed: u32, device: &Device) -> Self {
+        Self::new(seed, HeadVersion::V1, 1, 0.0, device)
+    }
+}
+
+impl Encode for Network {
+    type Input = Tensor<2>;
+
+    fn embed(&self, input: Tensor<2>) -> Tensor<2> {
+        self.fc.forward(self.features(input))
+    }
+
+    fn features(&self, input: Tensor<2>) -> Tensor<2> {
+        self.dropout.forward(relu(self.norm.forward(self.first.forward(input))))
+    }
+
+    fn splits(&self) -> usize {
+        self.norm.splits
+    }
+}
+
+/// A small MoCo: decay 0.75, so that the average is neither encoder.
+pub(crate) fn config() -> MocoConfig {
+    MocoConfig {
+        dim: DIM,
+        queue: QUEUE,
+        decay: Decay::Constant { decay: 0.75 },
+        loss: InfoNce::new(0.2),
+        seed: 3,
+        ..MocoConfig::v1()
+    }
+}
+
+pub(crate) fn moco(config: &MocoConfig, device: &Device) -> Moco<Network> {
+    config.init(Network::plain(1, device), device).unwrap()
+}
+
+/// `n` numbers in (−1, 1) that differ by `seed`.
+pub(crate) fn numbers(seed: u32, n: usize) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(12_345);
+    (0..n)
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+        })
+        .collect()
+}
+
+pub(crate) fn matrix(values: Vec<f32>, columns: usize, device: &Device) -> Tensor<2> {
+    let rows = values.len() / columns;
+    Tensor::from_data(TensorData::new(values, [rows, columns]), device)
+}
+
+/// A view of a batch.
+pub(crate) fn view(seed: u32, device: &Device) -> Tensor<2> {
+    matrix(numbers(seed, BATCH * INPUT), INPUT, device)
+}
+
+/// Two views of six samples.
+pub(crate) fn views(seed: u32, device: &Device) -> Views<Tensor<2>> {
+    Views {
+        query: view(2 * seed, device),
+        key: view(2 * seed + 1, device),
+        samples: (0..BATCH).map(|sample| (sample + 5 * seed as usize) % 20).collect(),
+    }
+}
+
+/// Momentum and weight decay: an optimizer with a state, and one that moves what it should not see.
+pub(crate) fn optimizer() -> ModuleOptimizer {
+    SgdConfig::new()
+        .with_momentum(Some(MomentumConfig::new().with_momentum(0.875).with_dampening(0.0)))
+        .with_weight_decay(Some(WeightDecayConfig::new(0.0009765625)))
+        .init()
+}
+
+/// Runs `f` with the random numbers of this seed. Burn's CPU backend has one generator for all threads: whatever draws
+/// numbers in these tests does so in here.
+pub(crate) fn seeded<R>(seed: u64, f: impl FnOnce() -> R) -> R {
+    static GENERATOR: Mutex<()> = Mutex::new(());
+    let _held = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
+    Device::flex().seed(seed);
+    f()
+}
+
+/// Every tensor of a module by path, in the order of a traversal, pending statistics included.
+pub(crate) fn tensors<M: Module>(module: &M) -> Vec<(String, Vec<f64>)> {
+    #[derive(Default)]
+    struct All {
+        path: Vec<String>,
+        found: Vec<(String, Vec<f64>)>,
+    }
+    impl ModuleVisitor for All {
+        fn enter_module(&mut self, name: &str, _container: &str) {
+            self.path.push(name.to_owned());
+        }
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.path.pop();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.found.push((self.path.join("."), read(param.val())));
+        }
+        fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
+            let values = param.val().into_data().try_into_vec_as::<f64>().unwrap();
+            self.found.push((self.path.join("."), values));
+        }
+    }
+    let mut all = All::default();
+    module.valid().visit(&mut all);
+    all.found
+}
+
+/// The tensors that an optimizer would learn, or the running statistics.
+pub(crate) fn part<M: Module>(module: &M, statistics: bool) -> Vec<(String, Vec<f64>)> {
+    tensors(module).into_iter().filter(|(path, _)| path.contains("running") == statistics).collect()
+}
+
+pub(crate) fn read<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
+    tensor.into_data().try_into_vec_as::<f64>().unwrap()
+}
+
+pub(crate) fn scalar(tensor: &Tensor<1>) -> f64 {
+    read(tensor.clone())[0]
+}
+
+/// Fails unless every number is within `relative` of the largest expected one.
+#[track_caller]
+pub(crate) fn assert_close(ours: &[f64], expected: &[f64], relative: f64, what: &str) {
+    assert_eq!(ours.len(), expected.len(), "{what}");
+    let scale = expected.iter().fold(0.0f64, |scale, value| scale.max(value.abs()));
+    for (index, (a, b)) in ours.iter().zip(expected).enumerate() {
+        assert!((a - b).abs() <= relative * scale, "{what}, at {index}: {a} instead of {b}");
+    }
+}

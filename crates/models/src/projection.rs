@@ -1,0 +1,165 @@
+//! An encoder with the projection head of contrastive learning.
+
+use burn::{
+    config::Config,
+    module::Module,
+    nn::{Linear, LinearConfig},
+    tensor::{Device, Tensor, activation::relu, assert_shape},
+};
+
+use crate::{
+    Encoder, ModelError,
+    error::{at_least_one, in_range},
+};
+
+/// Which projection head.
+#[derive(Config, Debug, Copy, PartialEq, Eq)]
+pub enum HeadVersion {
+    /// MoCo v1: one linear layer (He et al., arXiv 1911.05722, §3.3).
+    V1,
+    /// MoCo v2: `Linear(D, D)`, ReLU, `Linear(D, dim)`, without batch normalisation (Chen et al., arXiv 2003.04297).
+    V2,
+}
+
+/// Configures a [`ProjectionHead`] or a [`Projector`].
+///
+/// | Name | Default | Purpose | Range |
+/// |---|---|---|---|
+/// | `version` | required | one layer or two | |
+/// | `dim` | 128 | length of an embedding | ≥ 1 |
+#[derive(Config, Debug, PartialEq)]
+pub struct ProjectionConfig {
+    /// One layer or two.
+    pub version: HeadVersion,
+    /// The length of an embedding.
+    #[config(default = 128)]
+    pub dim: usize,
+}
+
+/// Maps features to the embedding that a contrastive loss compares.
+///
+/// Weights and biases start uniform in ±1/√D, as PyTorch's linear layers do. The output is not normalised.
+/// Should be created with [`ProjectionConfig`].
+#[derive(Module, Debug)]
+pub enum ProjectionHead {
+    /// `W·x + b`.
+    V1(Linear),
+    /// `W₂·relu(W₁·x + b₁) + b₂`.
+    V2(Mlp),
+}
+
+/// Two linear layers with a rectifier between them.
+#[derive(Module, Debug)]
+pub struct Mlp {
+    /// The first layer, `[D, D]`.
+    pub hidden: Linear,
+    /// The second layer, `[D, dim]`.
+    pub output: Linear,
+}
+
+/// An [`Encoder`] with a projection head `fc`: the network that MoCo trains.
+///
+/// [`state_dict`](crate::state_dict) has the names of MoCo's checkpoints: those of torchvision, `fc` for the head of
+/// v1, `fc.0` and `fc.2` for that of v2. Should be created with [`ProjectionConfig`].
+#[derive(Module, Debug)]
+pub struct Projector<E: Encoder + Module> {
+    /// The network below the head; its features are what evaluation uses.
+    pub encoder: E,
+    /// The head.
+    pub fc: ProjectionHead,
+}
+
+impl ProjectionConfig {
+    /// Checks every field.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::OutOfRange`] names the field.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        at_least_one("dim", self.dim)
+    }
+
+    /// Creates a head for features of length `feature_dim`.
+    ///
+    /// # Errors
+    ///
+    /// As [`validate`](Self::validate), and if the features have no dimension.
+    pub fn try_init_head(&self, feature_dim: usize, device: &Device) -> Result<ProjectionHead, ModelError> {
+        self.validate()?;
+        in_range("feature_dim", feature_dim as f64, feature_dim >= 1, "at least 1")?;
+        let output = LinearConfig::new(feature_dim, self.dim);
+        Ok(match self.version {
+            HeadVersion::V1 => ProjectionHead::V1(output.init(device)),
+            HeadVersion::V2 => {
+                let hidden = LinearConfig::new(feature_dim, feature_dim).init(device);
+                ProjectionHead::V2(Mlp { hidden, output: output.init(device) })
+            }
+        })
+    }
+
+    /// Puts a head on `encoder`.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_init_head`](Self::try_init_head).
+    pub fn try_init<E: Encoder>(&self, encoder: E, device: &Device) -> Result<Projector<E>, ModelError> {
+        let fc = self.try_init_head(encoder.feature_dim(), device)?;
+        Ok(Projector { encoder, fc })
+    }
+
+    /// Puts a head on `encoder`.
+    ///
+    /// # Panics
+    ///
+    /// Where [`try_init`](Self::try_init) returns an error.
+    pub fn init<E: Encoder>(&self, encoder: E, device: &Device) -> Projector<E> {
+        self.try_init(encoder, device).unwrap_or_else(|error| panic!("{error}"))
+    }
+}
+
+impl ProjectionHead {
+    /// Projects features.
+    ///
+    /// # Shapes
+    ///
+    /// - `features`: `[N, D]`
+    /// - output: `[N, dim]`
+    ///
+    /// # Panics
+    ///
+    /// If the second axis is not the length of the features that the head was made for.
+    pub fn forward(&self, features: Tensor<2>) -> Tensor<2> {
+        let first = match self {
+            Self::V1(linear) => linear,
+            Self::V2(mlp) => &mlp.hidden,
+        };
+        let feature_dim = first.weight.lazy_shape()[0];
+        assert_shape!(features, [_, feature_dim]);
+        let x = first.forward(features);
+        match self {
+            Self::V1(_) => x,
+            Self::V2(mlp) => mlp.output.forward(relu(x)),
+        }
+    }
+
+    /// The length of an embedding.
+    pub fn dim(&self) -> usize {
+        let last = match self {
+            Self::V1(linear) => linear,
+            Self::V2(mlp) => &mlp.output,
+        };
+        last.weight.lazy_shape()[1]
+    }
+}
+
+impl<E: Encoder> Projector<E> {
+    /// The embeddings of a batch of images, not normalised.
+    ///
+    /// # Shapes
+    ///
+    /// - `images`: `[N, C, H, W]`
+    /// - output: `[N, dim]`
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        self.fc.forward(self.encoder.features(images))
+    }
+}
