@@ -1,28 +1,14 @@
-use anyhow::{Result, bail};
-use slowburn_augment::{Pipeline, presets};
+use anyhow::Result;
+use slowburn_augment::Pipeline;
+use slowburn_augment::presets::Preset;
 
-/// Every preset by its name.
-const PRESETS: [(&str, fn() -> Pipeline); 6] = [
-    ("mean_teacher_cifar", presets::mean_teacher_cifar),
-    ("mean_teacher_cifar_tf", presets::mean_teacher_cifar_tf),
-    ("mean_teacher_svhn", presets::mean_teacher_svhn),
-    ("fashion", presets::fashion),
-    ("usb_weak_cifar", presets::usb_weak_cifar),
-    ("usb_weak_svhn", presets::usb_weak_svhn),
-];
-
-/// The preset `name` with views of `size`, the only place that knows how presets are looked up.
+/// The preset `name` with views of `size`.
 pub(super) fn preset(name: &str, size: Option<u32>) -> Result<Pipeline> {
-    let Some((_, make)) = PRESETS.iter().find(|preset| preset.0 == name) else {
-        bail!("there is no preset {name:?}, allowed: {}", PRESETS.map(|preset| preset.0).join(", "));
-    };
-    if let Some(size) = size {
-        bail!("the preset {name} leaves images at their size, --size {size} is not allowed with it");
-    }
-    Ok(make())
+    Ok(name.parse::<Preset>()?.pipeline(size)?)
 }
 
 /// Every preset, one a line.
 pub fn preset_list() -> String {
-    PRESETS.iter().map(|(_, make)| format!("{}\n", make())).collect()
+    let line = |preset: Preset| preset.pipeline(None).map(|pipeline| format!("{pipeline}\n")).unwrap_or_default();
+    Preset::ALL.into_iter().map(line).collect()
 }
