@@ -35,7 +35,11 @@ impl Picture {
     /// Of H×W×C bytes.
     pub(super) fn of_bytes(image: Image<'_>) -> Self {
         let ImageSize { height, width, channels } = image.size();
-        let pixels = image.bytes().unwrap_or_default().chunks_exact(channels).map(|pixel| rgb(|channel| pixel[channel], channels));
+        let pixels = image
+            .bytes()
+            .unwrap_or_default()
+            .chunks_exact(channels)
+            .map(|pixel| rgb(|channel| pixel[channel], channels));
         Self { height, width, pixels: pixels.collect() }
     }
 
