@@ -24,7 +24,7 @@ const MAX_VIEWS: usize = 1024;
 ///     views.to_string(),
 ///     "view 0 of weak: flip with probability 0.5\nviews 1 and 2 of strong: Gaussian noise of std 0.1"
 /// );
-/// # Ok::<(), slowburn_augment::ViewsError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -23,7 +23,7 @@ pub struct Cli {
     #[arg(required_unless_present = "list")]
     images: Vec<PathBuf>,
     /// Recipe to draw from; `--list` shows all.
-    #[arg(long, default_value = "mean_teacher_cifar", conflicts_with = "pipeline")]
+    #[arg(long, default_value = "moco_v2", conflicts_with = "pipeline")]
     preset: String,
     /// JSON file of a pipeline, as serde writes it, instead of a preset.
     #[arg(long)]

@@ -49,7 +49,7 @@ pub enum Content {
 /// });
 /// let mut buffers = Buffers::default();
 /// let sample = source.read(1, &mut buffers)?;
-/// assert_eq!((sample.image.pixels(), sample.label), (&[4, 5, 6, 7][..], Some(8)));
+/// assert_eq!((sample.image.bytes(), sample.label), (Some(&[4, 5, 6, 7][..]), Some(8)));
 /// # Ok::<(), slowburn_augment::loader::LoadError>(())
 /// ```
 pub struct DatasetSource<D, I, F, E = DatasetError> {

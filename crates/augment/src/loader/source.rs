@@ -72,7 +72,7 @@ impl<S: Source + ?Sized> Source for Arc<S> {
 /// use slowburn_augment::loader::Images;
 ///
 /// let images = Images::new(ImageSize::new(1, 2, 1), vec![10, 11, 20, 21])?.with_labels(vec![Some(3), None])?;
-/// assert_eq!(images.get(1).pixels(), [20, 21]);
+/// assert_eq!(images.get(1).bytes(), Some(&[20, 21][..]));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
