@@ -9,8 +9,12 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     ("slowburn-models", &[], &[]),
     ("slowburn-contrastive", &["slowburn-ema"], &["slowburn-contrastive", "slowburn-models"]),
     ("slowburn-semi", &["slowburn-ema"], &["slowburn-augment", "slowburn-models", "slowburn-semi"]),
-    ("slowburn-examples", &["slowburn-augment", "slowburn-ema", "slowburn-models", "slowburn-semi"], &[]),
+    ("slowburn-examples", PROGRAMS_MAY, &[]),
+    ("slowburn-benches", PROGRAMS_MAY, PROGRAMS_MAY),
 ];
+
+const PROGRAMS_MAY: &[&str] =
+    &["slowburn-augment", "slowburn-contrastive", "slowburn-ema", "slowburn-models", "slowburn-semi"];
 
 #[test]
 fn no_crate_depends_on_one_beside_or_above_it() {
@@ -31,7 +35,7 @@ fn no_crate_depends_on_one_beside_or_above_it() {
             assert!(!on.starts_with("slowburn-") || allowed.contains(&on), "{name} must not depend on {on}");
         }
         let default = &package["features"]["default"];
-        if name != "slowburn-examples" {
+        if !["slowburn-benches", "slowburn-examples"].contains(&name) {
             assert_eq!(default, &serde_json::json!([]), "{name} must enable no backend by default");
         }
     }

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 
-/// The built program `name`: beside this test where `cargo test` has built all, otherwise built now.
+/// The program `name`, built now unless `cargo test` has just built all.
 fn build(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a running test has a path");
     let profile = test.parent().and_then(Path::parent).expect("tests lie in <profile>/deps");
     let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--quiet", "--package", "slowburn-examples", "--example", name]);
+    // The features of the whole workspace: those of one package alone would compile Burn a second time.
+    build.args(["build", "--quiet", "--workspace", "--example", name]);
     if profile.ends_with("release") {
         build.arg("--release");
     }

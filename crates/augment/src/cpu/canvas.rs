@@ -186,31 +186,53 @@ pub(super) fn move_values(values: &[f32], size: ImageSize, map: &SourceMap, out:
 fn convert(bytes: &[u8], size: ImageSize, map: &SourceMap, out: &mut [f32]) {
     let ImageSize { width, channels, .. } = size;
     let columns = map.columns.len();
-    let plane_len = map.rows.len() * columns;
     let whole = columns == width && columns > 1;
     let forward = whole && map.columns.iter().enumerate().all(|(to, from)| to == *from);
     let backward = whole && map.columns.iter().rev().enumerate().all(|(to, from)| to == *from);
+    let plane_len = map.rows.len() * columns;
     vectorized(
         #[inline(always)]
         || {
             for (to, &from) in map.rows.iter().enumerate() {
                 let source = &bytes[from * width * channels..(from + 1) * width * channels];
-                for (channel, plane) in out.chunks_exact_mut(plane_len).enumerate() {
-                    let line = &mut plane[to * columns..(to + 1) * columns];
-                    if forward || backward {
-                        for (pixel, value) in source.chunks_exact(channels).zip(line.iter_mut()) {
-                            *value = f32::from(pixel[channel]) / 255.0;
-                        }
-                        if backward {
-                            line.reverse();
-                        }
-                    } else {
+                let lines = out.chunks_exact_mut(plane_len).map(|plane| &mut plane[to * columns..(to + 1) * columns]);
+                if !forward && !backward {
+                    for (channel, line) in lines.enumerate() {
                         for (&column, value) in map.columns.iter().zip(line) {
                             *value = f32::from(source[column * channels + channel]) / 255.0;
+                        }
+                    }
+                    continue;
+                }
+                // A known number of channels lets the compiler take the bytes apart in vectors.
+                match channels {
+                    1 => split_channels::<1>(source, lines, backward),
+                    3 => split_channels::<3>(source, lines, backward),
+                    _ => {
+                        for (channel, line) in lines.enumerate() {
+                            let pixels = source.iter().skip(channel).step_by(channels);
+                            line.iter_mut().zip(pixels).for_each(|(value, byte)| *value = f32::from(*byte) / 255.0);
+                            if backward {
+                                line.reverse();
+                            }
                         }
                     }
                 }
             }
         },
     );
+}
+
+/// One row of pixels into a line of each channel.
+#[inline(always)]
+fn split_channels<'a, const C: usize>(source: &[u8], lines: impl Iterator<Item = &'a mut [f32]>, backward: bool) {
+    let (pixels, _) = source.as_chunks::<C>();
+    for (channel, line) in lines.enumerate() {
+        for (pixel, value) in pixels.iter().zip(line.iter_mut()) {
+            *value = f32::from(pixel[channel]) / 255.0;
+        }
+        if backward {
+            line.reverse();
+        }
+    }
 }

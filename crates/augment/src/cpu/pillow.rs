@@ -120,26 +120,7 @@ fn turn_hue(turn: f32, size: ImageSize, values: &mut [f32]) {
         values,
         #[inline(always)]
         |red, green, blue| {
-            let (red, green, blue) = (to_byte(red), to_byte(green), to_byte(blue));
-            let most = red.max(green).max(blue);
-            let chroma = most - red.min(green).min(blue);
-            let divisor = if chroma > 0.0 { chroma } else { 1.0 };
-            let (from_red, from_green, from_blue) =
-                ((most - red) / divisor, (most - green) / divisor, (most - blue) / divisor);
-            let sixths = if red == most {
-                from_blue - from_green
-            } else if green == most {
-                2.0 + from_red - from_blue
-            } else {
-                4.0 + from_green - from_red
-            };
-            // In f64 where Pillow's C is, for the same cut. A grey pixel comes to 0 without being asked for, which
-            // leaves no branch.
-            let circle = f64::from(sixths) / 6.0 + 1.0;
-            let circle = (circle - circle.floor()) as f32;
-            let hue = (f64::from(circle) * 255.0).floor() as f32;
-            let share = chroma / most.max(1.0);
-            let saturation = (f64::from(share) * 255.0).floor() as f32;
+            let (hue, saturation, most) = to_hsv(to_byte(red), to_byte(green), to_byte(blue));
             // A byte: it wraps at 256, not at 255.
             let hue = hue + turn;
             let hue = hue - 256.0 * (hue / 256.0).floor();
@@ -148,33 +129,134 @@ fn turn_hue(turn: f32, size: ImageSize, values: &mut [f32]) {
     );
 }
 
+/// `yes` or `no` without a branch: the compiler keeps branches that it finds in nested conditions, and with one branch
+/// in it a loop is no longer computed in vectors.
+#[inline(always)]
+fn select(condition: bool, yes: f32, no: f32) -> f32 {
+    let mask = u32::from(condition).wrapping_neg();
+    f32::from_bits((yes.to_bits() & mask) | (no.to_bits() & !mask))
+}
+
+/// Hue and saturation, whole numbers of [0, 255], and the largest of three bytes.
+#[inline(always)]
+fn to_hsv(red: f32, green: f32, blue: f32) -> (f32, f32, f32) {
+    let most = red.max(green).max(blue);
+    let chroma = most - red.min(green).min(blue);
+    // A grey pixel comes to 0 without being asked for.
+    let divisor = chroma.max(1.0);
+    let (from_red, from_green, from_blue) = ((most - red) / divisor, (most - green) / divisor, (most - blue) / divisor);
+    let not_red = select(green == most, 2.0 + from_red - from_blue, 4.0 + from_green - from_red);
+    let sixths = select(red == most, from_blue - from_green, not_red);
+    // Pillow's C has f64 from here to the cut. In f32 no three bytes come to another one, see the tests; the loop is
+    // then computed in vectors.
+    let turns = sixths / 6.0;
+    let circle = turns + select(turns < 0.0, 1.0, 0.0);
+    ((circle * 255.0).floor(), (chroma / most.max(1.0) * 255.0).floor(), most)
+}
+
 /// The colours of three bytes of HSV, in [0, 1].
 #[inline(always)]
 fn to_color(hue: f32, saturation: f32, most: f32) -> [f32; 3] {
-    let sixths = f64::from(hue) * 6.0 / 255.0;
-    let sector = sixths.floor();
-    let part = (sixths - sector) as f32;
+    // Sixths of the circle: the hue's 255 are 6. Whole numbers until the division.
+    let sixths = hue * 6.0;
+    let sector = ((sixths + 0.5) * (1.0 / 255.0)).floor();
+    let part = (sixths - 255.0 * sector) / 255.0;
     let share = saturation / 255.0;
-    let round = |x: f32| (x + 0.5).floor();
-    let least = round(most * (1.0 - share));
-    let falling = round(most * (1.0 - share * part));
-    let rising = round(most * (1.0 - share * (1.0 - part)));
-    // The hue 255 is the sector 6, which is 0.
-    let sector = if sector >= 6.0 { 0.0 } else { sector };
-    let pick = |first: f64| {
-        // The curve over the sectors from `first` on: most, falling, least, least, rising, most.
-        let k = sector - first;
-        let k = if k < 0.0 { k + 6.0 } else { k };
-        let early = if k == 0.0 { most } else { falling };
-        let late = if k == 4.0 { rising } else { most };
-        let value = if k < 2.0 {
-            early
-        } else if k < 4.0 {
-            least
+    let of = Turned { sector, part, share, most };
+    [of.color(0.0), of.color(2.0), of.color(4.0)]
+}
+
+/// A hue as a sector of the circle and the part of it that was passed.
+struct Turned {
+    sector: f32,
+    part: f32,
+    share: f32,
+    most: f32,
+}
+
+impl Turned {
+    /// Over the sectors from `first` on a colour is full, falls, is least for two, rises, is full.
+    #[inline(always)]
+    fn color(&self, first: f32) -> f32 {
+        let k = self.sector - first;
+        let k = k - 6.0 * (k * (1.0 / 6.0) + 0.01).floor();
+        let fallen = (self.part + 2.0 * (k - 1.0)).clamp(0.0, 1.0);
+        let unrisen = (1.0 - self.part + 2.0 * (4.0 - k)).clamp(0.0, 1.0);
+        (self.most * (1.0 - self.share * fallen.min(unrisen)) + 0.5).floor() / 255.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pillow's `rgb2hsv` with its cases, and f64 where C has it.
+    fn hue_and_saturation([red, green, blue]: [f32; 3]) -> (f32, f32) {
+        let (most, least) = (red.max(green).max(blue), red.min(green).min(blue));
+        if most == least {
+            return (0.0, 0.0);
+        }
+        let chroma = most - least;
+        let [from_red, from_green, from_blue] = [red, green, blue].map(|color| (most - color) / chroma);
+        let sixths = if red == most {
+            from_blue - from_green
+        } else if green == most {
+            2.0 + from_red - from_blue
         } else {
-            late
+            4.0 + from_green - from_red
         };
-        value / 255.0
-    };
-    [pick(0.0), pick(2.0), pick(4.0)]
+        let circle = ((f64::from(sixths) / 6.0 + 1.0) % 1.0) as f32;
+        let cut = |x: f32| (f64::from(x) * 255.0).floor() as f32;
+        (cut(circle), cut(chroma / most))
+    }
+
+    #[test]
+    fn every_difference_of_bytes_has_the_hue_of_the_case_analysis() {
+        // The hue depends on the differences to the largest only, the saturation on the largest and the chroma.
+        for most in 0..=255_u8 {
+            for other in 0..=most {
+                let (most, other) = (f32::from(most), f32::from(other));
+                for color in [
+                    [most, other, 0.0],
+                    [most, 0.0, other],
+                    [other, most, 0.0],
+                    [0.0, most, other],
+                    [other, 0.0, most],
+                    [0.0, other, most],
+                    [most, other, other],
+                ] {
+                    let (hue, saturation, value) = to_hsv(color[0], color[1], color[2]);
+                    assert_eq!(((hue, saturation), value), (hue_and_saturation(color), most), "{color:?}");
+                }
+            }
+        }
+    }
+
+    /// Pillow's `hsv2rgb` with its cases, and f64 where C has it.
+    #[test]
+    fn every_hue_and_saturation_has_the_colour_of_the_case_analysis() {
+        for hue in 0..=255_u8 {
+            let sixths = f64::from(hue) * 6.0 / 255.0;
+            let part = (sixths - sixths.floor()) as f32;
+            for saturation in 0..=255_u8 {
+                let share = f32::from(saturation) / 255.0;
+                for most in [0.0, 1.0, 77.0, 128.0, 254.0, 255.0_f32] {
+                    let round = |x: f32| (x + 0.5).floor();
+                    let least = round(most * (1.0 - share));
+                    let falling = round(most * (1.0 - share * part));
+                    let rising = round(most * (1.0 - share * (1.0 - part)));
+                    let expected = match sixths.floor() as u8 % 6 {
+                        0 => [most, rising, least],
+                        1 => [falling, most, least],
+                        2 => [least, most, rising],
+                        3 => [least, falling, most],
+                        4 => [rising, least, most],
+                        _ => [most, least, falling],
+                    };
+                    let found = to_color(f32::from(hue), f32::from(saturation), most).map(to_byte);
+                    assert_eq!(found, expected, "hue {hue}, saturation {saturation}, value {most}");
+                }
+            }
+        }
+    }
 }
