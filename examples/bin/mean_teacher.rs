@@ -37,6 +37,7 @@ fn start(cli: &Cli) -> Result<()> {
     recipe.views.validate_for(data.image_size())?;
     let plan = Plan::new(&recipe, &data)?;
     let folder = RunFolder::create(&out, &recipe, &data.fingerprint())?;
+    let data = recipe.prepare(data)?;
     let session = Session { recipe: &recipe, data: &data, plan: &plan, device, folder: &folder };
     finish(cli, &session, None)
 }
@@ -48,6 +49,7 @@ fn resume(cli: &Cli, path: PathBuf) -> Result<()> {
     let data = data::load(&recipe.data)?;
     folder.check_same(&recipe, &data.fingerprint())?;
     let plan = Plan::new(&recipe, &data)?;
+    let data = recipe.prepare(data)?;
     let session = Session { recipe: &recipe, data: &data, plan: &plan, device, folder: &folder };
     finish(cli, &session, folder.latest()?)
 }

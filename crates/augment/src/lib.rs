@@ -15,6 +15,8 @@ mod plan;
 pub mod presets;
 mod view;
 mod views;
+#[cfg(feature = "whitening")]
+mod whitening;
 
 pub use error::Error;
 pub use image::{Image, ImageSize};
@@ -23,3 +25,5 @@ pub use operation::{BlurKernel, Border, Filter, Operation, ResizeTo, RotationFil
 pub use pipeline::{Arithmetic, Pipeline};
 pub use view::{Adjustment, Drawn, View};
 pub use views::{ViewGroup, Views, ViewsError};
+#[cfg(feature = "whitening")]
+pub use whitening::{Whitening, WhiteningConfig, WhiteningError};

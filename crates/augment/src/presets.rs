@@ -90,15 +90,15 @@ pub fn mean_teacher_cifar() -> Pipeline {
     pipeline("mean_teacher_cifar", vec![translate(4), flip(), normalize(CIFAR_MEAN, CIFAR_STD)])
 }
 
-/// CIFAR-10 as Mean Teacher's TensorFlow code has it, for 32×32 RGB: flip, translate by up to 2 pixels.
+/// CIFAR-10 as Mean Teacher's TensorFlow code has it, for 32×32 RGB **that was whitened before**: flip, translate by
+/// up to 2 pixels.
 ///
-/// Two parts of the original are not in this pipeline. It whitens the data set beforehand (GCN and ZCA): here the
-/// images are normalised by the data set's statistics instead; images that were whitened are
-/// [`Image::from_values`](crate::Image::from_values), and want the last operation removed. And its Gaussian noise of
-/// std 0.15 is the first layer of each network, whitened units: give the network such a layer, or push
+/// The images are [values](crate::Image::from_values) that `WhiteningConfig::mean_teacher_cifar` (feature `whitening`)
+/// made of the whole data set; bytes would come out in \[0, 1\], not normalised. The original's Gaussian noise of std
+/// 0.15 in whitened units is the first layer of each network: give the network such a layer, or push
 /// [`Operation::GaussianNoise`] with std 0.15 onto `operations`, never both.
 pub fn mean_teacher_cifar_tf() -> Pipeline {
-    pipeline("mean_teacher_cifar_tf", vec![flip(), translate(2), normalize(CIFAR_MEAN, CIFAR_STD)])
+    pipeline("mean_teacher_cifar_tf", vec![flip(), translate(2)])
 }
 
 /// SVHN as Mean Teacher's TensorFlow code has it, for 32×32 RGB: standardise each image, translate by up to

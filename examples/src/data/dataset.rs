@@ -1,11 +1,12 @@
 use std::path::PathBuf;
+use std::time::Instant;
 
 use sha2::{Digest, Sha256};
-use slowburn_augment::ImageSize;
 use slowburn_augment::loader::Images;
+use slowburn_augment::{ImageSize, WhiteningConfig};
 
 /// Images with names and labels `L`, three lists of one length.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Split<L> {
     /// The images.
     pub images: Images,
@@ -17,7 +18,7 @@ pub struct Split<L> {
 }
 
 /// A data set in memory: bytes as decoded, nothing else.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {
     /// The folder it was loaded from.
     pub path: PathBuf,
@@ -33,6 +34,23 @@ impl Dataset {
     /// Height, width and channels of every image.
     pub fn image_size(&self) -> ImageSize {
         self.train.images.size()
+    }
+
+    /// The same images whitened, fitted on the training images: values instead of bytes.
+    ///
+    /// # Errors
+    /// If the images do not fit the whitening's preparation, or are fewer than two.
+    pub fn whitened(self, config: &WhiteningConfig) -> anyhow::Result<Self> {
+        let (training, started) = (self.train.images.len(), Instant::now());
+        tracing::info!("whitening: fitting on {training} training images");
+        let whitening = config.fit(&self.train.images.iter().collect::<Vec<_>>())?;
+        let white = |images: &Images| {
+            let values = whitening.apply(&images.iter().collect::<Vec<_>>())?;
+            anyhow::Ok(Images::from_values(whitening.output_size(), values)?)
+        };
+        let (train, test) = (white(&self.train.images)?, white(&self.test.images)?);
+        tracing::info!("whitening: done in {:.1} s", started.elapsed().as_secs_f64());
+        Ok(Self { train: Split { images: train, ..self.train }, test: Split { images: test, ..self.test }, ..self })
     }
 
     /// SHA-256, in hexadecimal, over sizes, class names, labels and pixels: equal for equal data wherever it lies,
@@ -66,5 +84,8 @@ fn update(hash: &mut Sha256, labels: impl Iterator<Item = u64>, images: &Images)
     for label in labels {
         hash.update(label.to_le_bytes());
     }
-    hash.update(images.pixels());
+    hash.update(images.bytes().unwrap_or_default());
+    for value in images.values().unwrap_or_default() {
+        hash.update(value.to_le_bytes());
+    }
 }

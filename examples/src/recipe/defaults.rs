@@ -14,6 +14,7 @@ pub fn fashion() -> Recipe {
         data: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/data/fashion-mnist")),
         labels: Labels::Count(100),
         seed: 0,
+        whitening: None,
         views: presets::fashion(),
         network: NetworkConfig {
             arch: Arch::Small,

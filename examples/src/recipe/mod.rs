@@ -15,10 +15,11 @@ pub use presets::{PRESETS, Preset, preset};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use slowburn_augment::{ImageSize, Pipeline, presets as view_presets};
+use slowburn_augment::{ImageSize, Pipeline, WhiteningConfig, presets as view_presets};
 use slowburn_ema::Decay;
 use slowburn_semi::{Consistency, Mix, Objective, Ramp, Reduction};
 
+use crate::data::Dataset;
 use crate::network::NetworkConfig;
 
 /// Which method trains the network.
@@ -131,6 +132,9 @@ pub struct Recipe {
     pub labels: Labels,
     /// Seed of every random choice.
     pub seed: u64,
+    /// How the images are whitened before any view of them is drawn, if they are.
+    #[serde(default)]
+    pub whitening: Option<WhiteningConfig>,
     /// Where the views of the training images come from.
     pub views: Pipeline,
     /// The network.
@@ -183,12 +187,26 @@ impl Recipe {
         }
     }
 
+    /// The images as training sees them.
+    ///
+    /// # Errors
+    /// If the whitening does not fit the images.
+    pub fn prepare(&self, data: Dataset) -> anyhow::Result<Dataset> {
+        match &self.whitening {
+            Some(whitening) => data.whitened(whitening),
+            None => Ok(data),
+        }
+    }
+
     /// Checks what can be checked before any data are read.
     ///
     /// # Errors
     /// An error that names the setting, its value and its range.
     pub fn validate(&self) -> anyhow::Result<()> {
         use anyhow::ensure;
+        if let Some(whitening) = &self.whitening {
+            whitening.validate()?;
+        }
         self.views.validate()?;
         self.decay.validate()?;
         self.objective(1, 1).validate()?;

@@ -232,7 +232,7 @@ fn grey_stays_grey_and_all_else_becomes_rgb() {
         }
         let data = load(folder.path()).unwrap();
         assert_eq!(data.image_size().channels, channels);
-        assert!(data.train.images.pixels().iter().all(|byte| *byte == 7));
+        assert!(data.train.images.bytes().expect("decoded").iter().all(|byte| *byte == 7));
     }
 }
 

@@ -1,28 +1,130 @@
 //! The path with tensor operations against the CPU path.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use slowburn_augment::{Image, ImageSize, Key, Operation, Pipeline, presets};
+use slowburn_augment::presets::Preset;
+use slowburn_augment::{Arithmetic, Border, Filter, Image, ImageSize, Key, Operation, Pipeline, presets};
 
-use crate::{bytes, key, pipeline};
+use crate::{bytes, catalog, key, pipeline};
 
 const BATCH: usize = 33;
 
+/// The same views on both paths.
+struct Both {
+    cpu: Vec<f32>,
+    device: Vec<f32>,
+}
+
+impl Both {
+    /// Of images of bytes.
+    fn of_bytes(pipeline: &Pipeline, size: ImageSize) -> Self {
+        let pixels: Vec<Vec<u8>> = (0..BATCH as u32).map(|seed| bytes(size, seed)).collect();
+        let images: Vec<Image<'_>> = pixels.iter().map(|pixels| Image::new(size, pixels).unwrap()).collect();
+        Self::of(pipeline, &images)
+    }
+
+    /// Of the same images as values, which the CPU path does not round to bytes when it resizes them.
+    fn of_values(pipeline: &Pipeline, size: ImageSize) -> Self {
+        let values: Vec<Vec<f32>> = (0..BATCH as u32)
+            .map(|seed| bytes(size, seed).into_iter().map(|byte| f32::from(byte) / 255.0).collect())
+            .collect();
+        let images: Vec<Image<'_>> = values.iter().map(|values| Image::from_values(size, values).unwrap()).collect();
+        Self::of(pipeline, &images)
+    }
+
+    fn of(pipeline: &Pipeline, images: &[Image<'_>]) -> Self {
+        let size = images[0].size();
+        let keys: Vec<Key> = (0..BATCH as u64).map(key).collect();
+        let views = pipeline.draw_batch(&keys, size).unwrap();
+        let cpu = pipeline.apply_batch(images, &views).unwrap();
+
+        // The values that the CPU path begins with.
+        let plain = crate::pipeline(vec![]);
+        let raw = plain.apply_batch(images, &plain.draw_batch(&keys, size).unwrap()).unwrap();
+        let shape = [BATCH, size.channels, size.height, size.width];
+        let batch = Tensor::<4>::from_data(TensorData::new(raw, shape), &Device::flex());
+        let on_device = pipeline.apply_on_device(batch, &views).unwrap();
+        let output = pipeline.output_size(size);
+        assert_eq!(on_device.dims(), [BATCH, output.channels, output.height, output.width]);
+        Self { cpu, device: on_device.into_data().try_to_vec::<f32>().unwrap() }
+    }
+
+    fn differences(&self) -> impl Iterator<Item = f32> {
+        self.cpu.iter().zip(&self.device).map(|(a, b)| (a - b).abs())
+    }
+
+    fn largest(&self) -> f32 {
+        self.differences().fold(0.0, f32::max)
+    }
+
+    fn mean(&self) -> f32 {
+        self.differences().sum::<f32>() / self.cpu.len() as f32
+    }
+}
+
 /// Largest difference of the two paths over a batch.
 fn difference(pipeline: &Pipeline, size: ImageSize) -> f32 {
-    let device = Device::flex();
-    let pixels: Vec<Vec<u8>> = (0..BATCH as u32).map(|seed| bytes(size, seed)).collect();
-    let images: Vec<Image<'_>> = pixels.iter().map(|pixels| Image::new(size, pixels).unwrap()).collect();
-    let keys: Vec<Key> = (0..BATCH as u64).map(key).collect();
-    let views = pipeline.draw_batch(&keys, size).unwrap();
-    let cpu = pipeline.apply_batch(&images, &views).unwrap();
+    Both::of_bytes(pipeline, size).largest()
+}
 
-    let raw: Vec<f32> = pixels.iter().flatten().map(|byte| f32::from(*byte) / 255.0).collect();
-    let shape = [BATCH, size.height, size.width, size.channels];
-    let batch = Tensor::<4>::from_data(TensorData::new(raw, shape), &device).permute([0, 3, 1, 2]);
-    let on_device = pipeline.apply_on_device(batch, &views).unwrap();
-    assert_eq!(on_device.dims(), [BATCH, size.channels, size.height, size.width]);
-    let on_device = on_device.into_data().try_to_vec::<f32>().unwrap();
-    cpu.iter().zip(&on_device).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+/// Sizes around the recipes': square and not, grey and in colours, small and down to one pixel.
+const SIZES: [ImageSize; 5] = [
+    ImageSize { height: 32, width: 32, channels: 3 },
+    ImageSize { height: 17, width: 23, channels: 3 },
+    ImageSize { height: 28, width: 28, channels: 1 },
+    ImageSize { height: 3, width: 9, channels: 3 },
+    ImageSize { height: 1, width: 1, channels: 3 },
+];
+
+#[test]
+fn every_operation_agrees() {
+    for size in SIZES {
+        for operation in catalog::all(size) {
+            let tolerance = match &operation {
+                // The CPU path rounds to bytes between the axes and behind them.
+                Operation::RandomResizedCrop { .. } | Operation::Resize { .. } => 1.01 / 255.0,
+                // Norms of 55.
+                Operation::GlobalContrast { .. } => 2e-5,
+                Operation::ColorJitter { .. }
+                | Operation::GaussianBlur { .. }
+                | Operation::Standardize { .. }
+                | Operation::RandomApply { .. } => 1e-5,
+                _ => 1e-6,
+            };
+            let difference = difference(&pipeline(vec![operation.clone()]), size);
+            assert!(difference <= tolerance, "{operation} of {size}: {difference}");
+        }
+    }
+}
+
+#[test]
+fn crops_of_values_agree_to_1e6() {
+    for size in SIZES {
+        for operation in catalog::geometric(size, Border::Edge) {
+            // A cubic overshoots; what is cut off depends on whether the values are known to be in [0, 1].
+            if matches!(
+                operation,
+                Operation::RandomResizedCrop { filter: Filter::Bicubic, .. }
+                    | Operation::Resize { filter: Filter::Bicubic, .. }
+            ) {
+                continue;
+            }
+            let difference = Both::of_values(&pipeline(vec![operation.clone()]), size).largest();
+            assert!(difference <= 1e-6, "{operation} of {size}: {difference}");
+        }
+    }
+}
+
+/// Whole recipes. On the CPU a crop is rounded to bytes, and what follows stretches that: contrast and saturation by
+/// their factors, a turn of the hue in dark or grey pixels, where a level is a large share, and the normalisation.
+#[test]
+fn recipes_agree_but_for_the_rounding_of_their_crop() {
+    let size = ImageSize::new(40, 50, 3);
+    for preset in Preset::ALL {
+        let side = if preset.default_size() == 28 { 28 } else { 32 };
+        let Ok(pipeline) = preset.pipeline(if preset.default_size() > 32 { 24 } else { side }) else { continue };
+        let both = Both::of_bytes(&pipeline.with_arithmetic(Arithmetic::Real), size);
+        println!("{}: {} {}", preset.name(), 255.0 * both.largest(), 255.0 * both.mean());
+    }
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! Draws are data and a pure function of the key.
 
-use slowburn_augment::{Drawn, Image, ImageSize, Key, Operation, Pipeline, View, presets};
+use slowburn_augment::{Arithmetic, Drawn, Image, ImageSize, Key, Operation, Pipeline, View, presets};
 
-use crate::{bytes, key, pipeline};
+use crate::{bytes, catalog, key, pipeline};
 
 const SIZE: ImageSize = ImageSize { height: 12, width: 10, channels: 3 };
 
-/// Every operation there is.
+/// One of each kind that the first version had: its draws are pinned.
 fn all() -> Pipeline {
     pipeline(vec![
         Operation::Translate { max_pixels: 4 },
@@ -23,10 +23,26 @@ fn pipelines_and_views_survive_json() {
         let text = serde_json::to_string(&pipeline).unwrap();
         assert_eq!(serde_json::from_str::<Pipeline>(&text).unwrap(), pipeline);
     }
-    let key = Key { seed: u64::MAX, ..key(5) };
-    let view = all().draw(key, SIZE).unwrap();
-    let text = serde_json::to_string(&view).unwrap();
-    assert_eq!(serde_json::from_str::<View>(&text).unwrap(), view);
+    for arithmetic in [Arithmetic::Real, Arithmetic::Bytes] {
+        for operation in catalog::all(SIZE) {
+            let pipeline = pipeline(vec![operation]).with_arithmetic(arithmetic);
+            let text = serde_json::to_string(&pipeline).unwrap();
+            assert_eq!(serde_json::from_str::<Pipeline>(&text).unwrap(), pipeline);
+            // Several, so that both outcomes of a probability are seen.
+            for sample in 0..8 {
+                let key = Key { seed: u64::MAX, ..key(sample) };
+                let view = pipeline.draw(key, SIZE).unwrap();
+                let text = serde_json::to_string(&view).unwrap();
+                assert_eq!(serde_json::from_str::<View>(&text).unwrap(), view);
+                assert!(!view.to_string().is_empty() && !pipeline.to_string().is_empty());
+            }
+        }
+    }
+    for preset in presets::Preset::ALL {
+        let pipeline = preset.pipeline(preset.default_size()).unwrap();
+        let text = serde_json::to_string(&pipeline).unwrap();
+        assert_eq!(serde_json::from_str::<Pipeline>(&text).unwrap(), pipeline);
+    }
     assert!(serde_json::from_str::<Pipeline>(r#"{"name": "", "operations": [], "x": 1}"#).is_err());
 }
 
@@ -72,6 +88,16 @@ fn an_operation_draws_the_same_whatever_comes_after_it() {
     shorter.operations.truncate(2);
     let view = all().draw(key(3), SIZE).unwrap();
     assert_eq!(shorter.draw(key(3), SIZE).unwrap().drawn, view.drawn[..2]);
+}
+
+/// As above, for what came later.
+#[test]
+fn the_recipes_draws_are_pinned() {
+    let size = ImageSize::new(375, 500, 3);
+    let view = presets::moco_v2(224).draw(key(0), size).unwrap();
+    assert_eq!(view.to_string(), "PINNED_MOCO");
+    let view = presets::mean_teacher_imagenet(224).draw(key(1), size).unwrap();
+    assert_eq!(view.to_string(), "PINNED_IMAGENET");
 }
 
 #[test]

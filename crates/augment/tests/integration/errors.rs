@@ -1,9 +1,12 @@
 //! Every error of draws and applications, before anything is written.
 
 use burn::tensor::{Device, Tensor};
-use slowburn_augment::{Drawn, Error, Image, ImageSize, Operation, Pipeline, View, presets};
+use slowburn_augment::{
+    Adjustment, BlurKernel, Border, Drawn, Error, Filter, Image, ImageSize, Operation, Pipeline, ResizeTo,
+    RotationFilter, View, presets,
+};
 
-use crate::{bytes, key, pipeline};
+use crate::{bytes, catalog, key, pipeline};
 
 const SIZE: ImageSize = ImageSize { height: 5, width: 6, channels: 1 };
 
@@ -84,4 +87,173 @@ fn lengths_of_output_and_batch_are_checked() {
     assert!(matches!(error, Error::BatchSizes { index: 1, .. }), "{error}");
 
     assert_eq!(pipeline.apply_batch(&[], &[]), Ok(vec![]));
+}
+
+/// Every parameter of every operation, with values outside its range.
+#[test]
+fn every_parameter_has_a_range() {
+    let nan = f32::NAN;
+    let crop = |side, scale, ratio| Operation::RandomResizedCrop {
+        height: 8,
+        width: side,
+        scale,
+        ratio,
+        filter: Filter::Bilinear,
+    };
+    let rotate = |max_degrees, border| Operation::Rotate { max_degrees, filter: RotationFilter::Nearest, border };
+    let jitter =
+        |brightness, contrast, saturation, hue| Operation::ColorJitter { brightness, contrast, saturation, hue };
+    let blur = |std, kernel| Operation::GaussianBlur { std, kernel };
+    let normalize = |mean: &[f32], std: &[f32]| Operation::Normalize { mean: mean.to_vec(), std: std.to_vec() };
+    let nested = |operation| Operation::RandomApply { probability: 0.5, operations: vec![operation] };
+    let bad = [
+        ("width", crop(0, [0.2, 1.0], [0.75, 1.3])),
+        ("scale", crop(8, [0.0, 1.0], [0.75, 1.3])),
+        ("scale", crop(8, [0.8, 0.2], [0.75, 1.3])),
+        ("scale", crop(8, [0.2, 1.1], [0.75, 1.3])),
+        ("scale", crop(8, [nan, 1.0], [0.75, 1.3])),
+        ("ratio", crop(8, [0.2, 1.0], [1.3, 0.75])),
+        ("ratio", crop(8, [0.2, 1.0], [0.0, 1.3])),
+        ("ratio", crop(8, [0.2, 1.0], [1.0, f32::INFINITY])),
+        ("to", Operation::Resize { to: ResizeTo::ShorterSide(0), filter: Filter::Bilinear }),
+        ("to", Operation::Resize { to: ResizeTo::Exact { height: 3, width: 0 }, filter: Filter::Bilinear }),
+        ("height", Operation::CenterCrop { height: 0, width: 1 }),
+        ("probability", Operation::HorizontalFlip { probability: -0.1 }),
+        ("probability", Operation::Grayscale { probability: nan }),
+        ("probability", Operation::Solarize { probability: 1.1, threshold: 0.5 }),
+        ("threshold", Operation::Solarize { probability: 0.1, threshold: 128.0 }),
+        ("max_degrees", rotate(181.0, Border::Edge)),
+        ("max_degrees", rotate(-1.0, Border::Edge)),
+        ("max_degrees", rotate(nan, Border::Edge)),
+        ("border", rotate(10.0, Border::Fill(nan))),
+        ("brightness", jitter(-0.1, 0.0, 0.0, 0.0)),
+        ("contrast", jitter(0.0, nan, 0.0, 0.0)),
+        ("saturation", jitter(0.0, 0.0, f32::INFINITY, 0.0)),
+        ("hue", jitter(0.0, 0.0, 0.0, 0.6)),
+        ("std", blur([-0.1, 2.0], BlurKernel::Boxes)),
+        ("std", blur([2.0, 0.1], BlurKernel::Boxes)),
+        ("std", blur([0.1, nan], BlurKernel::Boxes)),
+        ("kernel", blur([0.1, 2.0], BlurKernel::Truncated { radius: 0 })),
+        ("side", Operation::Cutout { side: 0, fill: 0.0 }),
+        ("fill", Operation::Cutout { side: 1, fill: nan }),
+        ("std", Operation::GaussianNoise { std: -0.1 }),
+        ("std", Operation::GaussianNoise { std: nan }),
+        ("mean[1]", normalize(&[0.0, nan], &[1.0, 1.0])),
+        ("std[0]", normalize(&[0.0], &[0.0])),
+        ("std", normalize(&[0.0, 0.0], &[1.0])),
+        ("epsilon", Operation::Standardize { epsilon: 0.0 }),
+        ("scale", Operation::GlobalContrast { scale: 0.0, min_norm: 1.0 }),
+        ("min_norm", Operation::GlobalContrast { scale: 1.0, min_norm: nan }),
+        ("operations", nested(Operation::CenterCrop { height: 1, width: 1 })),
+        ("probability", nested(Operation::HorizontalFlip { probability: 2.0 })),
+    ];
+    for (expected, operation) in bad {
+        let text = operation.to_string();
+        let error = Pipeline::new("bad", vec![Operation::GaussianNoise { std: 0.1 }, operation]).unwrap_err();
+        let Error::InvalidParameter { position, field, allowed, .. } = &error else { panic!("{text}: {error}") };
+        assert_eq!((*position, field.as_str()), (1, expected), "{text}: {error}");
+        assert!(!allowed.is_empty() && error.to_string().contains(allowed.as_str()), "{error}");
+    }
+}
+
+#[test]
+fn what_needs_values_in_0_to_1_does_not_follow_a_normalisation() {
+    let normalize = Operation::Normalize { mean: vec![0.5; 3], std: vec![0.2; 3] };
+    let grayscale = Operation::Grayscale { probability: 0.2 };
+    for culprit in [
+        normalize.clone(),
+        Operation::GaussianNoise { std: 0.1 },
+        Operation::Standardize { epsilon: 1e-6 },
+        Operation::GlobalContrast { scale: 55.0, min_norm: 1e-8 },
+        Operation::RandomApply { probability: 0.1, operations: vec![normalize.clone()] },
+    ] {
+        for needs in [
+            Operation::ColorJitter { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1 },
+            Operation::Solarize { probability: 0.1, threshold: 0.5 },
+            Operation::RandomApply {
+                probability: 0.1,
+                operations: vec![Operation::Solarize { probability: 0.1, threshold: 0.5 }],
+            },
+        ] {
+            let error = Pipeline::new("bad", vec![culprit.clone(), needs.clone()]).unwrap_err();
+            assert!(matches!(error, Error::NeedsUnitRange { position: 1, .. }), "{culprit}, {needs}: {error}");
+            assert!(error.to_string().contains("operation 0"), "{error}");
+            assert!(Pipeline::new("good", vec![needs, culprit.clone()]).is_ok());
+        }
+    }
+    // A mean of the colours has no units.
+    assert!(Pipeline::new("good", vec![normalize, grayscale]).is_ok());
+}
+
+#[test]
+fn colours_need_colours_and_the_rest_takes_grey_images() {
+    let gray = ImageSize::new(12, 10, 1);
+    let jitter = |saturation, hue| Operation::ColorJitter { brightness: 0.4, contrast: 0.4, saturation, hue };
+    for operation in [jitter(0.4, 0.0), jitter(0.0, 0.1)] {
+        let error = pipeline(vec![operation]).draw(key(0), gray).unwrap_err();
+        assert!(matches!(error, Error::NeedsColor { position: 0, allowed: [3], .. }), "{error}");
+    }
+    // Two channels are neither grey nor colours.
+    for operation in [jitter(0.0, 0.0), Operation::Grayscale { probability: 0.2 }] {
+        let error = pipeline(vec![operation]).draw(key(0), ImageSize::new(12, 10, 2)).unwrap_err();
+        assert!(matches!(error, Error::NeedsColor { allowed: [1, 3], .. }), "{error}");
+    }
+    for operation in catalog::all(gray) {
+        assert!(pipeline(vec![operation.clone()]).draw(key(0), gray).is_ok(), "{operation}");
+    }
+}
+
+#[test]
+fn what_is_larger_than_the_image_is_refused() {
+    let crop = pipeline(vec![Operation::CenterCrop { height: 5, width: 7 }]);
+    let error = crop.draw(key(0), SIZE).unwrap_err();
+    assert_eq!(error.to_string(), "operation 0 (CenterCrop): a crop of 5×7 from an image of 5×6×1, allowed: up to 5×6");
+    let blur = |radius| Operation::GaussianBlur { std: [0.1, 2.0], kernel: BlurKernel::Truncated { radius } };
+    assert!(pipeline(vec![blur(4)]).draw(key(0), SIZE).is_ok());
+    let error = pipeline(vec![blur(5)]).draw(key(0), SIZE).unwrap_err();
+    assert!(matches!(error, Error::BlurTooWide { radius: 5, allowed: 4, .. }), "{error}");
+    // Sizes are those at the operation's place, not the image's.
+    let shrink = Operation::Resize { to: ResizeTo::Exact { height: 3, width: 3 }, filter: Filter::Bilinear };
+    let error = pipeline(vec![shrink, blur(4)]).draw(key(0), SIZE).unwrap_err();
+    assert!(matches!(error, Error::BlurTooWide { position: 1, allowed: 2, .. }), "{error}");
+}
+
+/// Views may come from a file: nothing in them is trusted.
+#[test]
+fn draws_that_no_pipeline_made_are_refused() {
+    let size = ImageSize::new(5, 6, 3);
+    let pixels = bytes(size, 1);
+    let image = Image::new(size, &pixels).unwrap();
+    let refused = |operation: Operation, drawn: Drawn| {
+        let pipeline = pipeline(vec![operation]);
+        let mut out = vec![7.0; pipeline.output_size(size).values()];
+        let error = pipeline.apply(&View { key: key(0), drawn: vec![drawn] }, image, &mut out).unwrap_err();
+        assert!(out.iter().all(|x| *x == 7.0), "written before {error}");
+        error
+    };
+    let crop = Operation::RandomResizedCrop {
+        height: 4,
+        width: 4,
+        scale: [0.2, 1.0],
+        ratio: [0.75, 1.3],
+        filter: Filter::Bilinear,
+    };
+    for [top, left, height, width] in [[0, 0, 0, 1], [0, 0, 6, 1], [4, 0, 2, 1], [0, 6, 1, 1], [u32::MAX, 0, 2, 1]] {
+        let error = refused(crop.clone(), Drawn::RandomResizedCrop { top, left, height, width });
+        assert!(matches!(error, Error::InvalidDraw { field: "box", .. }), "{error}");
+    }
+    let jitter = Operation::ColorJitter { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1 };
+    for adjustment in [Adjustment::Hue(0.51), Adjustment::Contrast(-0.1), Adjustment::Brightness(f32::NAN)] {
+        let error = refused(jitter.clone(), Drawn::ColorJitter { adjustments: vec![adjustment] });
+        assert!(matches!(error, Error::InvalidDraw { .. }), "{error}");
+    }
+    let rotate = Operation::Rotate { max_degrees: 10.0, filter: RotationFilter::Nearest, border: Border::Edge };
+    let error = refused(rotate, Drawn::Rotate { degrees: 1e9 });
+    assert!(matches!(error, Error::InvalidDraw { field: "degrees", .. }), "{error}");
+    let blur = Operation::GaussianBlur { std: [0.1, 2.0], kernel: BlurKernel::Boxes };
+    let error = refused(blur, Drawn::GaussianBlur { std: f32::INFINITY });
+    assert!(matches!(error, Error::InvalidDraw { field: "std", .. }), "{error}");
+    let nested = Operation::RandomApply { probability: 0.5, operations: vec![jitter] };
+    let error = refused(nested, Drawn::RandomApply { drawn: Some(vec![]) });
+    assert!(matches!(error, Error::ForeignView { .. }), "{error}");
 }

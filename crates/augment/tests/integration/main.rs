@@ -3,6 +3,7 @@
 // In tests an unwrap is an assertion.
 #![allow(clippy::unwrap_used)]
 
+mod catalog;
 mod device;
 mod draws;
 mod errors;
@@ -11,9 +12,12 @@ mod fixture;
 mod loader;
 #[cfg(feature = "loader")]
 mod loader_files;
+mod oracles;
 mod properties;
 mod statistics;
 mod torchvision;
+#[cfg(feature = "whitening")]
+mod whitening;
 
 use slowburn_augment::{Drawn, Image, ImageSize, Key, Operation, Pipeline, View};
 

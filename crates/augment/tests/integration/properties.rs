@@ -1,9 +1,9 @@
 //! Properties that hold for any image.
 
 use proptest::prelude::*;
-use slowburn_augment::{Drawn, Image, ImageSize, Operation};
+use slowburn_augment::{Arithmetic, BlurKernel, Border, Drawn, Filter, Image, ImageSize, Operation, Pipeline};
 
-use crate::{apply, key, pipeline};
+use crate::{apply, catalog, key, pipeline};
 
 /// An image of any size from 1×1×1 to 9×9×3 with any bytes.
 fn any_image() -> impl Strategy<Value = (ImageSize, Vec<u8>)> {
@@ -11,6 +11,21 @@ fn any_image() -> impl Strategy<Value = (ImageSize, Vec<u8>)> {
         let size = ImageSize::new(height, width, channels);
         (Just(size), proptest::collection::vec(any::<u8>(), size.values()))
     })
+}
+
+/// A view of `image` by the one operation.
+fn view(operation: &Operation, arithmetic: Arithmetic, image: Image<'_>, sample: u64) -> Vec<f32> {
+    let pipeline = pipeline(vec![operation.clone()]).with_arithmetic(arithmetic);
+    let view = pipeline.draw(key(sample), image.size()).unwrap();
+    let mut out = vec![f32::NAN; pipeline.output_size(image.size()).values()];
+    pipeline.apply(&view, image, &mut out).unwrap();
+    out
+}
+
+/// Operations whose result is in [0, 1] again.
+fn keeps_the_range(operation: &Operation) -> bool {
+    use Operation::*;
+    !matches!(operation, GaussianNoise { .. } | Normalize { .. } | Standardize { .. } | GlobalContrast { .. })
 }
 
 fn flip() -> Operation {
@@ -105,6 +120,88 @@ proptest! {
         let mut out = vec![f32::NAN; size.values()];
         pipeline.apply(&view, Image::new(size, &pixels).unwrap(), &mut out).unwrap();
         prop_assert!(out.iter().all(|x| *x == 0.0), "{out:?}");
+    }
+
+    /// Of bytes and of values, whose resizing is code of its own.
+    #[test]
+    fn a_constant_image_is_constant_under_every_geometric_operation(
+        height in 1usize..14, width in 1usize..14, channels in 1usize..4, byte in any::<u8>(), sample in any::<u64>()
+    ) {
+        let size = ImageSize::new(height, width, channels);
+        let value = f32::from(byte) / 255.0;
+        let (bytes, values) = (vec![byte; size.values()], vec![value; size.values()]);
+        let mut operations = catalog::geometric(size, Border::Edge);
+        operations.push(Operation::GaussianBlur { std: [0.0, 4.0], kernel: BlurKernel::Boxes });
+        if height.min(width) > 1 {
+            operations.push(Operation::GaussianBlur { std: [0.1, 4.0], kernel: BlurKernel::Truncated { radius: 1 } });
+        }
+        for operation in operations {
+            for image in [Image::new(size, &bytes).unwrap(), Image::from_values(size, &values).unwrap()] {
+                for arithmetic in [Arithmetic::Real, Arithmetic::Bytes] {
+                    // Bytes are rounded only if they are bytes.
+                    if arithmetic == Arithmetic::Bytes && image.bytes().is_none() {
+                        continue;
+                    }
+                    for out in view(&operation, arithmetic, image, sample) {
+                        prop_assert!((out - value).abs() <= 5e-7, "{operation}: {out} of {value}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_operation_gives_finite_values_and_says_which_stay_in_0_to_1(
+        height in 1usize..14, width in 1usize..14, gray in any::<bool>(), seed in any::<u32>(), sample in any::<u64>(),
+        extreme in any::<bool>()
+    ) {
+        let size = ImageSize::new(height, width, if gray { 1 } else { 3 });
+        let mut bytes = crate::bytes(size, seed);
+        if extreme {
+            bytes.iter_mut().for_each(|byte| *byte = if *byte < 128 { 0 } else { 255 });
+        }
+        let image = Image::new(size, &bytes).unwrap();
+        for operation in catalog::all(size) {
+            for arithmetic in [Arithmetic::Real, Arithmetic::Bytes] {
+                for value in view(&operation, arithmetic, image, sample) {
+                    prop_assert!(value.is_finite(), "{operation}");
+                    let inside = (0.0..=1.0).contains(&value);
+                    prop_assert!(inside || !keeps_the_range(&operation), "{operation}: {value}");
+                }
+            }
+        }
+    }
+
+    /// Down to images of one pixel.
+    #[test]
+    fn crops_lie_inside_the_image(
+        height in 1usize..70, width in 1usize..70, least in 0.001f32..1.0, most in 0.001f32..1.0,
+        narrow in 0.05f32..20.0, wide in 0.05f32..20.0, sample in any::<u64>()
+    ) {
+        let scale = [least.min(most), least.max(most)];
+        let ratio = [narrow.min(wide), narrow.max(wide)];
+        let crop = Operation::RandomResizedCrop { height: 4, width: 4, scale, ratio, filter: Filter::Bilinear };
+        let view = pipeline(vec![crop]).draw(key(sample), ImageSize::new(height, width, 3)).unwrap();
+        let Drawn::RandomResizedCrop { top, left, height: rows, width: columns } = view.drawn[0] else {
+            panic!("{view}")
+        };
+        prop_assert!(rows >= 1 && columns >= 1);
+        prop_assert!((top + rows) as usize <= height && (left + columns) as usize <= width, "{view}");
+    }
+
+    #[test]
+    fn an_image_of_values_is_taken_as_it_is((size, pixels) in any_image(), sample in any::<u64>()) {
+        // In any units, and moved as bytes are.
+        let values: Vec<f32> = apply(vec![], vec![], Image::new(size, &pixels).unwrap());
+        let scaled: Vec<f32> = values.iter().map(|value| 1000.0 * value - 300.0).collect();
+        let image = Image::from_values(size, &scaled).unwrap();
+        prop_assert_eq!(apply(vec![], vec![], image), scaled.clone());
+        let side = size.height.min(size.width) as u32;
+        let moves = Pipeline::new("moves", vec![flip(), Operation::Translate { max_pixels: side - 1 }]).unwrap();
+        let drawn = moves.draw(key(sample), size).unwrap().drawn;
+        let moved = apply(moves.operations.clone(), drawn.clone(), Image::new(size, &pixels).unwrap());
+        let expected: Vec<f32> = moved.iter().map(|value| 1000.0 * value - 300.0).collect();
+        prop_assert_eq!(apply(moves.operations, drawn, image), expected);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Every operation against torchvision's, on 8-bit Pillow images and on float tensors
 //! (`tests/fixtures/generate_torchvision.py`).
 
+use burn::tensor::{Device, Tensor, TensorData};
 use serde::Deserialize;
 use slowburn_augment::{
     Adjustment, Arithmetic, BlurKernel, Border, Drawn, Filter, Image, ImageSize, Operation, Pipeline, ResizeTo,
@@ -143,17 +144,35 @@ impl Case {
         presets::moco_v2(self.parameters.size).operations.into_iter().zip(drawn).collect()
     }
 
-    /// Largest and mean difference between ours and theirs.
-    fn difference(&self, data: &[u8]) -> (f32, f32) {
+    /// Our view, C×H×W, on the CPU or with tensor operations.
+    fn ours(&self, path: Path) -> Vec<f32> {
         let [height, width] = self.input;
         let pixels = image(height, width);
-        let source = Image::new(ImageSize::new(height, width, 3), &pixels).unwrap();
+        let size = ImageSize::new(height, width, 3);
         let (operations, drawn) = self.steps().into_iter().unzip();
         let arithmetic = if self.kind == "pil" { Arithmetic::Bytes } else { Arithmetic::Real };
         let pipeline = Pipeline { name: self.operation.clone(), operations, arithmetic };
-        let mut ours = vec![f32::NAN; pipeline.output_size(source.size()).values()];
-        pipeline.apply(&View { key: key(0), drawn }, source, &mut ours).unwrap();
-        assert_eq!(ours.len(), self.height * self.width * self.channels, "{}", self.operation);
+        let view = View { key: key(0), drawn };
+        let output = pipeline.output_size(size);
+        assert_eq!([output.height, output.width, output.channels], [self.height, self.width, self.channels]);
+        match path {
+            Path::Cpu => {
+                let mut ours = vec![f32::NAN; output.values()];
+                pipeline.apply(&view, Image::new(size, &pixels).unwrap(), &mut ours).unwrap();
+                ours
+            }
+            Path::Device => {
+                let values = pixels.iter().map(|byte| f32::from(*byte) / 255.0).collect();
+                let data = TensorData::new(values, [1, height, width, 3]);
+                let batch = Tensor::<4>::from_data(data, &Device::flex()).permute([0, 3, 1, 2]);
+                pipeline.apply_on_device(batch, &[view]).unwrap().into_data().try_to_vec::<f32>().unwrap()
+            }
+        }
+    }
+
+    /// Largest and mean difference between ours and theirs.
+    fn difference(&self, data: &[u8], path: Path) -> (f32, f32) {
+        let ours = self.ours(path);
         let mut expected = self.expected(data).into_iter();
         let (mut largest, mut sum, mut count) = (0.0_f32, 0.0, 0.0);
         for y in (0..self.height).step_by(self.stride) {
@@ -189,6 +208,13 @@ impl Case {
     }
 }
 
+/// Which of the two implementations.
+#[derive(Clone, Copy)]
+enum Path {
+    Cpu,
+    Device,
+}
+
 fn jitter(adjustments: Vec<Adjustment>) -> (Operation, Drawn) {
     let jitter = Operation::ColorJitter { brightness: 1.0, contrast: 1.0, saturation: 1.0, hue: 0.5 };
     (jitter, Drawn::ColorJitter { adjustments })
@@ -205,7 +231,7 @@ fn operations_are_torchvisions() {
     }
     let mut failures = Vec::new();
     for case in fixture.cases.iter().filter(|case| case.is_comparable()) {
-        let (largest, mean) = case.difference(data);
+        let (largest, mean) = case.difference(data, Path::Cpu);
         let p = &case.parameters;
         let line = format!(
             "{:7} {:12} {:3} px: {:6.3} levels at most, {:5.3} on average ({:?} {} {} {} {} {})",
@@ -226,6 +252,28 @@ fn operations_are_torchvisions() {
         let exact = case.kind == "pil" && case.parameters.filter != "bilinear" || case.operation == "resized_crop";
         if largest > case.tolerance() || exact && case.kind == "pil" && mean > 0.02 / 255.0 {
             failures.push(line);
+        }
+    }
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+}
+
+/// On the device nothing is rounded to bytes, so its crops are the tensor path's, bicubic ones included.
+#[test]
+fn tensor_operations_are_torchvisions_on_tensors() {
+    let fixture: Fixture = serde_json::from_str(include_str!("../fixtures/torchvision.json")).unwrap();
+    let data = include_bytes!("../fixtures/torchvision.bin");
+    let mut failures = Vec::new();
+    for case in fixture.cases.iter().filter(|case| case.kind == "tensor") {
+        let tolerance = match case.operation.as_str() {
+            // torchvision has a luma of 0.2989 red.
+            "gray" | "contrast" | "saturation" => 2e-4,
+            _ => 2e-5,
+        };
+        let (largest, _) = case.difference(data, Path::Device);
+        if largest > tolerance {
+            let p = &case.parameters;
+            let (what, side) = (&case.operation, case.input[1]);
+            failures.push(format!("{what} {side} px: {largest} ({:?} {} {} {})", p.r#box, p.filter, p.factor, p.std));
         }
     }
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
