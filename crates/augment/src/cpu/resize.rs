@@ -63,7 +63,8 @@ fn planes(bytes: &[u8], size: ImageSize) -> Vec<f32> {
         .collect()
 }
 
-/// Resizes the box (top, left, height, width) of values, C×H×W. `clamp` keeps what a cubic overshoots in [0, 1].
+/// Resizes the box (top, left, height, width) of values, C×H×W. `clamp` keeps what a cubic overshoots in [0, 1],
+/// on both axes.
 pub(super) fn resize_values(
     values: &[f32],
     size: ImageSize,
@@ -84,6 +85,9 @@ pub(super) fn resize_values(
                 let source = &source[columns.starts[place]..];
                 *value = columns.of(place).iter().zip(source).map(|(weight, x)| weight * x).sum();
             }
+        }
+        if clamp {
+            narrow.iter_mut().for_each(|value| *value = value.clamp(0.0, 1.0));
         }
         vectorized(
             #[inline(always)]

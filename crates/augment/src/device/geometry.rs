@@ -57,9 +57,11 @@ pub(super) fn resize(
 ) -> Tensor<4> {
     let columns = boxes.iter().map(|[_, left, _, columns]| Taps::new(*left, *columns, width, filter)).collect();
     let rows = boxes.iter().map(|[top, _, rows, _]| Taps::new(*top, *rows, height, filter)).collect();
-    let resized = resample(resample(batch, 3, columns), 2, rows);
-    // A cubic overshoots.
-    if clamp && filter == Filter::Bicubic { resized.clamp(0.0, 1.0) } else { resized }
+    // A cubic overshoots. Between the axes too that is cut off, as on the CPU, whose bytes cannot hold it.
+    let cut = |resized: Tensor<4>| {
+        if clamp && filter == Filter::Bicubic { resized.clamp(0.0, 1.0) } else { resized }
+    };
+    cut(resample(cut(resample(batch, 3, columns)), 2, rows))
 }
 
 /// Resizes along the axis 2 (rows) or 3 (columns), each image with its own weights.

@@ -95,9 +95,17 @@ fn an_operation_draws_the_same_whatever_comes_after_it() {
 fn the_recipes_draws_are_pinned() {
     let size = ImageSize::new(375, 500, 3);
     let view = presets::moco_v2(224).draw(key(0), size).unwrap();
-    assert_eq!(view.to_string(), "PINNED_MOCO");
+    assert_eq!(
+        view.to_string(),
+        "view 3 of sample 0 in epoch 2 of seed 1: box 263×314 at (96, 72) px, saturation ×1.354 brightness ×1.174 \
+         hue -0.000 contrast ×0.820, in colour, not applied, no flip, fixed"
+    );
     let view = presets::mean_teacher_imagenet(224).draw(key(1), size).unwrap();
-    assert_eq!(view.to_string(), "PINNED_IMAGENET");
+    assert_eq!(
+        view.to_string(),
+        "view 3 of sample 1 in epoch 2 of seed 1: rotate -6.8°, box 255×279 at (132, 106) px, no flip, brightness ×0.717 \
+         hue -0.037 contrast ×1.139 saturation ×1.316, fixed"
+    );
 }
 
 #[test]

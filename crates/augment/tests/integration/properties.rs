@@ -165,7 +165,8 @@ proptest! {
             for arithmetic in [Arithmetic::Real, Arithmetic::Bytes] {
                 for value in view(&operation, arithmetic, image, sample) {
                     prop_assert!(value.is_finite(), "{operation}");
-                    let inside = (0.0..=1.0).contains(&value);
+                    // Weights between pixels are rounded, and may add up to a little more than 1.
+                    let inside = (-1e-6..=1.0 + 1e-6).contains(&value);
                     prop_assert!(inside || !keeps_the_range(&operation), "{operation}: {value}");
                 }
             }
