@@ -1,0 +1,115 @@
+"""The PyTorch side of `compare`: two views of each image by torchvision, on Pillow images as the papers' code has it.
+
+    python views.py FOLDER CORES
+
+FOLDER has JPEG files. Reads one JSON line {"name": ..., "seconds": ...} per measurement, works for at least so long,
+and answers {"images": n, "seconds": s}; the first line it writes says which versions answer. Settings: Pillow's own
+SIMD-free wheels as pip installs them; one thread for the rows of one thread (torch.set_num_threads(1)), CORES
+worker processes that persist and batches of the same size otherwise.
+"""
+
+import glob
+import json
+import random
+import sys
+import time
+
+import numpy
+import PIL
+import torch
+import torchvision
+import torchvision.transforms as T
+from PIL import Image, ImageFilter
+
+CIFAR = T.Normalize([0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616])
+IMAGENET = T.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+JITTER = T.RandomApply([T.ColorJitter(0.4, 0.4, 0.4, 0.1)], p=0.8)
+
+
+class Blur:
+    """Pillow's Gaussian blur of a random standard deviation."""
+
+    def __call__(self, image):
+        return image.filter(ImageFilter.GaussianBlur(radius=random.uniform(0.1, 2.0)))
+
+
+MOCO_CIFAR = T.Compose(
+    [T.RandomResizedCrop(32), T.RandomHorizontalFlip(), JITTER, T.RandomGrayscale(p=0.2), T.ToTensor(), CIFAR])
+MOCO_V2 = T.Compose(
+    [T.RandomResizedCrop(224, scale=(0.2, 1.0)), JITTER, T.RandomGrayscale(p=0.2), T.RandomApply([Blur()], p=0.5),
+     T.RandomHorizontalFlip(), T.ToTensor(), IMAGENET])
+
+
+class Decoded(torch.utils.data.Dataset):
+    """Images in memory as H×W×C bytes, as torchvision.datasets.CIFAR10 holds them."""
+
+    def __init__(self, count):
+        self.pixels = numpy.random.default_rng(0).integers(0, 256, (count, 32, 32, 3), dtype=numpy.uint8)
+
+    def __len__(self):
+        return len(self.pixels)
+
+    def __getitem__(self, index):
+        image = Image.fromarray(self.pixels[index])
+        return MOCO_CIFAR(image), MOCO_CIFAR(image)
+
+
+class Files(torch.utils.data.Dataset):
+    """JPEG files, opened as torchvision.datasets.ImageFolder does."""
+
+    def __init__(self, folder):
+        self.paths = sorted(glob.glob(folder + "/*.jpg"))
+
+    def __len__(self):
+        return len(self.paths)
+
+    def decode(self, index):
+        with open(self.paths[index], "rb") as file:
+            return Image.open(file).convert("RGB")
+
+    def __getitem__(self, index):
+        image = self.decode(index)
+        return MOCO_V2(image), MOCO_V2(image)
+
+
+def main():
+    folder, cores = sys.argv[1], int(sys.argv[2])
+    torch.set_num_threads(1)
+    decoded, files = Decoded(2048), Files(folder)
+
+    def every(dataset, read):
+        def work():
+            for index in range(len(dataset)):
+                read(index)
+            return len(dataset)
+        return work
+
+    def epochs(dataset, batch):
+        loader = torch.utils.data.DataLoader(
+            dataset, batch_size=batch, shuffle=True, drop_last=True, num_workers=cores, persistent_workers=True)
+
+        def work():
+            return sum(len(views[0]) for views in loader)
+        return work
+
+    tasks = {
+        "views/moco_cifar": every(decoded, decoded.__getitem__),
+        "views/moco_v2": every(files, files.__getitem__),
+        "decode": every(files, files.decode),
+        "loader/moco_cifar": epochs(decoded, 256),
+        "loader/moco_v2": epochs(files, 32),
+    }
+    print(json.dumps({"torch": torch.__version__, "torchvision": torchvision.__version__, "pillow": PIL.__version__}),
+          flush=True)
+    for line in sys.stdin:
+        request = json.loads(line)
+        work = tasks[request["name"]]
+        work()
+        images, start = 0, time.perf_counter()
+        while time.perf_counter() - start < request["seconds"]:
+            images += work()
+        print(json.dumps({"images": images, "seconds": time.perf_counter() - start}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

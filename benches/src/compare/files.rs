@@ -1,0 +1,24 @@
+//! JPEG files for both sides.
+
+use anyhow::Result;
+use image::codecs::jpeg::JpegEncoder;
+use slowburn_benches::picture;
+use tempfile::TempDir;
+
+const FILES: usize = 64;
+
+/// Height and width of the pictures: ImageNet's most frequent size.
+pub(super) const SIDES: (usize, usize) = (375, 500);
+
+/// A folder of pictures, gone when the value is dropped.
+pub(super) fn write() -> Result<TempDir> {
+    let folder = tempfile::tempdir()?;
+    for seed in 0..FILES {
+        let (height, width) = SIDES;
+        let file = std::fs::File::create(folder.path().join(format!("{seed:03}.jpg")))?;
+        let pixels = picture(height, width, seed as u32);
+        let color = image::ExtendedColorType::Rgb8;
+        JpegEncoder::new_with_quality(file, 90).encode(&pixels, width as u32, height as u32, color)?;
+    }
+    Ok(folder)
+}

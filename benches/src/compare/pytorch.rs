@@ -1,0 +1,62 @@
+//! The other side: a Python process that waits for work.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/pytorch/views.py");
+
+pub(super) struct PyTorch {
+    child: Child,
+    requests: ChildStdin,
+    answers: BufReader<ChildStdout>,
+    /// Which versions answer, as JSON.
+    pub(super) versions: String,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    images: usize,
+    seconds: f64,
+}
+
+impl PyTorch {
+    pub(super) fn start(python: &Path, folder: &Path, cores: usize) -> Result<Self> {
+        let mut child = Command::new(python)
+            .arg(SCRIPT)
+            .arg(folder)
+            .arg(cores.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("--pytorch {}", python.display()))?;
+        let requests = child.stdin.take().context("a pipe to Python")?;
+        let answers = BufReader::new(child.stdout.take().context("a pipe from Python")?);
+        let mut started = Self { child, requests, answers, versions: String::new() };
+        started.versions = started.answer()?.trim().to_owned();
+        Ok(started)
+    }
+
+    pub(super) fn seconds_per_image(&mut self, name: &str, seconds: f64) -> Result<f64> {
+        writeln!(self.requests, "{}", serde_json::json!({ "name": name, "seconds": seconds }))?;
+        let Answer { images, seconds } = serde_json::from_str(&self.answer()?)?;
+        Ok(seconds / images as f64)
+    }
+
+    fn answer(&mut self) -> Result<String> {
+        let mut line = String::new();
+        ensure!(self.answers.read_line(&mut line)? > 0, "Python ended, see its message above");
+        Ok(line)
+    }
+}
+
+impl Drop for PyTorch {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
