@@ -1,5 +1,8 @@
 //! JPEG files for both sides.
 
+use std::fs::File;
+use std::io::BufWriter;
+
 use anyhow::Result;
 use image::codecs::jpeg::JpegEncoder;
 use slowburn_benches::picture;
@@ -15,7 +18,7 @@ pub(super) fn write() -> Result<TempDir> {
     let folder = tempfile::tempdir()?;
     for seed in 0..FILES {
         let (height, width) = SIDES;
-        let file = std::fs::File::create(folder.path().join(format!("{seed:03}.jpg")))?;
+        let file = BufWriter::new(File::create(folder.path().join(format!("{seed:03}.jpg")))?);
         let pixels = picture(height, width, seed as u32);
         let color = image::ExtendedColorType::Rgb8;
         JpegEncoder::new_with_quality(file, 90).encode(&pixels, width as u32, height as u32, color)?;

@@ -26,6 +26,15 @@ enum Pixels<'a> {
     Values(Cow<'a, [f32]>),
 }
 
+impl Pixels<'_> {
+    /// Leaves memory of bytes to whoever needs some next.
+    fn give_back(self, scratch: &mut Scratch) {
+        if let Pixels::Bytes(Cow::Owned(bytes)) = self {
+            scratch.resized = bytes;
+        }
+    }
+}
+
 impl<'a> Canvas<'a> {
     pub(super) fn new(image: Image<'a>) -> Self {
         let size = image.size();
@@ -96,9 +105,9 @@ impl<'a> Canvas<'a> {
             self.settle();
             place = [0, 0, height, width];
         }
-        self.pixels = match &self.pixels {
+        let resized = match &self.pixels {
             Pixels::Bytes(bytes) if self.size.channels <= 4 => {
-                Pixels::Bytes(Cow::Owned(resize_bytes(bytes, self.size, place, to, filter, &mut scratch.resizer)))
+                Pixels::Bytes(Cow::Owned(resize_bytes(bytes, self.size, place, to, filter, scratch)))
             }
             _ => {
                 let clamp = self.unit_range;
@@ -107,6 +116,7 @@ impl<'a> Canvas<'a> {
                 Pixels::Values(Cow::Owned(resize_values(values, size, place, to, filter, clamp)))
             }
         };
+        std::mem::replace(&mut self.pixels, resized).give_back(scratch);
         self.size = to;
         self.map = SourceMap::identity(to);
     }
@@ -148,8 +158,13 @@ impl<'a> Canvas<'a> {
         }
     }
 
-    /// Writes the moved pixels as values, C×H×W.
-    pub(super) fn write(&self, out: &mut [f32]) {
+    /// Writes the moved pixels as values, C×H×W, and leaves its memory to the next image.
+    pub(super) fn finish(self, out: &mut [f32], scratch: &mut Scratch) {
+        self.write(out);
+        self.pixels.give_back(scratch);
+    }
+
+    fn write(&self, out: &mut [f32]) {
         match &self.pixels {
             Pixels::Bytes(bytes) => convert(bytes, self.size, &self.map, out),
             Pixels::Values(values) => move_values(values, self.size, &self.map, out),

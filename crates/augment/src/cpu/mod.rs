@@ -108,7 +108,7 @@ impl Pipeline {
                 canvas.apply(self.arithmetic, (operation, drawn), view.key, scratch);
             }
             let size = canvas.size();
-            canvas.write(out);
+            canvas.finish(out, scratch);
             for (operation, drawn) in after {
                 values::change(self.arithmetic, (operation, drawn), view.key, size, out, scratch);
             }

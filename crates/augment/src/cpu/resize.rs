@@ -1,7 +1,7 @@
 use fast_image_resize::images::{CroppedImage, Image as Target, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions};
 
-use super::scratch::vectorized;
+use super::scratch::{Scratch, vectorized};
 use crate::plan::Taps;
 use crate::{Filter, ImageSize};
 
@@ -13,10 +13,11 @@ pub(super) fn resize_bytes(
     place: [usize; 4],
     to: ImageSize,
     filter: Filter,
-    resizer: &mut Resizer,
+    scratch: &mut Scratch,
 ) -> Vec<u8> {
-    let mut resized = vec![0; to.values()];
-    if resize_fast(bytes, size, place, &mut resized, to, filter, resizer).is_none() {
+    let mut resized = std::mem::take(&mut scratch.resized);
+    resized.resize(to.values(), 0);
+    if resize_fast(bytes, size, place, &mut resized, to, filter, scratch).is_none() {
         // Not reached for boxes inside an image; but if the crate should refuse one, the slow way gives the same.
         let values: Vec<f32> = planes(bytes, size);
         let values = resize_values(&values, size, place, to, filter, true);
@@ -36,7 +37,7 @@ fn resize_fast(
     resized: &mut [u8],
     to: ImageSize,
     filter: Filter,
-    resizer: &mut Resizer,
+    Scratch { resizer, narrow, .. }: &mut Scratch,
 ) -> Option<()> {
     let pixel_type = [PixelType::U8, PixelType::U8x2, PixelType::U8x3, PixelType::U8x4][to.channels - 1];
     let source = ImageRef::new(size.width as u32, size.height as u32, bytes, pixel_type).ok()?;
@@ -50,7 +51,8 @@ fn resize_fast(
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(kernel)).use_alpha(false);
     // The rounding between the axes, and what a cubic overshoots, depend on which axis is first. Pillow begins with the
     // rows' pixels, and so must we: one axis at a time.
-    let mut narrow = Target::new(to.width as u32, height as u32, pixel_type);
+    narrow.resize(to.width * height * to.channels, 0);
+    let mut narrow = Target::from_slice_u8(to.width as u32, height as u32, narrow, pixel_type).ok()?;
     resizer.resize(&source, &mut narrow, &options).ok()?;
     resizer.resize(&narrow, &mut target, &options).ok()
 }

@@ -70,6 +70,10 @@ fn rearrange(size: ImageSize, map: &SourceMap, values: &mut [f32], scratch: &mut
     if map.is_identity(size.height, size.width) {
         return;
     }
+    if map.is_mirror(size.height, size.width) {
+        values.chunks_exact_mut(size.width).for_each(<[f32]>::reverse);
+        return;
+    }
     let source = &mut scratch.values[0];
     source.clear();
     source.extend_from_slice(values);

@@ -39,6 +39,15 @@ impl SourceMap {
         let in_place = |axis: &[usize]| axis.iter().enumerate().all(|(to, from)| to == *from);
         self.rows.len() == height && self.columns.len() == width && in_place(&self.rows) && in_place(&self.columns)
     }
+
+    /// Whether an image of `height`×`width` is mirrored left and right, and nothing else.
+    pub(crate) fn is_mirror(&self, height: usize, width: usize) -> bool {
+        let mut rows = self.rows.iter().enumerate();
+        let mut columns = self.columns.iter().rev().enumerate();
+        (self.rows.len(), self.columns.len()) == (height, width)
+            && rows.all(|(to, from)| to == *from)
+            && columns.all(|(to, from)| to == *from)
+    }
 }
 
 /// Whether the operation behind `drawn` only moves pixels.
