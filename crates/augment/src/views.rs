@@ -179,10 +179,17 @@ impl Views {
     ///
     /// [`ViewsError::Pipeline`] for the first view whose pipeline is invalid or does not fit the image.
     pub fn draw(&self, seed: u64, epoch: u64, sample: u64, size: ImageSize) -> Result<Vec<View>, ViewsError> {
+        self.draw_occurrence(Key { seed, epoch, sample, view: 0 }, size)
+    }
+
+    /// As [`draw`](Views::draw) for an image that comes for the `key.view`-th time, from 0: of n views, the views
+    /// from n·`key.view` on.
+    pub(crate) fn draw_occurrence(&self, key: Key, size: ImageSize) -> Result<Vec<View>, ViewsError> {
+        let first = key.view.wrapping_mul(self.len() as u64);
         self.pipelines()
             .enumerate()
             .map(|(view, pipeline)| {
-                let key = Key { seed, epoch, sample, view: view as u64 };
+                let key = Key { view: first.wrapping_add(view as u64), ..key };
                 pipeline.draw(key, size).map_err(|source| wrong(view, pipeline, source))
             })
             .collect()

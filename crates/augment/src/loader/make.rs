@@ -3,10 +3,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::ThreadPool;
 
-use super::order::Order;
+use super::order::{Order, Visit};
 use super::{BatchView, Buffers, LoadError, OnCorrupt, Sample, Skipped, Source, ViewBatch, ViewLoaderConfig};
 use crate::views::wrong;
-use crate::{ImageSize, Views};
+use crate::{ImageSize, Key, Views};
 
 /// Values of a view per job below which several images share one: handing a job over costs about a microsecond.
 const VALUES_PER_JOB: usize = 1 << 14;
@@ -26,7 +26,7 @@ pub(super) struct Maker<S> {
 
 /// An image of a batch and where its views go.
 struct Slot<'a> {
-    sample: usize,
+    visit: Visit,
     outs: Vec<&'a mut [f32]>,
     done: Done,
 }
@@ -56,9 +56,9 @@ struct Begun {
 impl<S: Source> Maker<S> {
     /// Batch `batch`, or nothing if the epoch was stopped meanwhile.
     pub(super) fn make(&self, batch: usize) -> Option<Result<ViewBatch, LoadError>> {
-        let samples = self.order.batch(batch, self.config.batch_size);
+        let visits = self.order.batch(batch, self.config.batch_size);
         let mut skipped = Vec::new();
-        let begun = self.pool.install(|| self.begin(&samples, &mut skipped))?;
+        let begun = self.pool.install(|| self.begin(&visits, &mut skipped))?;
         let mut made = ViewBatch {
             epoch: self.epoch,
             index: batch,
@@ -73,34 +73,34 @@ impl<S: Source> Maker<S> {
             Err(error) => return Some(Err(error)),
         };
         // The images before the first that can be decoded are all skipped.
-        let samples = &samples[made.skipped.len()..];
+        let visits = &visits[made.skipped.len()..];
         made.views = views;
         let mut done = vec![Done::Made(label)];
-        done.extend(self.fill(&first, &samples[1..], &mut made.views)?);
-        Some(collect(made, samples, done))
+        done.extend(self.fill(&first, &visits[1..], &mut made.views)?);
+        Some(collect(made, visits, done))
     }
 
     /// Makes the views of the first image that can be decoded: it says how large the views of the batch are. The
     /// images before it go to `skipped`. Nothing if the epoch was stopped.
-    fn begin(&self, samples: &[usize], skipped: &mut Vec<Skipped>) -> Option<Result<Option<Begun>, LoadError>> {
-        for (position, &sample) in samples.iter().enumerate() {
+    fn begin(&self, visits: &[Visit], skipped: &mut Vec<Skipped>) -> Option<Result<Option<Begun>, LoadError>> {
+        for (position, &visit) in visits.iter().enumerate() {
             if self.stopped() {
                 return None;
             }
-            let begun = self.with_sample(sample, |read| {
+            let begun = self.with_sample(visit.sample, |read| {
                 let sizes = self.views.output_sizes(read.image.size());
-                let room = samples.len() - position;
+                let room = visits.len() - position;
                 let mut views: Vec<BatchView> =
                     sizes.iter().map(|&size| BatchView { values: vec![0.0; room * size.values()], size }).collect();
                 let mut outs: Vec<&mut [f32]> =
                     views.iter_mut().map(|view| &mut view.values[..view.size.values()]).collect();
-                let first = First { sample, sizes };
-                let label = self.apply(&first, sample, read, &mut outs)?;
+                let first = First { sample: visit.sample, sizes };
+                let label = self.apply(&first, visit, read, &mut outs)?;
                 Ok(Begun { first, label, views })
             });
             match begun {
                 Ok(begun) => return Some(Ok(Some(begun))),
-                Err(error) => match self.skip(sample, error) {
+                Err(error) => match self.skip(visit.sample, error) {
                     Ok(skip) => skipped.push(skip),
                     Err(error) => return Some(Err(error)),
                 },
@@ -110,10 +110,10 @@ impl<S: Source> Maker<S> {
     }
 
     /// Makes the views of the images behind the first, in jobs for the workers. Nothing if the epoch was stopped.
-    fn fill(&self, first: &First, samples: &[usize], views: &mut [BatchView]) -> Option<Vec<Done>> {
-        let mut slots: Vec<Slot<'_>> = samples
+    fn fill(&self, first: &First, visits: &[Visit], views: &mut [BatchView]) -> Option<Vec<Done>> {
+        let mut slots: Vec<Slot<'_>> = visits
             .iter()
-            .map(|&sample| Slot { sample, outs: Vec::with_capacity(views.len()), done: Done::Pending })
+            .map(|&visit| Slot { visit, outs: Vec::with_capacity(views.len()), done: Done::Pending })
             .collect();
         for view in views {
             for (slot, out) in slots.iter_mut().zip(view.values.chunks_exact_mut(view.size.values()).skip(1)) {
@@ -121,7 +121,7 @@ impl<S: Source> Maker<S> {
             }
         }
         let values: usize = first.sizes.iter().map(ImageSize::values).sum();
-        let share = samples.len().div_ceil(self.pool.current_num_threads()).max(1);
+        let share = visits.len().div_ceil(self.pool.current_num_threads()).max(1);
         let per_job = (VALUES_PER_JOB / values.max(1)).clamp(1, share);
         // Called from a thread outside the pool, which sleeps meanwhile; workers never wait for one another. First
         // come, first served: an earlier batch is finished before a later one takes the workers.
@@ -140,10 +140,10 @@ impl<S: Source> Maker<S> {
         if self.stopped() {
             return;
         }
-        let (sample, outs) = (slot.sample, &mut slot.outs);
-        slot.done = match self.with_sample(sample, |read| self.apply(first, sample, read, outs)) {
+        let (visit, outs) = (slot.visit, &mut slot.outs);
+        slot.done = match self.with_sample(visit.sample, |read| self.apply(first, visit, read, outs)) {
             Ok(label) => Done::Made(label),
-            Err(error) => self.skip(sample, error).map_or_else(Done::Failed, Done::Skipped),
+            Err(error) => self.skip(visit.sample, error).map_or_else(Done::Failed, Done::Skipped),
         };
     }
 
@@ -151,13 +151,14 @@ impl<S: Source> Maker<S> {
     fn apply(
         &self,
         first: &First,
-        sample: usize,
+        Visit { sample, occurrence }: Visit,
         read: Sample<'_>,
         outs: &mut [&mut [f32]],
     ) -> Result<Option<usize>, LoadError> {
         let size = read.image.size();
         let unsuitable = |source| LoadError::Unsuitable { index: sample, name: self.source.name(sample), source };
-        let drawn = self.views.draw(self.config.seed, self.epoch, sample as u64, size).map_err(unsuitable)?;
+        let key = Key { seed: self.config.seed, epoch: self.epoch, sample: sample as u64, view: occurrence };
+        let drawn = self.views.draw_occurrence(key, size).map_err(unsuitable)?;
         for (view, (pipeline, out)) in self.views.pipelines().zip(outs).enumerate() {
             let (found, expected) = (pipeline.output_size(size), first.sizes[view]);
             if found != expected {
@@ -210,8 +211,8 @@ impl<S: Source> Maker<S> {
 }
 
 /// The finished batch: images left out leave no gap. Of several errors the first in order.
-fn collect(mut made: ViewBatch, samples: &[usize], done: Vec<Done>) -> Result<ViewBatch, LoadError> {
-    for (slot, (&sample, done)) in samples.iter().zip(done).enumerate() {
+fn collect(mut made: ViewBatch, visits: &[Visit], done: Vec<Done>) -> Result<ViewBatch, LoadError> {
+    for (slot, (&Visit { sample, .. }, done)) in visits.iter().zip(done).enumerate() {
         match done {
             Done::Made(label) => {
                 let place = made.samples.len();

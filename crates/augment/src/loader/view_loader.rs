@@ -1,11 +1,12 @@
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::ThreadPool;
 
 use super::make::Maker;
 use super::order::Order;
-use super::{Batches, Report, Source, ViewLoaderConfig};
+use super::{Batches, LoadError, Report, Source, ViewLoaderConfig};
 use crate::{ImageSize, Views};
 
 /// Batches of views of the images of a [`Source`], made on worker threads ahead of their use.
@@ -46,6 +47,25 @@ impl<S: Source + 'static> ViewLoader<S> {
     /// Workers start at once; dropping the iterator stops them.
     pub fn epoch_from(&self, epoch: u64, first: usize) -> Batches {
         let order = Order::new(self.source.len(), self.config.shuffle, self.config.seed, epoch);
+        self.start(epoch, first..self.batches(), order)
+    }
+
+    /// Batches that a sampler chose, in its order, in place of the epoch's own: images may be left out, and come
+    /// again. An image that comes for the k-th time (from 0) has views k·n to k·n + n − 1 of its n views, so that
+    /// each time it looks different. `batch_size`, `shuffle` and `drop_last` mean nothing here.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError::NoSuchSample`] for an index that is none.
+    pub fn sampled(&self, epoch: u64, batches: Vec<Vec<usize>>) -> Result<Batches, LoadError> {
+        let len = self.source.len();
+        match batches.iter().flatten().find(|index| **index >= len) {
+            Some(&index) => Err(LoadError::NoSuchSample { index, len }),
+            None => Ok(self.start(epoch, 0..batches.len(), Order::sampled(batches))),
+        }
+    }
+
+    fn start(&self, epoch: u64, batches: Range<usize>, order: Order) -> Batches {
         let maker = Maker {
             config: self.config,
             source: Arc::clone(&self.source),
@@ -56,7 +76,7 @@ impl<S: Source + 'static> ViewLoader<S> {
             stop: Arc::default(),
             buffers: Mutex::default(),
         };
-        Batches::start(maker, first..self.batches(), Arc::clone(&self.report))
+        Batches::start(maker, batches, Arc::clone(&self.report))
     }
 
     /// Batches of an epoch; with [`OnCorrupt::Skip`](super::OnCorrupt::Skip) fewer may be handed out.

@@ -379,3 +379,39 @@ proptest! {
         prop_assert!(batches == one);
     }
 }
+
+/// A semi-supervised sampler repeats its few labelled images in every batch.
+#[test]
+fn a_sampler_chooses_the_batches_and_repeated_images_look_different() {
+    let chosen = vec![vec![2, 7], vec![7, 2, 7], vec![0]];
+    let loader = ViewLoaderConfig::new(4).with_seed(5).init(images(9), views()).unwrap();
+    let batches: Vec<ViewBatch> = loader.sampled(3, chosen.clone()).unwrap().map(Result::unwrap).collect();
+    assert_eq!(batches.iter().map(|batch| batch.samples.clone()).collect::<Vec<_>>(), chosen);
+    assert_eq!(batches[1].labels, [Some(7), Some(2), Some(7)]);
+
+    // The first time an image looks as in an epoch of its own, later times are the views behind those.
+    let values = |batch: usize, slot: usize, view: usize| {
+        let view = &batches[batch].views[view];
+        let values = view.size.values();
+        view.values[slot * values..(slot + 1) * values].to_vec()
+    };
+    let source = images(9);
+    let image = source.get(7);
+    let first = views().apply(&views().draw(5, 3, 7, SIZE).unwrap(), image).unwrap();
+    let noise = pipeline(vec![Operation::GaussianNoise { std: 0.1 }]);
+    for (occurrence, (batch, slot)) in [(0, 1), (1, 0), (1, 2)].into_iter().enumerate() {
+        if occurrence == 0 {
+            assert_eq!((0..3).map(|view| values(batch, slot, view)).collect::<Vec<_>>(), first);
+        }
+        // The last of three views of occurrence k is view 3k + 2.
+        let key = slowburn_augment::Key { seed: 5, epoch: 3, sample: 7, view: 3 * occurrence as u64 + 2 };
+        let mut expected = vec![0.0; SIZE.values()];
+        noise.apply(&noise.draw(key, SIZE).unwrap(), image, &mut expected).unwrap();
+        assert_eq!(values(batch, slot, 2), expected, "occurrence {occurrence}");
+    }
+
+    let error = loader.sampled(0, vec![vec![0], vec![9]]).unwrap_err();
+    assert!(matches!(error, LoadError::NoSuchSample { index: 9, len: 9 }), "{error}");
+    assert_eq!(loader.sampled(0, vec![]).unwrap().count(), 0);
+    assert_eq!(loader.sampled(0, vec![vec![], vec![1]]).unwrap().count(), 1);
+}
