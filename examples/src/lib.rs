@@ -8,6 +8,7 @@ pub mod recipe;
 pub mod report;
 pub mod run;
 pub mod sheet;
+pub mod trainer;
 pub mod training;
 
 /// The README's code runs as a test.

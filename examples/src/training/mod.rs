@@ -2,11 +2,11 @@
 
 mod batches;
 mod evaluate;
-mod phase;
 mod plan;
+mod semi;
 mod session;
 
 pub use evaluate::{TestSet, accuracy};
-pub use phase::TrainError;
 pub use plan::Plan;
+pub use semi::CURVES;
 pub use session::Session;
