@@ -13,7 +13,7 @@ use super::semi::SemiTask;
 use super::{Plan, TestSet, accuracy};
 use crate::data::Dataset;
 use crate::device;
-use crate::network::{Network, Normalization};
+use crate::network::{Network, Normalization, save_safetensors};
 use crate::recipe::{Method, Recipe};
 use crate::report::Report;
 use crate::run::{BASELINE_PHASE, Checkpoint, Progress, RunFolder, Summary};
@@ -149,9 +149,9 @@ impl Session<'_> {
     }
 
     fn export(&self, trained: &Trained) -> Result<()> {
-        trained.student.clone().save_safetensors(&self.folder.file("student.safetensors"))?;
+        save_safetensors(trained.student.classifier(), &self.folder.file("student.safetensors"))?;
         if let Some(teacher) = &trained.teacher {
-            teacher.clone().save_safetensors(&self.folder.file("teacher.safetensors"))?;
+            save_safetensors(teacher.classifier(), &self.folder.file("teacher.safetensors"))?;
         }
         Ok(())
     }
