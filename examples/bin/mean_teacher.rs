@@ -8,7 +8,7 @@ use slowburn_examples::cli::{Cli, preset_list};
 use slowburn_examples::recipe::Recipe;
 use slowburn_examples::report;
 use slowburn_examples::run::{Checkpoint, RunFolder, default_folder};
-use slowburn_examples::training::{CURVES, Plan, Session};
+use slowburn_examples::training::{CURVES, Plan, Session, panels};
 use slowburn_examples::{data, device};
 
 fn main() -> Result<()> {
@@ -57,7 +57,7 @@ fn finish(cli: &Cli, session: &Session<'_>, checkpoint: Option<Checkpoint>) -> R
         let mut report = report::choose(cli.plain, CURVES);
         session.run(checkpoint, report.as_mut())?
     };
-    report::draw_curves(&progress.metrics, session.folder.path())?;
+    report::draw_curves(&panels(&progress.metrics), session.folder.path())?;
     session.folder.write_summary(&summary)?;
     println!("\n{}", report::final_table(&summary));
     println!("{}", session.folder.path().display());

@@ -3,10 +3,12 @@
 pub mod cli;
 pub mod data;
 pub mod device;
+pub mod moco;
 pub mod network;
 pub mod recipe;
 pub mod report;
 pub mod run;
+pub mod scoring;
 pub mod sheet;
 pub mod trainer;
 pub mod training;

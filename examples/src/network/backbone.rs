@@ -3,8 +3,8 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use slowburn_augment::ImageSize;
 use slowburn_models::{
-    ConvNet13, ConvNet13Config, Encoder, ModelError, Norm, ResNet, ResNetConfig, SmallConvNet, SmallConvNetConfig, Stem,
-    WideResNet, WideResNetConfig,
+    ConvNet13, ConvNet13Config, Encoder, ModelError, Norm, ResNet, ResNetConfig, SmallConvNet, SmallConvNetConfig,
+    Stem, WideResNet, WideResNetConfig,
 };
 
 /// Which encoder.

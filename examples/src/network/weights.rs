@@ -69,14 +69,15 @@ pub fn save_safetensors<M: Module>(module: &M, path: &Path) -> Result<(), Weight
 /// [`WeightsError`], which names the file.
 pub fn read_safetensors(path: &Path) -> Result<StateDict, WeightsError> {
     let bytes = std::fs::read(path).map_err(|source| WeightsError::Io { path: path.to_owned(), source })?;
-    let tensors = SafeTensors::deserialize(&bytes)
-        .map_err(|source| WeightsError::Format { path: path.to_owned(), source })?;
+    let tensors =
+        SafeTensors::deserialize(&bytes).map_err(|source| WeightsError::Format { path: path.to_owned(), source })?;
     let read = tensors.iter().filter(|(name, _)| !name.ends_with("num_batches_tracked")).map(|(name, view)| {
         if view.dtype() != Dtype::F32 {
             let found = format!("{:?}", view.dtype());
             return Err(WeightsError::Type { path: path.to_owned(), name: name.to_owned(), found });
         }
-        let values = view.data().chunks_exact(4).map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
+        let values =
+            view.data().chunks_exact(4).map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
         let data = TensorData::new(values.collect::<Vec<f32>>(), view.shape().to_vec());
         Ok((name.to_owned(), data))
     });

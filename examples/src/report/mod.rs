@@ -4,13 +4,16 @@ mod curves;
 #[cfg(feature = "tui")]
 mod dashboard;
 mod lines;
+mod picture;
+mod scatter;
 mod table;
 
-pub use curves::draw_curves;
-pub(crate) use curves::register_font_once;
+pub use curves::{BLUE, Curve, GREY, ORANGE, Panel, draw_curves};
 #[cfg(feature = "tui")]
 pub use dashboard::Dashboard;
 pub use lines::Lines;
+pub(crate) use picture::register_font_once;
+pub use scatter::{Scatter, draw_scatter};
 pub use table::{active_terms, final_table};
 
 use std::io::IsTerminal;

@@ -62,18 +62,11 @@ pub fn active_terms(recipe: &Recipe, plan: &Plan, data: &Dataset) -> String {
         Mix::Natural => "labels as they come".to_owned(),
     };
     line("batch", format!("{} images, {labeled}", recipe.batch));
-    line("length", format!("{} epochs of {} steps: {} steps", plan.steps.epochs(), plan.steps.per_epoch, plan.steps.total));
     line(
-        "data",
-        format!(
-            "{}: {} training images of {}, {} test images, {} classes",
-            recipe.data.display(),
-            data.train.images.len(),
-            data.image_size(),
-            data.test.images.len(),
-            data.classes.len()
-        ),
+        "length",
+        format!("{} epochs of {} steps: {} steps", plan.steps.epochs(), plan.steps.per_epoch, plan.steps.total),
     );
+    line("data", data.describe());
     line(
         "labels",
         format!("{} used ({}), {} images in the unlabelled stream", plan.labeled(), recipe.labels, plan.unlabeled),

@@ -167,7 +167,8 @@ mod tests {
 
     #[test]
     fn an_error_names_the_file() {
-        let error = Checkpoint::<EpochMetrics>::read(Path::new("/nowhere/a.ckpt")).expect_err("there is none").to_string();
+        let error =
+            Checkpoint::<EpochMetrics>::read(Path::new("/nowhere/a.ckpt")).expect_err("there is none").to_string();
         assert!(error.contains("/nowhere/a.ckpt"), "{error}");
     }
 }

@@ -114,11 +114,8 @@ impl RunFolder {
         let existed = path.exists();
         let folder = Self { path: path.to_owned() };
         let checkpoints = folder.checkpoints();
-        let description = Description {
-            slowburn: env!("CARGO_PKG_VERSION").to_owned(),
-            recipe,
-            data_sha256: data_sha256.to_owned(),
-        };
+        let description =
+            Description { slowburn: env!("CARGO_PKG_VERSION").to_owned(), recipe, data_sha256: data_sha256.to_owned() };
         let written = fs::create_dir_all(&checkpoints)
             .map_err(|source| RunError::Io { path: checkpoints.clone(), source })
             .and_then(|()| folder.write_json("config.json", &description));

@@ -7,11 +7,11 @@ use burn::tensor::Device;
 use slowburn_semi::{Predict, SemiSupervised, Teacher};
 
 use super::batches::{HostBatch, Source};
-use super::{TestSet, accuracy};
 use crate::network::Network;
 use crate::recipe::{Method, Recipe};
 use crate::report::Figure;
 use crate::run::EpochMetrics;
+use crate::scoring::{TestSet, accuracy};
 use crate::trainer::{Observed, Outcome, Task};
 
 /// Every figure with its direction.

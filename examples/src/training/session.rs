@@ -8,15 +8,16 @@ use slowburn_semi::{
     MeanTeacherConfig, Objective, PiModelConfig, Predict, SemiSupervised, SupervisedConfig, Teacher, TemporalConfig,
 };
 
+use super::Plan;
 use super::batches::Source;
 use super::semi::SemiTask;
-use super::{Plan, TestSet, accuracy};
 use crate::data::Dataset;
 use crate::device;
 use crate::network::{Network, Normalization, save_safetensors};
 use crate::recipe::{Method, Recipe};
 use crate::report::Report;
 use crate::run::{BASELINE_PHASE, Checkpoint, Progress, RunFolder, Summary};
+use crate::scoring::{TestSet, accuracy};
 use crate::trainer::{Trainer, mix, read_all};
 
 /// A whole run: the supervised baseline if wanted, the method, the summary.
