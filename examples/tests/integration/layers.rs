@@ -9,7 +9,11 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     ("slowburn-models", &[], &[]),
     ("slowburn-contrastive", &["slowburn-ema"], &["slowburn-contrastive", "slowburn-models"]),
     ("slowburn-semi", &["slowburn-ema"], &["slowburn-augment", "slowburn-models", "slowburn-semi"]),
-    ("slowburn-examples", &["slowburn-augment", "slowburn-ema", "slowburn-models", "slowburn-semi"], &[]),
+    (
+        "slowburn-examples",
+        &["slowburn-augment", "slowburn-contrastive", "slowburn-ema", "slowburn-models", "slowburn-semi"],
+        &[],
+    ),
 ];
 
 #[test]
