@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod data;
 pub mod device;
+pub mod evaluate;
 pub mod moco;
 pub mod network;
 pub mod recipe;
