@@ -1,6 +1,7 @@
 //! Integration tests.
 
 mod data;
+mod evaluate;
 mod layers;
 mod mean_teacher;
 mod moco;

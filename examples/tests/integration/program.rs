@@ -45,6 +45,14 @@ pub(crate) fn moco(data: &Path, flags: &[&str]) -> Command {
     command
 }
 
+/// The program `evaluate` with these arguments.
+pub(crate) fn evaluate(arguments: &[&str]) -> Command {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    let mut command = Command::new(PATH.get_or_init(|| build("evaluate")));
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
 /// What `summary.json` of a finished run says.
 pub(crate) fn summary(run: &Path) -> serde_json::Value {
     let text = std::fs::read(run.join("summary.json")).expect("a finished run has a summary");
