@@ -1,16 +1,14 @@
 //! Mean Teacher on images: few labels, many images without one. See `--help`.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use clap::Parser;
 use slowburn_examples::cli::{Cli, preset_list};
 use slowburn_examples::recipe::Recipe;
-use slowburn_examples::report::{self, Report};
-use slowburn_examples::run::{Checkpoint, RunFolder};
-use slowburn_examples::training::{Plan, Session};
+use slowburn_examples::report;
+use slowburn_examples::run::{Checkpoint, RunFolder, default_folder};
+use slowburn_examples::training::{CURVES, Plan, Session, panels};
 use slowburn_examples::{data, device};
 
 fn main() -> Result<()> {
@@ -29,7 +27,7 @@ fn main() -> Result<()> {
 /// Everything that can be wrong is found out before the run folder is made.
 fn start(cli: &Cli) -> Result<()> {
     let mut recipe = cli.recipe()?;
-    let out = cli.out.clone().unwrap_or_else(|| default_folder(&recipe));
+    let out = cli.out.clone().unwrap_or_else(|| default_folder(&recipe.method.to_string()));
     RunFolder::check_free(&out)?;
     let device = device::parse(&recipe.device)?.autodiff();
     let data = data::load(&recipe.data)?;
@@ -43,11 +41,11 @@ fn start(cli: &Cli) -> Result<()> {
 }
 
 fn resume(cli: &Cli, path: PathBuf) -> Result<()> {
-    let (folder, run) = RunFolder::open(&path)?;
+    let (folder, run): (_, Recipe) = RunFolder::open(&path)?;
     let recipe = cli.recipe_on(&run)?;
     let device = device::parse(&recipe.device)?.autodiff();
     let data = data::load(&recipe.data)?;
-    folder.check_same(&recipe, &data.fingerprint())?;
+    folder.check_same(&recipe, &recipe.data, &data.fingerprint())?;
     let plan = Plan::new(&recipe, &data)?;
     let data = recipe.prepare(data)?;
     let session = Session { recipe: &recipe, data: &data, plan: &plan, device, folder: &folder };
@@ -58,27 +56,12 @@ fn finish(cli: &Cli, session: &Session<'_>, checkpoint: Option<Checkpoint>) -> R
     print!("{}", report::active_terms(session.recipe, session.plan, session.data));
     println!("{:<18} {}\n", "run", session.folder.path().display());
     let (summary, progress) = {
-        let mut report = choose_report(cli);
+        let mut report = report::choose(cli.plain, CURVES);
         session.run(checkpoint, report.as_mut())?
     };
-    report::draw_curves(&progress.metrics, session.folder.path())?;
+    report::draw_curves(&panels(&progress.metrics), session.folder.path())?;
     session.folder.write_summary(&summary)?;
     println!("\n{}", report::final_table(&summary));
     println!("{}", session.folder.path().display());
     Ok(())
-}
-
-fn choose_report(cli: &Cli) -> Box<dyn Report> {
-    #[cfg(feature = "tui")]
-    if !cli.plain && std::io::stdout().is_terminal() {
-        return Box::new(report::Dashboard::default());
-    }
-    #[cfg(not(feature = "tui"))]
-    let _ = (cli.plain, std::io::stdout().is_terminal());
-    Box::new(report::Lines::default())
-}
-
-fn default_folder(recipe: &Recipe) -> PathBuf {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-    PathBuf::from("runs").join(format!("{}-{seconds}", recipe.method))
 }

@@ -75,6 +75,11 @@ pub fn parse(name: &str) -> Result<Device, DeviceError> {
     Ok(device)
 }
 
+/// Whether the device of this name works ahead of the host.
+pub fn is_gpu(name: &str) -> bool {
+    !matches!(name, "cpu" | "flex" | "ndarray")
+}
+
 /// The backends built into this program.
 pub fn built_in() -> Vec<&'static str> {
     let built = [

@@ -3,11 +3,15 @@
 pub mod cli;
 pub mod data;
 pub mod device;
+pub mod evaluate;
+pub mod moco;
 pub mod network;
 pub mod recipe;
 pub mod report;
 pub mod run;
+pub mod scoring;
 pub mod sheet;
+pub mod trainer;
 pub mod training;
 
 /// The README's code runs as a test.

@@ -12,6 +12,8 @@ use crate::Error;
 /// | [`SigmoidDown`](Self::SigmoidDown) | 1 until `total−length`, then `exp(−12.5·(1−(total−t)/length)²)` |
 /// | [`CosineDown`](Self::CosineDown) | `(cos(π·t/length)+1)/2`, then 0 |
 /// | [`CosineFraction`](Self::CosineFraction) | `cos(fraction·π·t/length)`, held after `length` |
+/// | [`CosineStairs`](Self::CosineStairs) | `(cos(π·(⌊t/stair⌋+1)·stair/length)+1)/2`, then 0 |
+/// | [`Milestones`](Self::Milestones) | 1, then 0.1 from `first` on, then 0.01 from `second` on |
 ///
 /// The sigmoid shapes are Laine & Aila's (arXiv 1610.02242, §A), which Mean Teacher uses (arXiv 1703.01780, §B):
 /// the rise starts at e⁻⁵ = 0.0067, not at 0. `CosineDown` with a length beyond the end of training is Mean Teacher's
@@ -53,6 +55,21 @@ pub enum Ramp {
         /// The part, in units of π: in [0, 0.5].
         fraction: f64,
     },
+    /// Half a cosine that falls at the start of each stair, the first included: the last stair has the factor 0, as in
+    /// MoCo's CIFAR-10 notebook, whose stairs are epochs.
+    CosineStairs {
+        /// Steps of a stair: at least 1.
+        stair: u64,
+        /// Steps until the factor is 0: at least 1.
+        length: u64,
+    },
+    /// A fall to a tenth, twice: MoCo v1 on ImageNet (arXiv 1911.05722, §4.1).
+    Milestones {
+        /// The step of the first fall.
+        first: u64,
+        /// The step of the second.
+        second: u64,
+    },
 }
 
 impl Ramp {
@@ -71,6 +88,10 @@ impl Ramp {
             }
             Self::CosineDown { length } => ((std::f64::consts::PI * share(length)).cos() + 1.0) / 2.0,
             Self::CosineFraction { length, fraction } => (fraction * std::f64::consts::PI * share(length)).cos(),
+            Self::CosineStairs { stair, length } => Self::CosineDown { length }.at((step / stair + 1) * stair),
+            Self::Milestones { first, second } => {
+                [first, second].into_iter().filter(|&fall| step >= fall).fold(1.0, |factor, _| factor * 0.1)
+            }
         }
     }
 
@@ -82,6 +103,9 @@ impl Ramp {
         match *self {
             Self::CosineDown { length } | Self::CosineFraction { length, .. } if length == 0 => {
                 Err(Error::OutOfRange { field: "length", value: 0.0, range: "at least 1 step" })
+            }
+            Self::CosineStairs { stair, length } if stair == 0 || length == 0 => {
+                Err(Error::OutOfRange { field: "stair or length", value: 0.0, range: "at least 1 step" })
             }
             Self::CosineFraction { fraction, .. } => {
                 Error::unless((0.0..=0.5).contains(&fraction), "fraction", fraction, "in [0, 0.5]")
@@ -104,6 +128,10 @@ impl std::fmt::Display for Ramp {
             Self::CosineFraction { length, fraction } => {
                 write!(f, "cos({fraction:.4}·π·t/{length})")
             }
+            Self::CosineStairs { stair, length } => {
+                write!(f, "cosine to 0 at step {length}, in stairs of {stair} steps")
+            }
+            Self::Milestones { first, second } => write!(f, "a tenth from step {first} on, a hundredth from {second}"),
         }
     }
 }
@@ -118,6 +146,25 @@ mod tests {
         assert_eq!(ramp.at(0), (-5.0f64).exp());
         assert!((ramp.at(40) - (-1.25f64).exp()).abs() < 1e-15);
         assert_eq!([ramp.at(80), ramp.at(81)], [1.0, 1.0]);
+    }
+
+    #[test]
+    fn stairs_are_those_of_the_notebook() {
+        // 0.5·(1 + cos(πe/E)) with epochs e counted from 1, of E = 4 epochs of 10 steps.
+        let ramp = Ramp::CosineStairs { stair: 10, length: 40 };
+        for (step, epoch) in [(0, 1.0), (9, 1.0), (10, 2.0), (39, 4.0), (40, 4.0)] {
+            let expected = 0.5 * (1.0 + (std::f64::consts::PI * epoch / 4.0f64).cos());
+            assert!((ramp.at(step) - expected).abs() < 1e-15, "step {step}");
+        }
+        assert!(Ramp::CosineStairs { stair: 0, length: 40 }.validate().is_err());
+    }
+
+    #[test]
+    fn milestones_divide_by_ten() {
+        let ramp = Ramp::Milestones { first: 120, second: 160 };
+        for (step, expected) in [(119, 1.0), (120, 0.1), (159, 0.1), (160, 0.01)] {
+            assert!((ramp.at(step) - expected).abs() < 1e-15, "step {step}");
+        }
     }
 
     #[test]

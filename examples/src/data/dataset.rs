@@ -53,6 +53,18 @@ impl Dataset {
         Ok(Self { train: Split { images: train, ..self.train }, test: Split { images: test, ..self.test }, ..self })
     }
 
+    /// Where it is and how many images it has.
+    pub fn describe(&self) -> String {
+        format!(
+            "{}: {} training images of {}, {} test images, {} classes",
+            self.path.display(),
+            self.train.images.len(),
+            self.image_size(),
+            self.test.images.len(),
+            self.classes.len()
+        )
+    }
+
     /// SHA-256, in hexadecimal, over sizes, class names, labels and pixels: equal for equal data wherever it lies,
     /// so that a resumed run can prove that it goes on with the data it began with. Names of images are not in it.
     pub fn fingerprint(&self) -> String {

@@ -83,6 +83,10 @@ pub enum RampShape {
     CosineDown(Length),
     /// [`Ramp::CosineFraction`] with 7/16.
     CosineSevenSixteenths(Length),
+    /// [`Ramp::CosineStairs`] by epoch, to the end of training.
+    CosineByEpoch,
+    /// [`Ramp::Milestones`] at these fractions of training.
+    Milestones(f64, f64),
 }
 
 impl RampShape {
@@ -97,6 +101,11 @@ impl RampShape {
             Self::CosineDown(length) => Ramp::CosineDown { length: steps(length).max(1) },
             Self::CosineSevenSixteenths(length) => {
                 Ramp::CosineFraction { length: steps(length).max(1), fraction: 7.0 / 16.0 }
+            }
+            Self::CosineByEpoch => Ramp::CosineStairs { stair: steps_per_epoch.max(1) as u64, length: total.max(1) },
+            Self::Milestones(first, second) => {
+                let at = |fraction: f64| (fraction * total as f64).round() as u64;
+                Ramp::Milestones { first: at(first), second: at(second) }
             }
         }
     }

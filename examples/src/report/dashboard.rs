@@ -6,21 +6,7 @@ use burn::train::metric::{MetricDefinition, MetricEntry, MetricId, NumericAttrib
 use burn::train::renderer::tui::TuiMetricsRendererWrapper;
 use burn::train::renderer::{MetricState, MetricsRenderer, MetricsRendererTraining};
 
-use super::{Report, StepReport};
-use crate::run::EpochMetrics;
-
-/// Name and direction of every curve.
-const CURVES: [(&str, bool); 9] = [
-    ("Loss", false),
-    ("Class cost", false),
-    ("Consistency cost", false),
-    ("Consistency weight", true),
-    ("Decay", true),
-    ("Learning rate", true),
-    ("Images per second", true),
-    ("Student accuracy", true),
-    ("Teacher accuracy", true),
-];
+use super::{Figure, Report, StepReport};
 
 /// Burn's dashboard, fed by our loop. Its stop key ends the run after the current step.
 pub struct Dashboard {
@@ -35,11 +21,15 @@ impl std::fmt::Debug for Dashboard {
     }
 }
 
-impl Default for Dashboard {
-    fn default() -> Self {
+/// The curve that every run has.
+const SPEED: &str = "images per second";
+
+impl Dashboard {
+    /// A dashboard with these curves: names of figures, and whether higher is better.
+    pub fn new(curves: &[(&'static str, bool)]) -> Self {
         let interrupter = Interrupter::new();
         let mut renderer = TuiMetricsRendererWrapper::new(interrupter.clone(), None);
-        for (name, higher_is_better) in CURVES {
+        for &(name, higher_is_better) in curves.iter().chain(&[(SPEED, true)]) {
             renderer.register_metric(MetricDefinition {
                 metric_id: id(name),
                 name: Arc::new(name.to_owned()),
@@ -75,30 +65,19 @@ impl Report for Dashboard {
             self.started = true;
         }
         let rate = step.images as f64 / step.seconds.max(f64::MIN_POSITIVE);
-        let values = [
-            ("Loss", Some(step.loss)),
-            ("Class cost", Some(step.class_cost)),
-            ("Consistency cost", Some(step.consistency_cost)),
-            ("Consistency weight", Some(step.consistency_weight)),
-            ("Decay", step.decay),
-            ("Learning rate", Some(step.learning_rate)),
-            ("Images per second", Some(rate)),
-        ];
-        for (name, value) in values {
-            if let Some(value) = value {
-                self.renderer.update_train(state(name, value));
-            }
+        for figure in &step.figures {
+            self.renderer.update_train(state(figure.name, figure.value));
         }
+        self.renderer.update_train(state(SPEED, rate));
         self.renderer.update_split(step.step_in_epoch as usize);
     }
 
-    fn epoch(&mut self, metrics: &EpochMetrics) {
-        self.renderer.update_valid(state("Student accuracy", metrics.student_accuracy));
-        if let Some(accuracy) = metrics.teacher_accuracy {
-            self.renderer.update_valid(state("Teacher accuracy", accuracy));
+    fn epoch(&mut self, epoch: u64, figures: &[Figure]) {
+        for figure in figures {
+            self.renderer.update_valid(state(figure.name, figure.value));
         }
         self.renderer.end_split();
-        self.renderer.update_epoch(metrics.epoch as usize - 1);
+        self.renderer.update_epoch(epoch as usize - 1);
     }
 
     fn stop_requested(&self) -> bool {

@@ -1,7 +1,6 @@
 use std::time::{Duration, Instant};
 
-use super::{Report, StepReport};
-use crate::run::EpochMetrics;
+use super::{Figure, Report, StepReport};
 
 /// The shortest time between two lines within an epoch.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -47,9 +46,8 @@ impl Report for Lines {
             return;
         }
         self.printed = Instant::now();
-        let decay = step.decay.map(|decay| format!("  decay {decay:.4}")).unwrap_or_default();
         eprintln!(
-            "{}  epoch {}/{}  step {}/{}  {:.0} images/s  {:.0} s left  loss {:.4}  class {:.4}  consistency {:.5} × {:.3}{decay}  rate {:.5}",
+            "{}  epoch {}/{}  step {}/{}  {:.0} images/s  {:.0} s left  {}",
             self.phase,
             step.epoch,
             self.epochs,
@@ -57,23 +55,15 @@ impl Report for Lines {
             self.steps,
             step.images as f64 / step.seconds.max(f64::MIN_POSITIVE),
             self.left(step.step),
-            step.loss,
-            step.class_cost,
-            step.consistency_cost,
-            step.consistency_weight,
-            step.learning_rate,
+            list(&step.figures),
         );
     }
 
-    fn epoch(&mut self, metrics: &EpochMetrics) {
-        let teacher =
-            metrics.teacher_accuracy.map(|accuracy| format!(", teacher {:.2} %", 100.0 * accuracy)).unwrap_or_default();
-        eprintln!(
-            "{}  epoch {}/{}  test: student {:.2} %{teacher}",
-            self.phase,
-            metrics.epoch,
-            self.epochs,
-            100.0 * metrics.student_accuracy
-        );
+    fn epoch(&mut self, epoch: u64, figures: &[Figure]) {
+        eprintln!("{}  epoch {epoch}/{}  {}", self.phase, self.epochs, list(figures));
     }
+}
+
+fn list(figures: &[Figure]) -> String {
+    figures.iter().map(Figure::to_string).collect::<Vec<_>>().join("  ")
 }

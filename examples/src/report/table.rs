@@ -14,8 +14,8 @@ pub fn active_terms(recipe: &Recipe, plan: &Plan, data: &Dataset) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{name:<18} {value}");
     };
-    let objective = recipe.objective(plan.steps_per_epoch, plan.total_steps);
-    let optimizer = recipe.optimizer.init(plan.steps_per_epoch, plan.total_steps);
+    let objective = recipe.objective(plan.steps.per_epoch, plan.steps.total);
+    let optimizer = recipe.optimizer.init(plan.steps.per_epoch, plan.steps.total);
     let fraction = plan.stream.labeled_fraction();
     if let Some(preset) = &recipe.preset {
         line("preset", preset.clone());
@@ -62,18 +62,11 @@ pub fn active_terms(recipe: &Recipe, plan: &Plan, data: &Dataset) -> String {
         Mix::Natural => "labels as they come".to_owned(),
     };
     line("batch", format!("{} images, {labeled}", recipe.batch));
-    line("length", format!("{} epochs of {} steps: {} steps", plan.epochs(), plan.steps_per_epoch, plan.total_steps));
     line(
-        "data",
-        format!(
-            "{}: {} training images of {}, {} test images, {} classes",
-            recipe.data.display(),
-            data.train.images.len(),
-            data.image_size(),
-            data.test.images.len(),
-            data.classes.len()
-        ),
+        "length",
+        format!("{} epochs of {} steps: {} steps", plan.steps.epochs(), plan.steps.per_epoch, plan.steps.total),
     );
+    line("data", data.describe());
     line(
         "labels",
         format!("{} used ({}), {} images in the unlabelled stream", plan.labeled(), recipe.labels, plan.unlabeled),

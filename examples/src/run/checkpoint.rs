@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -11,7 +12,7 @@ const DIGEST: usize = 32;
 
 /// What a checkpoint says of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Header {
+pub struct Header<M = EpochMetrics> {
     /// The part of the run that it belongs to: `baseline`, or the method's name.
     pub phase: String,
     /// Optimizer steps made in this part.
@@ -19,28 +20,34 @@ pub struct Header {
     /// Epochs finished in this part.
     pub epoch: u64,
     /// What has been found out so far, in this part and those before it.
-    pub progress: Progress,
+    pub progress: Progress<M>,
 }
 
 /// What a run has found out so far.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Progress {
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Progress<M = EpochMetrics> {
     /// Seconds of training, over all sittings.
     pub train_seconds: f64,
     /// Training images seen; two views of an image count once.
     pub images: u64,
     /// The metrics of every epoch.
-    pub metrics: Vec<EpochMetrics>,
-    /// The baseline's accuracy on all test images, as a fraction, once it is trained.
-    pub supervised_accuracy: Option<f64>,
+    pub metrics: Vec<M>,
+    /// The accuracy on all test images, as a fraction, of what the method is compared with, once it is known.
+    pub baseline_accuracy: Option<f64>,
+}
+
+impl<M> Default for Progress<M> {
+    fn default() -> Self {
+        Self { train_seconds: 0.0, images: 0, metrics: Vec::new(), baseline_accuracy: None }
+    }
 }
 
 /// The state of a run: all it depends on beside its recipe.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Checkpoint {
+pub struct Checkpoint<M = EpochMetrics> {
     /// What it is a checkpoint of.
-    pub header: Header,
-    /// The method's record in Burn's burnpack format: student, teacher, step.
+    pub header: Header<M>,
+    /// The method's record in Burn's burnpack format: student and teacher, say, and the step.
     pub method: Vec<u8>,
     /// The optimizer's record in the same format.
     pub optimizer: Vec<u8>,
@@ -68,7 +75,7 @@ pub enum CheckpointError {
     },
 }
 
-impl Checkpoint {
+impl<M: Serialize + DeserializeOwned> Checkpoint<M> {
     /// Writes the checkpoint: magic, three sections with their lengths (header, method, optimizer), SHA-256 of all
     /// before it. The file appears whole or not at all.
     ///
@@ -149,18 +156,19 @@ mod tests {
         checkpoint().write(&path).expect("there is space");
         let whole = fs::read(&path).expect("readable");
         for length in 0..whole.len() {
-            assert!(Checkpoint::parse(&whole[..length]).is_err(), "cut to {length} bytes");
+            assert!(Checkpoint::<EpochMetrics>::parse(&whole[..length]).is_err(), "cut to {length} bytes");
         }
         for at in 0..whole.len() {
             let mut altered = whole.clone();
             altered[at] ^= 1;
-            assert!(Checkpoint::parse(&altered).is_err(), "byte {at} altered");
+            assert!(Checkpoint::<EpochMetrics>::parse(&altered).is_err(), "byte {at} altered");
         }
     }
 
     #[test]
     fn an_error_names_the_file() {
-        let error = Checkpoint::read(Path::new("/nowhere/a.ckpt")).expect_err("there is none").to_string();
+        let error =
+            Checkpoint::<EpochMetrics>::read(Path::new("/nowhere/a.ckpt")).expect_err("there is none").to_string();
         assert!(error.contains("/nowhere/a.ckpt"), "{error}");
     }
 }

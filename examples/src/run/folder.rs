@@ -1,11 +1,13 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Checkpoint, CheckpointError, EpochMetrics, Header, Summary, write_atomically};
-use crate::recipe::{Recipe, differences};
+use super::{Checkpoint, CheckpointError, Header, write_atomically};
+use crate::recipe::differences;
 
 /// Checkpoints kept: the newest and, should it be damaged, the one before it.
 const KEPT: usize = 2;
@@ -71,13 +73,13 @@ pub enum RunError {
 
 /// What `config.json` holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Description {
+struct Description<R> {
     slowburn: String,
-    recipe: Recipe,
+    recipe: R,
     data_sha256: String,
 }
 
-/// A folder with `config.json`, `metrics.jsonl`, `checkpoints/`, and at the end `curves.svg`, `curves.png`, the two
+/// A folder with `config.json`, `metrics.jsonl`, `checkpoints/`, and at the end `curves.svg`, `curves.png`, the
 /// models as safetensors, and `summary.json`.
 #[derive(Debug)]
 pub struct RunFolder {
@@ -107,16 +109,13 @@ impl RunFolder {
     ///
     /// # Errors
     /// As [`check_free`](Self::check_free), and input or output errors.
-    pub fn create(path: &Path, recipe: &Recipe, data_sha256: &str) -> Result<Self, RunError> {
+    pub fn create<R: Serialize>(path: &Path, recipe: &R, data_sha256: &str) -> Result<Self, RunError> {
         Self::check_free(path)?;
         let existed = path.exists();
         let folder = Self { path: path.to_owned() };
         let checkpoints = folder.checkpoints();
-        let description = Description {
-            slowburn: env!("CARGO_PKG_VERSION").to_owned(),
-            recipe: recipe.clone(),
-            data_sha256: data_sha256.to_owned(),
-        };
+        let description =
+            Description { slowburn: env!("CARGO_PKG_VERSION").to_owned(), recipe, data_sha256: data_sha256.to_owned() };
         let written = fs::create_dir_all(&checkpoints)
             .map_err(|source| RunError::Io { path: checkpoints.clone(), source })
             .and_then(|()| folder.write_json("config.json", &description));
@@ -134,29 +133,34 @@ impl RunFolder {
     ///
     /// # Errors
     /// [`RunError::NoRun`] or [`RunError::Description`].
-    pub fn open(path: &Path) -> Result<(Self, Recipe), RunError> {
+    pub fn open<R: DeserializeOwned>(path: &Path) -> Result<(Self, R), RunError> {
         let folder = Self { path: path.to_owned() };
         let description = folder.description()?;
         Ok((folder, description.recipe))
     }
 
-    /// Checks that the run began with this recipe and these data.
+    /// Checks that the run began with this recipe and these data, which lie at `data`.
     ///
     /// # Errors
     /// [`RunError::OtherRecipe`] with every setting that differs, or [`RunError::OtherData`].
-    pub fn check_same(&self, asked: &Recipe, data_sha256: &str) -> Result<(), RunError> {
-        let description = self.description()?;
+    pub fn check_same<R: Serialize + DeserializeOwned>(
+        &self,
+        asked: &R,
+        data: &Path,
+        data_sha256: &str,
+    ) -> Result<(), RunError> {
+        let description: Description<R> = self.description()?;
         let differences = differences(&description.recipe, asked);
         if !differences.is_empty() {
             return Err(RunError::OtherRecipe { path: self.path.clone(), differences });
         }
         if description.data_sha256 != data_sha256 {
-            return Err(RunError::OtherData { path: self.path.clone(), data: asked.data.clone() });
+            return Err(RunError::OtherData { path: self.path.clone(), data: data.to_owned() });
         }
         Ok(())
     }
 
-    fn description(&self) -> Result<Description, RunError> {
+    fn description<R: DeserializeOwned>(&self) -> Result<Description<R>, RunError> {
         let path = self.path.join("config.json");
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
@@ -186,7 +190,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// Input or output errors, which name the file.
-    pub fn save(&self, checkpoint: &Checkpoint) -> Result<PathBuf, RunError> {
+    pub fn save<M: Serialize + DeserializeOwned>(&self, checkpoint: &Checkpoint<M>) -> Result<PathBuf, RunError> {
         let Header { phase, step, .. } = &checkpoint.header;
         let path = self.checkpoints().join(format!("{:03}-{phase}-{step:09}.ckpt", self.rank(phase)));
         checkpoint.write(&path)?;
@@ -221,7 +225,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// [`CheckpointError::Damaged`] when there are checkpoints and none is intact.
-    pub fn latest(&self) -> Result<Option<Checkpoint>, RunError> {
+    pub fn latest<M: Serialize + DeserializeOwned>(&self) -> Result<Option<Checkpoint<M>>, RunError> {
         let mut damage = None;
         for path in self.checkpoint_files()?.iter().rev() {
             match Checkpoint::read(path) {
@@ -236,7 +240,7 @@ impl RunFolder {
         damage.map_or(Ok(None), |error| Err(error.into()))
     }
 
-    fn write_metrics(&self, metrics: &[EpochMetrics]) -> Result<(), RunError> {
+    fn write_metrics<M: Serialize>(&self, metrics: &[M]) -> Result<(), RunError> {
         let path = self.file("metrics.jsonl");
         let mut text = Vec::new();
         for row in metrics {
@@ -251,7 +255,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// Input or output errors.
-    pub fn write_summary(&self, summary: &Summary) -> Result<(), RunError> {
+    pub fn write_summary<S: Serialize>(&self, summary: &S) -> Result<(), RunError> {
         self.write_json("summary.json", summary)
     }
 
@@ -262,6 +266,12 @@ impl RunFolder {
         text.push(b'\n');
         write_atomically(&path, &text).map_err(io)
     }
+}
+
+/// Where a run is written that nobody gave a place: `runs/<method>-<time>`.
+pub fn default_folder(method: &str) -> PathBuf {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    PathBuf::from("runs").join(format!("{method}-{seconds}"))
 }
 
 /// The name of the baseline's part of a run.

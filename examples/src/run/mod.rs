@@ -7,5 +7,5 @@ mod metrics;
 
 pub use atomic::write_atomically;
 pub use checkpoint::{Checkpoint, CheckpointError, Header, Progress};
-pub use folder::{BASELINE_PHASE, RunError, RunFolder};
+pub use folder::{BASELINE_PHASE, RunError, RunFolder, default_folder};
 pub use metrics::{EpochMetrics, Summary};

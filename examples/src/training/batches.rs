@@ -57,12 +57,15 @@ impl<'a> Source<'a> {
     }
 
     /// Makes the first `steps` batches of an epoch on a worker thread, in order.
-    pub(super) fn epoch<'scope>(
+    pub(super) fn epoch<'scope, 'env>(
         self,
         epoch: u64,
         steps: u64,
-        scope: &'scope Scope<'scope, 'a>,
-    ) -> Receiver<Result<HostBatch, Error>> {
+        scope: &'scope Scope<'scope, 'env>,
+    ) -> Receiver<Result<HostBatch, Error>>
+    where
+        'a: 'env,
+    {
         let (sender, receiver) = sync_channel(AHEAD);
         scope.spawn(move || {
             let mut occurrences = HashMap::new();

@@ -1,12 +1,12 @@
 //! Training: from a recipe and a data set to a summary.
 
 mod batches;
-mod evaluate;
-mod phase;
+mod curves;
 mod plan;
+mod semi;
 mod session;
 
-pub use evaluate::{TestSet, accuracy};
-pub use phase::TrainError;
+pub use curves::panels;
 pub use plan::Plan;
+pub use semi::CURVES;
 pub use session::Session;

@@ -3,6 +3,7 @@ use slowburn_semi::{Mix, TwoStream, choose_balanced};
 
 use crate::data::{Dataset, read_labels};
 use crate::recipe::{Labels, Method, Recipe};
+use crate::trainer::Steps;
 
 /// Which images are used how, and for how many steps.
 #[derive(Debug, Clone)]
@@ -13,10 +14,8 @@ pub struct Plan {
     pub unlabeled: usize,
     /// The batches.
     pub stream: TwoStream,
-    /// Optimizer steps from one epoch to the next.
-    pub steps_per_epoch: usize,
-    /// Optimizer steps in all.
-    pub total_steps: u64,
+    /// How many.
+    pub steps: Steps,
 }
 
 impl Plan {
@@ -36,25 +35,14 @@ impl Plan {
             mix => mix,
         };
         let stream = TwoStream::new(labeled, unlabeled, recipe.batch, mix, recipe.seed)?;
-        let steps_per_epoch = stream.batches();
-        let total_steps = recipe.length.steps(steps_per_epoch).max(1);
-        Ok(Self { labels, unlabeled: unlabeled_count, stream, steps_per_epoch, total_steps })
+        let per_epoch = stream.batches();
+        let steps = Steps { per_epoch, total: recipe.length.steps(per_epoch).max(1) };
+        Ok(Self { labels, unlabeled: unlabeled_count, stream, steps })
     }
 
     /// The number of labels used.
     pub fn labeled(&self) -> usize {
         self.labels.iter().flatten().count()
-    }
-
-    /// The number of epochs; the last may be cut short.
-    pub fn epochs(&self) -> u64 {
-        self.total_steps.div_ceil(self.steps_per_epoch as u64)
-    }
-
-    /// The number of steps in an epoch, counted from 0.
-    pub fn steps_in(&self, epoch: u64) -> u64 {
-        let done = epoch * self.steps_per_epoch as u64;
-        (self.total_steps - done.min(self.total_steps)).min(self.steps_per_epoch as u64)
     }
 }
 

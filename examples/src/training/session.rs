@@ -1,3 +1,5 @@
+use std::marker::PhantomData;
+
 use anyhow::Result;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -6,14 +8,17 @@ use slowburn_semi::{
     MeanTeacherConfig, Objective, PiModelConfig, Predict, SemiSupervised, SupervisedConfig, Teacher, TemporalConfig,
 };
 
+use super::Plan;
 use super::batches::Source;
-use super::phase::{Phase, mix};
-use super::{Plan, TestSet, accuracy};
+use super::semi::SemiTask;
 use crate::data::Dataset;
-use crate::network::{Network, Normalization};
+use crate::device;
+use crate::network::{Network, Normalization, save_safetensors};
 use crate::recipe::{Method, Recipe};
 use crate::report::Report;
 use crate::run::{BASELINE_PHASE, Checkpoint, Progress, RunFolder, Summary};
+use crate::scoring::{TestSet, accuracy};
+use crate::trainer::{Trainer, mix, read_all};
 
 /// A whole run: the supervised baseline if wanted, the method, the summary.
 #[derive(Debug)]
@@ -42,7 +47,7 @@ impl Session<'_> {
     /// Trains from the start or from a checkpoint and returns the summary and the history it came from.
     ///
     /// # Errors
-    /// [`TrainError`](super::TrainError), and errors of data and files.
+    /// [`TrainError`](crate::trainer::TrainError), and errors of data and files.
     pub fn run(&self, resume: Option<Checkpoint>, report: &mut dyn Report) -> Result<(Summary, Progress)> {
         let all = TestSet::new(self.data, &self.recipe.views, usize::MAX, &self.device.clone().without_autodiff())?;
         let mut progress = resume.as_ref().map(|checkpoint| checkpoint.header.progress.clone()).unwrap_or_default();
@@ -53,14 +58,14 @@ impl Session<'_> {
             let baseline = Recipe { method: Method::Supervised, ..self.recipe.clone() };
             let (trained, history) = self.phase(BASELINE_PHASE, &baseline, progress, resume.take(), &all, report)?;
             progress = history;
-            progress.supervised_accuracy = Some(trained.student_accuracy);
+            progress.baseline_accuracy = Some(trained.student_accuracy);
         }
         let name = self.recipe.method.to_string();
         let (trained, progress) = self.phase(&name, self.recipe, progress, resume, &all, report)?;
         self.export(&trained)?;
         let supervised = match self.recipe.method {
             Method::Supervised => Some(trained.student_accuracy),
-            _ => progress.supervised_accuracy,
+            _ => progress.baseline_accuracy,
         };
         let summary = Summary {
             method: name,
@@ -69,8 +74,8 @@ impl Session<'_> {
             teacher_accuracy: trained.teacher_accuracy,
             seed: self.recipe.seed,
             labels: self.plan.labeled(),
-            epochs: self.plan.epochs(),
-            steps: self.plan.total_steps,
+            epochs: self.plan.steps.epochs(),
+            steps: self.plan.steps.total,
             train_seconds: progress.train_seconds,
             images_per_second: progress.images as f64 / progress.train_seconds.max(f64::MIN_POSITIVE),
             device: self.recipe.device.clone(),
@@ -90,7 +95,7 @@ impl Session<'_> {
     ) -> Result<(Trained, Progress)> {
         // A baseline of a recipe with a natural mix has batches of its own; the number of steps is the same.
         let mut plan = Plan::new(recipe, self.data)?;
-        plan.total_steps = self.plan.total_steps;
+        plan.steps.total = self.plan.steps.total;
         let monitor = TestSet::new(self.data, &recipe.views, recipe.monitor, &self.device.clone().without_autodiff())?;
         let source = Source {
             data: self.data,
@@ -100,41 +105,32 @@ impl Session<'_> {
             labeled_only: recipe.method == Method::Supervised,
             two_views: matches!(recipe.method, Method::MeanTeacher | Method::Pi),
         };
-        let phase = Phase {
-            name: name.to_owned(),
-            recipe,
-            plan: &plan,
-            source,
-            monitor: &monitor,
-            device: &self.device,
-            folder: self.folder,
-            report,
-        };
-        let objective = recipe.objective(plan.steps_per_epoch, plan.total_steps);
+        let objective = recipe.objective(plan.steps.per_epoch, plan.steps.total);
         let student = self.student(recipe, &source)?;
         let device = &self.device;
+        let part = Part { session: self, name, recipe, plan: &plan, source, monitor: &monitor };
         match recipe.method {
             Method::MeanTeacher => {
                 let average = EmaConfig::new(recipe.decay);
                 let method = MeanTeacherConfig { objective, average }.init(student, device)?;
-                let (method, progress) = phase.train(method, progress, resume)?;
+                let (method, progress) = part.train(method, progress, resume, report)?;
                 Ok((Trained::new(&method, all, Some(method.teacher.export())), progress))
             }
             Method::Pi => {
                 let method = PiModelConfig { objective, ..PiModelConfig::default() }.init(student, device)?;
-                let (method, progress) = phase.train(method, progress, resume)?;
+                let (method, progress) = part.train(method, progress, resume, report)?;
                 Ok((Trained::new(&method, all, None), progress))
             }
             Method::Temporal => {
                 let config = temporal(recipe, objective);
                 let images = self.data.train.images.len();
                 let method = config.init(student, images, self.data.classes.len(), device)?;
-                let (method, progress) = phase.train(method, progress, resume)?;
+                let (method, progress) = part.train(method, progress, resume, report)?;
                 Ok((Trained::new(&method, all, None), progress))
             }
             Method::Supervised => {
                 let method = SupervisedConfig { objective }.init(student, device)?;
-                let (method, progress) = phase.train(method, progress, resume)?;
+                let (method, progress) = part.train(method, progress, resume, report)?;
                 Ok((Trained::new(&method, all, None), progress))
             }
         }
@@ -154,11 +150,47 @@ impl Session<'_> {
     }
 
     fn export(&self, trained: &Trained) -> Result<()> {
-        trained.student.clone().save_safetensors(&self.folder.file("student.safetensors"))?;
+        save_safetensors(trained.student.classifier(), &self.folder.file("student.safetensors"))?;
         if let Some(teacher) = &trained.teacher {
-            teacher.clone().save_safetensors(&self.folder.file("teacher.safetensors"))?;
+            save_safetensors(teacher.classifier(), &self.folder.file("teacher.safetensors"))?;
         }
         Ok(())
+    }
+}
+
+/// One part of a run: the baseline or the method.
+struct Part<'a> {
+    session: &'a Session<'a>,
+    name: &'a str,
+    recipe: &'a Recipe,
+    plan: &'a Plan,
+    source: Source<'a>,
+    monitor: &'a TestSet,
+}
+
+impl Part<'_> {
+    fn train<T: Teacher<Network>>(
+        &self,
+        method: SemiSupervised<Network, T>,
+        progress: Progress,
+        resume: Option<Checkpoint>,
+        report: &mut dyn Report,
+    ) -> Result<(SemiSupervised<Network, T>, Progress)> {
+        let Self { session, name, recipe, plan, source, monitor } = *self;
+        let device = &session.device;
+        let task = SemiTask { phase: name, recipe, source, monitor, device, teacher: PhantomData };
+        let trainer = Trainer {
+            name,
+            task: &task,
+            optimizer: &recipe.optimizer,
+            steps: plan.steps,
+            seed: recipe.seed,
+            device,
+            device_is_gpu: device::is_gpu(&recipe.device),
+            folder: session.folder,
+            report,
+        };
+        trainer.train(method, progress, resume)
     }
 }
 
@@ -168,12 +200,6 @@ fn temporal(recipe: &Recipe, objective: Objective) -> TemporalConfig {
         // A decay of weights says nothing about predictions.
         _ => TemporalConfig { objective, ..TemporalConfig::default() },
     }
-}
-
-fn read_all(network: Network) -> Network {
-    let seen = network.clone().into_record();
-    drop(seen);
-    network
 }
 
 impl Trained {

@@ -1,8 +1,10 @@
 //! Integration tests.
 
 mod data;
+mod evaluate;
 mod layers;
 mod mean_teacher;
+mod moco;
 mod program;
 mod resume;
 mod views;

@@ -33,6 +33,33 @@ pub(crate) fn views(arguments: &[&str]) -> Command {
     command
 }
 
+/// The program `moco` with small settings for [`tiny_data`], flags on top.
+pub(crate) fn moco(data: &Path, flags: &[&str]) -> Command {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    let mut command = Command::new(PATH.get_or_init(|| build("moco")));
+    command
+        .args(["--plain", "--batch", "16", "--splits", "2", "--queue", "48", "--dim", "8", "--knn", "10"])
+        .arg("--data")
+        .arg(data)
+        .args(flags)
+        .stdin(Stdio::null());
+    command
+}
+
+/// The program `evaluate` with these arguments.
+pub(crate) fn evaluate(arguments: &[&str]) -> Command {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    let mut command = Command::new(PATH.get_or_init(|| build("evaluate")));
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// What `summary.json` of a finished run says.
+pub(crate) fn summary(run: &Path) -> serde_json::Value {
+    let text = std::fs::read(run.join("summary.json")).expect("a finished run has a summary");
+    serde_json::from_slice(&text).expect("JSON")
+}
+
 /// A small data set in IDX form: `train` and `test` images of 12×12 pixels in four classes that a glance tells apart,
 /// mirrored or not, because the default views mirror: top, bottom, a bar in the middle, a frame.
 pub(crate) fn tiny_data(folder: &Path, train: usize, test: usize) {

@@ -1,0 +1,10 @@
+//! kNN and linear probe of a checkpoint. See `--help`.
+
+use anyhow::Result;
+use clap::Parser;
+use slowburn_examples::evaluate::{Cli, run};
+
+fn main() -> Result<()> {
+    print!("{}", run(&Cli::parse())?);
+    Ok(())
+}

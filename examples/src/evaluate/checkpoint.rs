@@ -1,0 +1,140 @@
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use slowburn_augment::{ImageSize, Pipeline};
+use slowburn_models::{HeadVersion, StateDict, load_state_dict, state_dict};
+
+use crate::moco;
+use crate::network::{Arch, BackboneConfig, Contrast, ContrastConfig, Normalization, WeightsError, read_safetensors};
+use crate::recipe;
+use crate::run::{RunError, RunFolder};
+
+/// Why a checkpoint cannot be scored.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// A run without the network that was asked for.
+    #[error("{path} is not there: the run has not ended, or its method has no such network")]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A bare file does not say which network it is.
+    #[error("{path} does not say which network it is: name it by --arch")]
+    NoArch {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another network than the run's was named.
+    #[error("--arch is {asked:?}, but the run in {path} trained {found:?}")]
+    OtherArch {
+        /// The run.
+        path: PathBuf,
+        /// The flag.
+        asked: Arch,
+        /// The run's.
+        found: Arch,
+    },
+    /// An embedding was asked for and there is no head.
+    #[error("{path} has no projection head: score its features, without --embedding")]
+    NoHead {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The run folder.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The weights.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+}
+
+/// Weights, and what is known of the network they belong to.
+#[derive(Debug)]
+pub struct Checkpointed {
+    /// The file.
+    pub file: PathBuf,
+    /// The encoder.
+    pub arch: Arch,
+    /// How it normalises, where it has a choice.
+    pub normalization: Normalization,
+    /// What it was trained on, if the run says so.
+    pub views: Option<Pipeline>,
+    weights: StateDict,
+}
+
+impl Checkpointed {
+    /// Reads a run folder of `moco` (its query or key encoder) or of `mean_teacher` (its student or teacher), or a
+    /// safetensors file.
+    ///
+    /// # Errors
+    /// [`CheckpointError`], which names the file.
+    pub fn read(path: &Path, average: bool, arch: Option<Arch>) -> Result<Self, CheckpointError> {
+        if !path.is_dir() {
+            let arch = arch.ok_or_else(|| CheckpointError::NoArch { path: path.to_owned() })?;
+            let (weights, normalization) = (read_safetensors(path)?, Normalization::Batch);
+            return Ok(Self { file: path.to_owned(), arch, normalization, views: None, weights });
+        }
+        let (names, found, normalization, views) = described(path)?;
+        if let Some(asked) = arch.filter(|&asked| asked != found) {
+            return Err(CheckpointError::OtherArch { path: path.to_owned(), asked, found });
+        }
+        let file = path.join(names[usize::from(average)]);
+        if !file.exists() {
+            return Err(CheckpointError::Missing { path: file });
+        }
+        Ok(Self { weights: read_safetensors(&file)?, file, arch: found, normalization, views: Some(views) })
+    }
+
+    /// Whether there is a projection head, or a classifier's.
+    fn head(&self) -> Option<(HeadVersion, usize)> {
+        let rows = |name: &str| self.weights.get(name).map(|data| data.shape()[0]);
+        let v2 = rows("fc.2.weight").map(|dim| (HeadVersion::V2, dim));
+        v2.or_else(|| rows("fc.weight").map(|dim| (HeadVersion::V1, dim)))
+    }
+
+    /// The network with these weights.
+    ///
+    /// # Errors
+    /// [`CheckpointError::NoHead`] if an `embedding` is wanted and cannot be had; [`WeightsError::Misfit`] with the
+    /// first name or shape that does not fit.
+    pub fn network(&self, image: ImageSize, embedding: bool, device: &Device) -> Result<Contrast, CheckpointError> {
+        let path = self.file.clone();
+        let head = self.head();
+        if embedding && head.is_none() {
+            return Err(CheckpointError::NoHead { path });
+        }
+        let misfit = |source| CheckpointError::Weights(WeightsError::Misfit { path: path.clone(), source });
+        let backbone = BackboneConfig {
+            arch: self.arch,
+            normalization: self.normalization,
+            splits: 1,
+            dropout: 0.0,
+            input_noise: 0.0,
+        };
+        let (version, dim) = head.unwrap_or((HeadVersion::V1, 1));
+        let mut network = ContrastConfig { backbone, head: version, dim }.init(image, device).map_err(misfit)?;
+        let mut weights = self.weights.clone();
+        // Mean Teacher's second head is no part of the encoder.
+        weights.retain(|name, _| !name.starts_with("fc_consistency."));
+        if head.is_none() {
+            // Features do not pass the head: whatever it starts with will do.
+            weights
+                .extend(state_dict(&network.projector.fc).into_iter().map(|(name, data)| (format!("fc.{name}"), data)));
+        }
+        network.projector = load_state_dict(network.projector, &weights).map_err(misfit)?;
+        Ok(network)
+    }
+}
+
+/// Networks of the run, encoder and views of its recipe.
+fn described(path: &Path) -> Result<([&'static str; 2], Arch, Normalization, Pipeline), RunError> {
+    // The two programs' recipes have no common form; which it is shows in the fields.
+    if let Ok((_, recipe)) = RunFolder::open::<moco::Recipe>(path) {
+        let names = ["query.safetensors", "key.safetensors"];
+        return Ok((names, recipe.network.arch, Normalization::Batch, recipe.views));
+    }
+    let (_, recipe) = RunFolder::open::<recipe::Recipe>(path)?;
+    let names = ["student.safetensors", "teacher.safetensors"];
+    Ok((names, recipe.network.arch, recipe.network.normalization, recipe.views))
+}

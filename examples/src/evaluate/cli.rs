@@ -1,0 +1,233 @@
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::{Parser, ValueEnum};
+use serde::Serialize;
+use slowburn_augment::presets::{self, Preset};
+use slowburn_augment::{ImageSize, Pipeline};
+use slowburn_contrastive::evaluation::{
+    Fingerprint, KnnConfig, KnnReport, ProbeConfig, ProbeReport, Representation, Spread, SweepConfig, SweepReport,
+    spread,
+};
+
+use super::Checkpointed;
+use crate::network::Arch;
+use crate::run::write_atomically;
+use crate::scoring::{ImageSet, features};
+use crate::{data, device};
+
+/// Score a pre-trained encoder: weighted kNN and a linear probe on features that are computed once, with the encoder
+/// frozen. Nothing is chosen by a test image.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "evaluate", args_override_self = true)]
+pub struct Cli {
+    /// A run folder of `moco` or `mean_teacher`, or a safetensors file with PyTorch's names
+    #[arg(long, value_name = "DIR|FILE")]
+    pub checkpoint: PathBuf,
+    /// The images, as for the other programs
+    #[arg(long, value_name = "PATH")]
+    pub data: PathBuf,
+    /// Which of a run's networks
+    #[arg(long, value_enum, default_value_t = Encoding::Trained)]
+    pub encoder: Encoding,
+    /// The encoder in a bare file
+    #[arg(long)]
+    pub arch: Option<Arch>,
+    /// Score the projection head's output instead of the features below it
+    #[arg(long)]
+    pub embedding: bool,
+    /// The views whose fixed part (resizing, normalisation) images pass [default: the run's]
+    #[arg(long, value_name = "PRESET")]
+    pub views: Option<String>,
+    /// Neighbours that vote
+    #[arg(long, default_value_t = 200, value_name = "K")]
+    pub knn: usize,
+    /// τ of their weights
+    #[arg(long, default_value_t = 0.1, value_name = "τ")]
+    pub temperature: f64,
+    /// How the linear probe is trained
+    #[arg(long, value_enum, default_value_t = Protocol::Sweep)]
+    pub protocol: Protocol,
+    /// The probe's learning rate, where a protocol's own is not wanted
+    #[arg(long)]
+    pub lr: Option<f64>,
+    /// The probe's epochs, where a protocol's own are not wanted
+    #[arg(long)]
+    pub epochs: Option<usize>,
+    /// Scale each feature to mean 0 and deviation 1 for the probe
+    #[arg(long)]
+    pub standardize: bool,
+    /// Seed of the probe's weights and order
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// cpu, or a backend built in, such as cuda:0, vulkan, metal, wgpu
+    #[arg(long, default_value = "cpu")]
+    pub device: String,
+    /// Write the report there as JSON
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// Which of the two networks that a run leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Encoding {
+    /// The one that the optimizer trained: query, or student.
+    Trained,
+    /// Its average: key, or teacher.
+    Average,
+}
+
+/// How a linear probe is trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// A learning rate chosen on a held-out part of the training images.
+    Sweep,
+    /// MoCo's: learning rate 30, a tenth at epochs 60 and 80 of 100.
+    Moco,
+    /// SimCLR's as lightly has it: learning rate 0.1, cosine over 90 epochs.
+    Simclr,
+}
+
+/// A linear probe of either kind.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(clippy::large_enum_variant)] // one value exists
+pub enum Linear {
+    /// With a protocol's learning rate.
+    Probe(ProbeReport),
+    /// With a chosen one.
+    Sweep(SweepReport),
+}
+
+/// Scores, and all that they depend on.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Evaluation {
+    /// The weights.
+    pub weights: PathBuf,
+    /// The encoder.
+    pub arch: Arch,
+    /// The images.
+    pub data: PathBuf,
+    /// A fingerprint of the images.
+    pub data_sha256: String,
+    /// What images pass before the encoder.
+    pub pipeline: Pipeline,
+    /// Whether the encoder's tensors were found unchanged, bit for bit.
+    pub encoder_unchanged: bool,
+    /// How far test features of unit length are spread.
+    pub spread: Spread,
+    /// Weighted nearest neighbours.
+    pub knn: KnnReport,
+    /// The linear probe.
+    pub linear: Linear,
+}
+
+impl Cli {
+    fn probe(&self) -> ProbeConfig {
+        let mut probe = match self.protocol {
+            Protocol::Moco => ProbeConfig::moco(),
+            Protocol::Simclr | Protocol::Sweep => ProbeConfig::simclr(),
+        };
+        probe.learning_rate = self.lr.unwrap_or(probe.learning_rate);
+        probe.epochs = self.epochs.unwrap_or(probe.epochs);
+        probe.standardize = self.standardize;
+        probe.seed = self.seed;
+        probe
+    }
+
+    fn sweep(&self) -> SweepConfig {
+        let sweep = SweepConfig { probe: self.probe(), ..SweepConfig::default() };
+        match self.lr {
+            Some(rate) => SweepConfig { learning_rates: vec![rate], ..sweep },
+            None => sweep,
+        }
+    }
+
+    fn pipeline(&self, of_run: Option<&Pipeline>, image: ImageSize) -> Result<Pipeline> {
+        let pipeline = match (&self.views, of_run) {
+            (Some(name), _) => name.parse::<Preset>()?.pipeline(None)?,
+            (None, Some(views)) => views.clone(),
+            (None, None) if image.channels == 1 => presets::fashion(),
+            (None, None) => presets::mean_teacher_cifar(),
+        };
+        pipeline.validate_for(image)?;
+        Ok(pipeline)
+    }
+}
+
+/// Does what the command line says and returns the report.
+///
+/// # Errors
+/// Whatever is wrong with a flag, the checkpoint or the data.
+pub fn run(cli: &Cli) -> Result<Evaluation> {
+    let device = device::parse(&cli.device)?;
+    KnnConfig { k: cli.knn, temperature: cli.temperature }.validate(usize::MAX)?;
+    cli.sweep().validate()?;
+    let checkpoint = Checkpointed::read(&cli.checkpoint, cli.encoder == Encoding::Average, cli.arch)?;
+    let data = data::load(&cli.data)?;
+    let pipeline = cli.pipeline(checkpoint.views.as_ref(), data.image_size())?;
+    let network = checkpoint.network(pipeline.output_size(data.image_size()), cli.embedding, &device)?;
+    let representation = if cli.embedding { Representation::Embedding } else { Representation::Features };
+
+    let before = Fingerprint::of(&network);
+    let train = features(&network, &ImageSet::train(&data, &pipeline, &device), representation)?;
+    let test = features(&network, &ImageSet::test(&data, &pipeline, usize::MAX, &device), representation)?;
+    let knn = KnnConfig { k: cli.knn, temperature: cli.temperature }.evaluate(&train, &test)?;
+    let linear = match cli.protocol {
+        Protocol::Sweep => Linear::Sweep(cli.sweep().evaluate(&train, &test)?),
+        Protocol::Moco | Protocol::Simclr => Linear::Probe(cli.probe().evaluate(&train, &test)?),
+    };
+    before.unchanged(&network)?;
+    let evaluation = Evaluation {
+        weights: checkpoint.file,
+        arch: checkpoint.arch,
+        data: data.path.clone(),
+        data_sha256: data.fingerprint(),
+        pipeline: pipeline.evaluation(),
+        encoder_unchanged: true,
+        spread: spread(test.features()),
+        knn,
+        linear,
+    };
+    if let Some(path) = &cli.output {
+        let mut text = serde_json::to_vec_pretty(&evaluation)?;
+        text.push(b'\n');
+        write_atomically(path, &text).with_context(|| path.display().to_string())?;
+    }
+    Ok(evaluation)
+}
+
+impl std::fmt::Display for Evaluation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (knn, spread) = (&self.knn, self.spread);
+        writeln!(f, "{} ({:?}), {:?} of length {}", self.weights.display(), self.arch, knn.representation, knn.dim)?;
+        writeln!(f, "{}, {} training and {} test images", self.data.display(), knn.bank, knn.queries)?;
+        writeln!(f, "{}", self.pipeline)?;
+        let accuracy = 100.0 * knn.accuracy;
+        writeln!(f, "\n  kNN           {accuracy:6.2} %   k {}, τ {}, {}", knn.k, knn.temperature, knn.similarity)?;
+        let (probe, chosen) = match &self.linear {
+            Linear::Probe(probe) => (probe, String::new()),
+            Linear::Sweep(sweep) => {
+                let (tried, held_out) = (sweep.candidates.len(), sweep.held_out_samples);
+                (&sweep.probe, format!(" (best of {tried} on {held_out} training images held out)"))
+            }
+        };
+        let (accuracy, config) = (100.0 * probe.accuracy, &probe.config);
+        writeln!(
+            f,
+            "  linear probe  {accuracy:6.2} %   learning rate {}{chosen}, {:?}, {} epochs, batch {}, momentum {}, weight \
+             decay {}, standardised {}, seed {}",
+            config.learning_rate,
+            config.schedule,
+            config.epochs,
+            config.batch,
+            config.momentum,
+            config.weight_decay,
+            config.standardize,
+            config.seed
+        )?;
+        writeln!(f, "  feature std   {:.4}     evenly spread {:.4}; the encoder is unchanged", spread.std, spread.even)
+    }
+}

@@ -1,0 +1,293 @@
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Parser;
+
+use super::task::CURVES;
+use super::{EpochMetrics, Method, Recipe, RecipeError, Session, Version, fashion, preset, preset_list, table};
+use crate::data::{self, Dataset};
+use crate::network::Arch;
+use crate::recipe::Length;
+use crate::run::{Checkpoint, RunFolder, default_folder};
+use crate::{device, report};
+
+/// MoCo: learn from images without labels.
+///
+/// Without flags it pre-trains a small network on the shipped Fashion-MNIST images, no label of which it sees, and then
+/// scores it by its nearest neighbours and a linear probe beside the same network with random weights and raw pixels.
+#[derive(Debug, Clone, Default, Parser)]
+#[command(name = "moco", args_override_self = true)]
+pub struct Cli {
+    /// A folder with IDX files, or with images in `train/<class>/`, `test/<class>/` and optionally `train/unlabeled/`
+    #[arg(long, value_name = "PATH")]
+    pub data: Option<PathBuf>,
+    /// The encoder [default: small]
+    #[arg(long)]
+    pub arch: Option<Arch>,
+    /// Head, temperature and fall of the learning rate, as in MoCo v1 or v2 [default: v2]
+    #[arg(long)]
+    pub version: Option<Version>,
+    /// Where keys come from [default: moco]
+    #[arg(long)]
+    pub method: Option<Method>,
+    /// Keys in the queue; negatives drawn at each step with `--method memory-bank` [default: 4096]
+    #[arg(long, value_name = "K")]
+    pub queue: Option<usize>,
+    /// The length of an embedding [default: 64]
+    #[arg(long)]
+    pub dim: Option<usize>,
+    /// The average's decay: of weights, or of slots with `--method memory-bank` [default: 0.99; 0.5]
+    #[arg(long)]
+    pub decay: Option<f64>,
+    /// The temperature of the loss [default: 0.2]
+    #[arg(long, value_name = "τ")]
+    pub temperature: Option<f64>,
+    /// Each view is query once and key once
+    #[arg(long)]
+    pub symmetric: bool,
+    /// Groups of a batch with batch statistics of their own; 1 for the whole batch [default: 8]
+    #[arg(long, value_name = "N")]
+    pub splits: Option<usize>,
+    /// Encode keys in the order of queries
+    #[arg(long)]
+    pub no_shuffle: bool,
+    /// Passes over the training images [default: 20]
+    #[arg(long)]
+    pub epochs: Option<f64>,
+    /// Images in a batch [default: 128]
+    #[arg(long)]
+    pub batch: Option<usize>,
+    /// The learning rate at full strength [default: 0.06]
+    #[arg(long)]
+    pub lr: Option<f64>,
+    /// Epochs from one look of the kNN monitor to the next [default: 4]
+    #[arg(long, value_name = "EPOCHS")]
+    pub monitor: Option<u64>,
+    /// Neighbours that vote [default: 200]
+    #[arg(long, value_name = "K")]
+    pub knn: Option<usize>,
+    /// Seed of every random choice [default: 0]
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// cpu, or a backend built in, such as cuda:0, vulkan, metal, wgpu [default: cpu]
+    #[arg(long)]
+    pub device: Option<String>,
+    /// Where to write the run, if not to `runs/<method>-<time>`
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Go on with a run that was stopped; other flags must agree with it
+    #[arg(long, value_name = "DIR", conflicts_with = "out")]
+    pub resume: Option<PathBuf>,
+    /// A complete published recipe, or `list`
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<String>,
+    /// Progress as plain lines even on a terminal
+    #[arg(long)]
+    pub plain: bool,
+}
+
+impl Cli {
+    /// The recipe for a new run.
+    ///
+    /// # Errors
+    /// For an unknown preset and settings out of range.
+    pub fn recipe(&self) -> Result<Recipe> {
+        let base = match &self.preset {
+            None => fashion(),
+            Some(name) => {
+                let preset = preset(name).ok_or_else(|| RecipeError::UnknownPreset { name: name.clone() })?;
+                if self.data.is_none() {
+                    return Err(RecipeError::NoData { name: name.clone() }.into());
+                }
+                preset.recipe()
+            }
+        };
+        self.apply(base)
+    }
+
+    /// A run's recipe with the flags given now on top, to see whether they agree with it.
+    ///
+    /// # Errors
+    /// As [`recipe`](Self::recipe).
+    pub fn recipe_on(&self, run: &Recipe) -> Result<Recipe> {
+        let mut recipe = run.clone();
+        if let Some(name) = &self.preset {
+            recipe.preset = Some(name.clone());
+        }
+        self.apply(recipe)
+    }
+
+    fn apply(&self, mut recipe: Recipe) -> Result<Recipe> {
+        // A version says several things, each of which a flag of its own may change.
+        if let Some(version) = self.version {
+            recipe.set_version(version);
+        }
+        if let Some(method) = self.method.filter(|&method| method != recipe.method) {
+            recipe.method = method;
+            if method == Method::MemoryBank {
+                // The paper's decay of slots (arXiv 1805.01978): one of weights would be far too slow.
+                recipe.decay = 0.5;
+            }
+        }
+        if let Some(epochs) = self.epochs {
+            recipe.set_length(Length::Epochs(epochs));
+        }
+        set(&mut recipe.data, &self.data);
+        set(&mut recipe.network.arch, &self.arch);
+        set(&mut recipe.network.dim, &self.dim);
+        set(&mut recipe.network.splits, &self.splits);
+        set(&mut recipe.queue, &self.queue);
+        set(&mut recipe.decay, &self.decay);
+        set(&mut recipe.temperature, &self.temperature);
+        set(&mut recipe.batch, &self.batch);
+        set(&mut recipe.optimizer.learning_rate, &self.lr);
+        set(&mut recipe.monitor, &self.monitor);
+        set(&mut recipe.scoring.knn.k, &self.knn);
+        set(&mut recipe.seed, &self.seed);
+        set(&mut recipe.device, &self.device);
+        recipe.symmetric |= self.symmetric;
+        recipe.shuffle &= !self.no_shuffle;
+        recipe.data = std::path::absolute(&recipe.data)?;
+        recipe.validate()?;
+        Ok(recipe)
+    }
+}
+
+fn set<T: Clone>(field: &mut T, flag: &Option<T>) {
+    if let Some(value) = flag {
+        *field = value.clone();
+    }
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// Whatever is wrong with a flag, the data or a file; before anything is written, where it can be known then.
+pub fn run(cli: &Cli) -> Result<()> {
+    if cli.preset.as_deref() == Some("list") {
+        print!("{}", preset_list());
+        return Ok(());
+    }
+    match &cli.resume {
+        Some(path) => {
+            let (folder, run): (_, Recipe) = RunFolder::open(path)?;
+            let recipe = cli.recipe_on(&run)?;
+            let data = data::load(&recipe.data)?;
+            folder.check_same(&recipe, &recipe.data, &data.fingerprint())?;
+            let checkpoint = folder.latest()?;
+            finish(cli, &recipe, &data, &folder, checkpoint)
+        }
+        None => {
+            let mut recipe = cli.recipe()?;
+            let out = cli.out.clone().unwrap_or_else(|| default_folder(&recipe.method.to_string()));
+            RunFolder::check_free(&out)?;
+            let data = data::load(&recipe.data)?;
+            recipe.fit_views(data.image_size());
+            check(&recipe, &data)?;
+            let folder = RunFolder::create(&out, &recipe, &data.fingerprint())?;
+            finish(cli, &recipe, &data, &folder, None)
+        }
+    }
+}
+
+/// Everything that can be wrong is found out before the run folder is made.
+fn check(recipe: &Recipe, data: &Dataset) -> Result<()> {
+    device::parse(&recipe.device)?;
+    recipe.views.validate_for(data.image_size())?;
+    let labelled = data.train.labels.iter().flatten().count();
+    recipe.validate_for(data.train.images.len(), labelled)?;
+    Ok(recipe.scoring.validate(labelled)?)
+}
+
+fn finish(
+    cli: &Cli,
+    recipe: &Recipe,
+    data: &Dataset,
+    folder: &RunFolder,
+    checkpoint: Option<Checkpoint<EpochMetrics>>,
+) -> Result<()> {
+    let device = device::parse(&recipe.device)?.autodiff();
+    let session = Session { recipe, data, device, folder };
+    print!("{}", table::active_terms(recipe, Session::steps(recipe, data), data));
+    println!("{:<18} {}\n", "run", folder.path().display());
+    let (summary, progress) = {
+        let mut report = report::choose(cli.plain, CURVES);
+        session.run(checkpoint, report.as_mut())?
+    };
+    let random = progress.baseline_accuracy.unwrap_or_default();
+    report::draw_curves(&table::panels(&progress.metrics, random), folder.path())?;
+    folder.write_summary(&summary)?;
+    println!("\n{}", table::final_table(&summary));
+    println!("{}", folder.path().display());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::RampShape;
+
+    fn parse(flags: &[&str]) -> Cli {
+        Cli::parse_from(std::iter::once("moco").chain(flags.iter().copied()))
+    }
+
+    #[test]
+    fn without_flags_it_is_the_default_recipe() {
+        assert_eq!(parse(&[]).recipe().expect("valid"), fashion());
+    }
+
+    #[test]
+    fn flags_that_agree_leave_a_run_as_it_is() {
+        for flags in [
+            ["--version", "v1", "--epochs", "3", "--temperature", "0.1"],
+            ["--method", "memory-bank", "--queue", "64", "--decay", "0.7"],
+        ] {
+            let run = parse(&flags).recipe().expect("valid");
+            assert_eq!(parse(&flags).recipe_on(&run).expect("valid"), run);
+            assert_eq!(parse(&[]).recipe_on(&run).expect("valid"), run);
+        }
+    }
+
+    #[test]
+    fn a_version_brings_head_temperature_and_schedule_and_flags_have_the_last_word() {
+        let recipe = parse(&["--version", "v1"]).recipe().expect("valid");
+        assert_eq!((recipe.network.version, recipe.temperature), (Version::V1, 0.07));
+        assert_eq!(recipe.optimizer.ramp_down, RampShape::Milestones(0.6, 0.8));
+        let recipe = parse(&["--version", "v1", "--temperature", "0.5"]).recipe().expect("valid");
+        assert_eq!(recipe.temperature, 0.5);
+    }
+
+    #[test]
+    fn settings_out_of_range_are_refused_by_name() {
+        for (flag, name) in [
+            ("--decay=1.5", "--decay is 1.5"),
+            ("--decay=NaN", "--decay is NaN"),
+            ("--temperature=0", "--temperature is 0"),
+            ("--lr=0", "--lr is 0"),
+            ("--epochs=0", "--epochs is 0"),
+            ("--batch=0", "--batch is 0"),
+            ("--batch=100", "--batch is 100: it must be a multiple of --splits, 8"),
+            ("--queue=0", "--queue is 0"),
+            ("--dim=0", "--dim is 0"),
+            ("--arch=wrn28-2", "WideResNet28x2 has no split batch normalisation"),
+            ("--preset=nothing", "no preset `nothing`"),
+            ("--preset=cifar10-200", "needs --data"),
+        ] {
+            let error = parse(&[flag]).recipe().expect_err(flag).to_string();
+            assert!(error.contains(name), "{flag}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_queue_holds_the_keys_of_a_step_and_at_most_those_of_the_other_images() {
+        let queue = |flags: &[&str]| parse(flags).recipe().expect("valid").validate_for(1000, 1000);
+        assert_eq!(queue(&["--queue", "872"]), Ok(()));
+        assert!(matches!(queue(&["--queue", "873"]), Err(RecipeError::LargeQueue { allowed: 872, .. })));
+        assert_eq!(queue(&["--queue", "1744", "--symmetric"]), Ok(()));
+        assert!(matches!(queue(&["--queue", "127"]), Err(RecipeError::SmallQueue { keys: 128, .. })));
+        assert!(matches!(queue(&["--batch", "1008"]), Err(RecipeError::FewImages { .. })));
+        assert_eq!(queue(&["--queue", "5000", "--method", "end-to-end"]), Ok(()));
+        let recipe = parse(&["--queue", "128"]).recipe().expect("valid");
+        assert!(matches!(recipe.validate_for(1000, 250), Err(RecipeError::FewLabels { needed: 251, .. })));
+    }
+}

@@ -1,0 +1,44 @@
+use std::path::PathBuf;
+
+use slowburn_augment::{Pipeline, presets};
+
+use super::{Method, NetworkConfig, Recipe, Version};
+use crate::network::Arch;
+use crate::recipe::{Algorithm, Length, OptimizerConfig, RampShape};
+use crate::scoring::Scoring;
+
+/// The views of grey images.
+pub(super) fn views(side: u32) -> Pipeline {
+    presets::moco_fashion(side)
+}
+
+/// The recipe of the example without flags: the shipped images of Fashion-MNIST, minutes on two CPU cores.
+pub fn fashion() -> Recipe {
+    let length = Length::Epochs(20.0);
+    Recipe {
+        preset: None,
+        data: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/data/fashion-mnist")),
+        seed: 0,
+        views: views(28),
+        network: NetworkConfig { arch: Arch::Small, splits: 8, version: Version::V2, dim: 64 },
+        method: Method::Moco,
+        queue: 4096,
+        decay: 0.99,
+        temperature: 0.2,
+        symmetric: false,
+        shuffle: true,
+        batch: 128,
+        length,
+        optimizer: OptimizerConfig {
+            algorithm: Algorithm::Sgd { momentum: 0.9, nesterov: false },
+            learning_rate: 0.06,
+            ramp_up: RampShape::None,
+            ramp_down: RampShape::CosineDown(length),
+            weight_decay: 5e-4,
+            decay_norm_and_bias: true,
+        },
+        scoring: Scoring::default(),
+        monitor: 4,
+        device: "cpu".to_owned(),
+    }
+}

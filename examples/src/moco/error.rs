@@ -1,0 +1,101 @@
+use crate::network::Arch;
+
+/// A setting that cannot be, or does not fit the others or the data.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecipeError {
+    /// A number out of its range.
+    #[error("{flag} is {value}: it must be {range}")]
+    OutOfRange {
+        /// The flag.
+        flag: &'static str,
+        /// The number.
+        value: f64,
+        /// What is allowed.
+        range: &'static str,
+    },
+    /// Fewer images than a batch has.
+    #[error("--batch is {batch}, but there are {images} training images: it must be at most that")]
+    FewImages {
+        /// Images in a batch.
+        batch: usize,
+        /// Training images.
+        images: usize,
+    },
+    /// A batch that splits do not divide.
+    #[error("--batch is {batch}: it must be a multiple of --splits, {splits}")]
+    Splits {
+        /// Images in a batch.
+        batch: usize,
+        /// Groups with batch statistics of their own.
+        splits: usize,
+    },
+    /// Splits for an encoder that has none.
+    #[error(
+        "--splits is {splits}: {arch:?} has no split batch normalisation, so it must be 1 (small and resnets have)"
+    )]
+    Unsplit {
+        /// Groups asked for.
+        splits: usize,
+        /// The encoder.
+        arch: Arch,
+    },
+    /// A queue that a step's keys would wrap around.
+    #[error("--queue is {queue}: it must hold the {keys} keys of one step")]
+    SmallQueue {
+        /// Keys in the queue.
+        queue: usize,
+        /// Keys of a step.
+        keys: usize,
+    },
+    /// More keys than other images: an image would be a negative of itself.
+    #[error(
+        "--queue is {queue}: of {images} training images in batches of {batch} it must hold at most {allowed} keys, or \
+         an image's own earlier keys are among its negatives"
+    )]
+    LargeQueue {
+        /// Keys in the queue.
+        queue: usize,
+        /// Training images.
+        images: usize,
+        /// Images in a batch.
+        batch: usize,
+        /// The most keys.
+        allowed: usize,
+    },
+    /// A symmetric loss for a method that has no second direction.
+    #[error("--symmetric is for --method moco: {method} has no second direction")]
+    Symmetric {
+        /// The method.
+        method: super::Method,
+    },
+    /// Too few labelled images to tell what was learned.
+    #[error("{images} training images have labels: kNN with k = {k} needs at least {needed} to score by")]
+    FewLabels {
+        /// Labelled training images.
+        images: usize,
+        /// Neighbours that vote.
+        k: usize,
+        /// The fewest.
+        needed: usize,
+    },
+    /// No such preset.
+    #[error("there is no preset `{name}`: --preset list shows them")]
+    UnknownPreset {
+        /// The name.
+        name: String,
+    },
+    /// A preset without its images.
+    #[error("--preset {name} needs --data: the folder with its images")]
+    NoData {
+        /// The preset.
+        name: String,
+    },
+}
+
+impl RecipeError {
+    /// `Ok` where a number is in its range.
+    pub(super) fn unless(holds: bool, flag: &'static str, value: f64, range: &'static str) -> Result<(), Self> {
+        if holds { Ok(()) } else { Err(Self::OutOfRange { flag, value, range }) }
+    }
+}

@@ -1,0 +1,75 @@
+use serde::{Deserialize, Serialize};
+use slowburn_contrastive::evaluation::Spread;
+
+use super::Version;
+use crate::scoring::Scores;
+
+/// What is known after an epoch. Times are left out: two runs of one recipe have equal metrics.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EpochMetrics {
+    /// The epoch, counted from 1.
+    pub epoch: u64,
+    /// Optimizer steps made by its end.
+    pub step: u64,
+    /// Mean of the loss over the epoch's steps.
+    pub loss: f64,
+    /// The loss of a guess: `ln(K+1)`, twice that where two directions are summed.
+    pub chance_loss: f64,
+    /// Mean over the epoch's steps of the fraction of queries whose own key was the most similar.
+    pub contrast_accuracy: f64,
+    /// The learning rate of the last step.
+    pub learning_rate: f64,
+    /// kNN accuracy of every fifth training image among the others, as a fraction, where it was measured.
+    pub knn_accuracy: Option<f64>,
+    /// Standard deviation of features of unit length, and that of evenly spread ones, where measured.
+    pub spread: Option<Spread>,
+}
+
+/// The end of a run, as `summary.json`. Accuracies are fractions of all test images.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The method.
+    pub method: String,
+    /// The version, which names the head.
+    pub version: Version,
+    /// Weighted kNN on features of the pre-trained encoder.
+    pub knn_accuracy: f64,
+    /// The same of the encoder with its initial weights.
+    pub random_knn_accuracy: f64,
+    /// The same of pixels.
+    pub pixel_knn_accuracy: f64,
+    /// Linear probe on features of the pre-trained encoder.
+    pub linear_accuracy: f64,
+    /// The same of the encoder with its initial weights.
+    pub random_linear_accuracy: f64,
+    /// The same of pixels.
+    pub pixel_linear_accuracy: f64,
+    /// The loss, mean of the last epoch.
+    pub loss: f64,
+    /// The loss of a guess.
+    pub chance_loss: f64,
+    /// The contrastive accuracy, mean of the last epoch.
+    pub contrast_accuracy: f64,
+    /// Standard deviation of test features of unit length.
+    pub feature_std: f64,
+    /// That of features spread evenly over the sphere.
+    pub even_std: f64,
+    /// The seed.
+    pub seed: u64,
+    /// The epochs trained.
+    pub epochs: u64,
+    /// The steps trained.
+    pub steps: u64,
+    /// Seconds of training and monitoring, over all sittings; without reading data and the final evaluation.
+    pub train_seconds: f64,
+    /// Training images a second over that time; two views of an image count once.
+    pub images_per_second: f64,
+    /// The device.
+    pub device: String,
+    /// The training images that neighbours and probes were from.
+    pub train_images: usize,
+    /// The test images that the accuracies are from.
+    pub test_images: usize,
+    /// The scores of the pre-trained encoder with everything that they depend on.
+    pub scores: Scores,
+}

@@ -1,0 +1,235 @@
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use slowburn_augment::{ImageSize, Pipeline, presets};
+use slowburn_contrastive::{InfoNce, MocoConfig, Reduction, Unfilled};
+use slowburn_ema::Decay;
+use slowburn_models::HeadVersion;
+
+use super::RecipeError;
+use crate::network::{Arch, BackboneConfig, ContrastConfig, Normalization};
+use crate::recipe::{Length, OptimizerConfig, RampShape};
+use crate::scoring::Scoring;
+
+/// Where keys come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// A queue of keys from an average of the encoder.
+    Moco,
+    /// The other images of the batch (SimCLR's form).
+    EndToEnd,
+    /// One remembered embedding for each image.
+    MemoryBank,
+}
+
+impl std::fmt::Display for Method {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Moco => "moco",
+            Self::EndToEnd => "end-to-end",
+            Self::MemoryBank => "memory-bank",
+        })
+    }
+}
+
+/// Which of the papers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Version {
+    /// arXiv 1911.05722: linear head, τ 0.07, the learning rate falls in two steps.
+    V1,
+    /// arXiv 2003.04297: two-layer head, τ 0.2, the learning rate falls as a cosine.
+    V2,
+}
+
+impl Version {
+    /// Its head.
+    pub fn head(self) -> HeadVersion {
+        match self {
+            Self::V1 => HeadVersion::V1,
+            Self::V2 => HeadVersion::V2,
+        }
+    }
+}
+
+/// Encoder and head.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NetworkConfig {
+    /// Which encoder.
+    pub arch: Arch,
+    /// Groups of a batch with batch statistics of their own; 1 without.
+    pub splits: usize,
+    /// The head.
+    pub version: Version,
+    /// The length of an embedding.
+    pub dim: usize,
+}
+
+impl NetworkConfig {
+    /// As the network takes it.
+    pub fn contrast(&self) -> ContrastConfig {
+        let &Self { arch, splits, version, dim } = self;
+        let normalization = Normalization::Batch;
+        let backbone = BackboneConfig { arch, normalization, splits, dropout: 0.0, input_noise: 0.0 };
+        ContrastConfig { backbone, head: version.head(), dim }
+    }
+}
+
+/// Everything that decides how a run ends: with the same recipe on the same backend, the same weights come out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// The preset that it started from, if any.
+    pub preset: Option<String>,
+    /// A folder with IDX files or with `train/<class>/*` and `test/<class>/*`.
+    pub data: PathBuf,
+    /// Seed of every random choice.
+    pub seed: u64,
+    /// Where both views of an image come from.
+    pub views: Pipeline,
+    /// Encoder and head.
+    pub network: NetworkConfig,
+    /// The method.
+    pub method: Method,
+    /// Keys in the queue; negatives drawn from a memory bank.
+    pub queue: usize,
+    /// The weight of the old value in the average: of the encoder, or of a memory bank's slots.
+    pub decay: f64,
+    /// τ.
+    pub temperature: f64,
+    /// Whether each view is query once and key once.
+    pub symmetric: bool,
+    /// Whether keys are encoded in another order than queries.
+    pub shuffle: bool,
+    /// Images in a batch.
+    pub batch: usize,
+    /// How long to train.
+    pub length: Length,
+    /// How the encoder is trained.
+    pub optimizer: OptimizerConfig,
+    /// How encoders are scored.
+    pub scoring: Scoring,
+    /// Epochs from one look of the kNN monitor to the next.
+    pub monitor: u64,
+    /// The device, as on the command line.
+    pub device: String,
+}
+
+impl Recipe {
+    /// MoCo's settings.
+    pub fn moco(&self) -> MocoConfig {
+        MocoConfig {
+            dim: self.network.dim,
+            queue: self.queue,
+            unfilled: Unfilled::Keep,
+            decay: Decay::Constant { decay: self.decay },
+            loss: self.loss(),
+            symmetric: self.symmetric,
+            reduction: Reduction::Sum,
+            shuffle: self.shuffle,
+            seed: self.seed,
+        }
+    }
+
+    /// Temperature of every method's loss.
+    pub fn loss(&self) -> InfoNce {
+        InfoNce::new(self.temperature)
+    }
+
+    /// Makes the views of a recipe without preset fit the images: their side, and colours where there are any.
+    pub fn fit_views(&mut self, image: ImageSize) {
+        if self.preset.is_none() {
+            let side = image.height.min(image.width) as u32;
+            self.views = match image.channels {
+                1 => super::defaults::views(side),
+                _ => presets::moco_cifar(side),
+            };
+        }
+    }
+
+    /// Takes over what a version says: head, temperature and the learning rate's fall.
+    pub fn set_version(&mut self, version: Version) {
+        if self.network.version == version {
+            return;
+        }
+        self.network.version = version;
+        (self.temperature, self.optimizer.ramp_down) = match version {
+            // The original's 120 and 160 of 200 epochs.
+            Version::V1 => (0.07, RampShape::Milestones(0.6, 0.8)),
+            Version::V2 => (0.2, RampShape::CosineDown(self.length)),
+        };
+    }
+
+    /// Changes the length of training, and the ramp that goes with it.
+    pub fn set_length(&mut self, length: Length) {
+        if self.optimizer.ramp_down == RampShape::CosineDown(self.length) {
+            self.optimizer.ramp_down = RampShape::CosineDown(length);
+        }
+        self.length = length;
+    }
+
+    /// Checks what can be checked before any data are read.
+    ///
+    /// # Errors
+    /// An error that names the setting, its value and its range.
+    pub fn validate(&self) -> anyhow::Result<()> {
+        let unless = RecipeError::unless;
+        self.views.validate()?;
+        let positive = |value: f64| value > 0.0 && value.is_finite();
+        unless(positive(self.temperature), "--temperature", self.temperature, "positive and finite")?;
+        unless((0.0..=1.0).contains(&self.decay), "--decay", self.decay, "in [0, 1]")?;
+        self.optimizer.validate()?;
+        for (flag, value) in [
+            ("--batch", self.batch),
+            ("--queue", self.queue),
+            ("--dim", self.network.dim),
+            ("--splits", self.network.splits),
+            ("--monitor", self.monitor as usize),
+        ] {
+            unless(value >= 1, flag, value as f64, "at least 1")?;
+        }
+        match self.length {
+            Length::Steps(steps) => unless(steps > 0, "the number of steps", steps as f64, "at least 1")?,
+            Length::Epochs(epochs) => unless(positive(epochs), "--epochs", epochs, "positive and finite")?,
+        }
+        let (batch, splits, arch) = (self.batch, self.network.splits, self.network.arch);
+        if splits > 1 && !arch.splits() {
+            return Err(RecipeError::Unsplit { splits, arch }.into());
+        }
+        if !batch.is_multiple_of(splits) {
+            return Err(RecipeError::Splits { batch, splits }.into());
+        }
+        if self.symmetric && self.method != Method::Moco {
+            return Err(RecipeError::Symmetric { method: self.method }.into());
+        }
+        Ok(())
+    }
+
+    /// Checks the recipe against data of `images` training images, `labelled` of which have a label.
+    ///
+    /// # Errors
+    /// An error that names the setting, its value and its range.
+    pub fn validate_for(&self, images: usize, labelled: usize) -> Result<(), RecipeError> {
+        let (batch, queue) = (self.batch, self.queue);
+        if batch > images {
+            return Err(RecipeError::FewImages { batch, images });
+        }
+        let directions = if self.symmetric { 2 } else { 1 };
+        match self.method {
+            Method::Moco if queue < directions * batch => {
+                return Err(RecipeError::SmallQueue { queue, keys: directions * batch });
+            }
+            Method::Moco | Method::MemoryBank if queue > directions * (images - batch) => {
+                return Err(RecipeError::LargeQueue { queue, images, batch, allowed: directions * (images - batch) });
+            }
+            _ => {}
+        }
+        let k = self.scoring.knn.k;
+        // The monitor's bank is four fifths of them.
+        let needed = (k * 5).div_ceil(4) + 1;
+        if labelled < needed {
+            return Err(RecipeError::FewLabels { images: labelled, k, needed });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,221 @@
+use std::marker::PhantomData;
+
+use anyhow::{Context, Result};
+use burn::tensor::Device;
+use slowburn_augment::Views;
+use slowburn_augment::loader::{Images, ViewLoader, ViewLoaderConfig};
+use slowburn_contrastive::evaluation::{FeatureSet, Representation, spread};
+use slowburn_contrastive::{Contrastive, Encoder, EndToEndConfig, MemoryBankConfig};
+
+use super::task::ContrastTask;
+use super::{EpochMetrics, Method, Recipe, Summary};
+use crate::data::Dataset;
+use crate::device;
+use crate::network::{Contrast, save_safetensors};
+use crate::report::{Report, Scatter, draw_scatter};
+use crate::run::{Checkpoint, Progress, RunFolder};
+use crate::scoring::{ImageSet, Monitor, Scores, features, pixels, principal_plane};
+use crate::trainer::{Steps, Trainer, mix, read_all};
+
+/// A whole pre-training: random encoder, method, scores, summary.
+#[derive(Debug)]
+pub struct Session<'a> {
+    /// What decides the outcome.
+    pub recipe: &'a Recipe,
+    /// The images.
+    pub data: &'a Dataset,
+    /// Where to train; with autodiff.
+    pub device: Device,
+    /// Where results go.
+    pub folder: &'a RunFolder,
+}
+
+/// What a run found out before its summary.
+type History = Progress<EpochMetrics>;
+
+/// Test images in the scatter picture.
+const SCATTERED: usize = 2000;
+
+impl Session<'_> {
+    /// How long training takes.
+    pub fn steps(recipe: &Recipe, data: &Dataset) -> Steps {
+        let per_epoch = data.train.images.len() / recipe.batch;
+        Steps { per_epoch, total: recipe.length.steps(per_epoch).max(1) }
+    }
+
+    /// Trains from the start or from a checkpoint and returns the summary and the history it came from.
+    ///
+    /// # Errors
+    /// [`TrainError`](crate::trainer::TrainError), and errors of data and files.
+    pub fn run(&self, resume: Option<Checkpoint<EpochMetrics>>, report: &mut dyn Report) -> Result<(Summary, History)> {
+        let recipe = self.recipe;
+        let plain = self.device.clone().without_autodiff();
+        let (train, test) = (
+            ImageSet::train(self.data, &recipe.views, &plain),
+            ImageSet::test(self.data, &recipe.views, usize::MAX, &plain),
+        );
+        let mut progress = resume.as_ref().map(|checkpoint| checkpoint.header.progress.clone()).unwrap_or_default();
+        let monitor = Monitor::new(&train, &recipe.scoring);
+        if progress.baseline_accuracy.is_none() {
+            progress.baseline_accuracy = Some(monitor.look(&self.network()?)?.0);
+        }
+        let (encoder, progress) = self.train(&monitor, progress, resume, report)?;
+
+        let pretrained = self.sets(&encoder, &train, &test)?;
+        self.scatter(&pretrained.1)?;
+        let random = self.sets(&self.network()?, &train, &test)?;
+        let raw = (pixels(&train)?, pixels(&test)?);
+        let score = |(train, test): &(FeatureSet, FeatureSet)| recipe.scoring.score(train, test);
+        let summary = self.summary(&progress, &pretrained, [score(&pretrained)?, score(&random)?, score(&raw)?])?;
+        Ok((summary, progress))
+    }
+
+    /// The network at its start: the same for every method of one seed.
+    fn network(&self) -> Result<Contrast> {
+        self.device.seed(mix(self.recipe.seed, u64::MAX));
+        let size = self.recipe.views.output_size(self.data.image_size());
+        Ok(read_all(self.recipe.network.contrast().init(size, &self.device)?))
+    }
+
+    fn sets(&self, encoder: &Contrast, train: &ImageSet<'_>, test: &ImageSet<'_>) -> Result<(FeatureSet, FeatureSet)> {
+        let what = self.recipe.scoring.representation;
+        Ok((features(encoder, train, what)?, features(encoder, test, what)?))
+    }
+
+    /// Trains with the method, writes its networks and returns the one that is scored.
+    fn train(
+        &self,
+        monitor: &Monitor<'_>,
+        progress: History,
+        resume: Option<Checkpoint<EpochMetrics>>,
+        report: &mut dyn Report,
+    ) -> Result<(Contrast, History)> {
+        let (recipe, device, network) = (self.recipe, &self.device, self.network()?);
+        let samples = self.data.train.images.len();
+        match recipe.method {
+            Method::Moco => {
+                let method = recipe.moco().init(network, device)?;
+                let (method, progress) = self.part(method, monitor, progress, resume, report)?;
+                save_safetensors(&method.export(Encoder::Key).projector, &self.folder.file("key.safetensors"))?;
+                self.finished(&method, progress)
+            }
+            Method::EndToEnd => {
+                let config = EndToEndConfig { loss: recipe.loss(), ..EndToEndConfig::default() };
+                let method = config.init(network, device)?;
+                let (method, progress) = self.part(method, monitor, progress, resume, report)?;
+                self.finished(&method, progress)
+            }
+            Method::MemoryBank => {
+                let config = MemoryBankConfig {
+                    dim: recipe.network.dim,
+                    negatives: recipe.queue,
+                    decay: recipe.decay,
+                    loss: recipe.loss(),
+                    seed: recipe.seed,
+                };
+                let method = config.init(network, samples, device)?;
+                let (method, progress) = self.part(method, monitor, progress, resume, report)?;
+                self.finished(&method, progress)
+            }
+        }
+    }
+
+    fn finished<M>(&self, method: &M, progress: History) -> Result<(Contrast, History)>
+    where
+        M: Contrastive<Encoder = Contrast>,
+    {
+        let query = method.query().clone();
+        save_safetensors(&query.projector, &self.folder.file("query.safetensors"))?;
+        Ok((query, progress))
+    }
+
+    fn part<M>(
+        &self,
+        method: M,
+        monitor: &Monitor<'_>,
+        progress: History,
+        resume: Option<Checkpoint<EpochMetrics>>,
+        report: &mut dyn Report,
+    ) -> Result<(M, History)>
+    where
+        M: Contrastive<Encoder = Contrast>,
+    {
+        let recipe = self.recipe;
+        for warning in method.diagnose(self.data.train.images.len(), recipe.batch) {
+            tracing::warn!("{warning}");
+        }
+        let (loader, steps) = (self.loader()?, Self::steps(recipe, self.data));
+        let device = &self.device;
+        let task = ContrastTask { recipe, steps, loader: &loader, monitor, device, method: PhantomData };
+        let trainer = Trainer {
+            name: &recipe.method.to_string(),
+            task: &task,
+            optimizer: &recipe.optimizer,
+            steps,
+            seed: recipe.seed,
+            device,
+            device_is_gpu: device::is_gpu(&recipe.device),
+            folder: self.folder,
+            report,
+        };
+        trainer.train(method, progress, resume)
+    }
+
+    /// Two views of every training image, labels unseen, in whole batches.
+    fn loader(&self) -> Result<ViewLoader<Images>> {
+        let config = ViewLoaderConfig::new(self.recipe.batch).with_seed(self.recipe.seed);
+        Ok(config.init(self.data.train.images.clone(), Views::two(self.recipe.views.clone()))?)
+    }
+
+    fn scatter(&self, test: &FeatureSet) -> Result<()> {
+        let stride = test.samples().div_ceil(SCATTERED);
+        let plane = principal_plane(slowburn_contrastive::normalize(test.features()));
+        let thin = |place: &usize| place.is_multiple_of(stride);
+        let points: Vec<_> = (0..test.samples()).filter(thin).map(|place| plane.points[place]).collect();
+        let labels: Vec<_> = (0..test.samples()).filter(thin).map(|place| test.labels()[place]).collect();
+        let what = match self.recipe.scoring.representation {
+            Representation::Embedding => "embeddings",
+            Representation::Features | Representation::Input => "features",
+        };
+        let title = format!("test {what} of unit length, two principal components");
+        let classes = &self.data.classes;
+        let scatter = Scatter { title, shares: plane.shares, points: &points, labels: &labels, classes };
+        draw_scatter(&scatter, self.folder.path())
+    }
+
+    fn summary(
+        &self,
+        progress: &History,
+        (train, test): &(FeatureSet, FeatureSet),
+        [scores, random, pixel]: [Scores; 3],
+    ) -> Result<Summary> {
+        let recipe = self.recipe;
+        let last = progress.metrics.last().context("a run has an epoch")?;
+        let spread = spread(test.features());
+        let steps = Self::steps(recipe, self.data);
+        Ok(Summary {
+            method: recipe.method.to_string(),
+            version: recipe.network.version,
+            knn_accuracy: scores.knn.accuracy,
+            random_knn_accuracy: random.knn.accuracy,
+            pixel_knn_accuracy: pixel.knn.accuracy,
+            linear_accuracy: scores.linear.probe.accuracy,
+            random_linear_accuracy: random.linear.probe.accuracy,
+            pixel_linear_accuracy: pixel.linear.probe.accuracy,
+            loss: last.loss,
+            chance_loss: last.chance_loss,
+            contrast_accuracy: last.contrast_accuracy,
+            feature_std: spread.std,
+            even_std: spread.even,
+            seed: recipe.seed,
+            epochs: steps.epochs(),
+            steps: steps.total,
+            train_seconds: progress.train_seconds,
+            images_per_second: progress.images as f64 / progress.train_seconds.max(f64::MIN_POSITIVE),
+            device: recipe.device.clone(),
+            train_images: train.samples(),
+            test_images: test.samples(),
+            scores,
+        })
+    }
+}

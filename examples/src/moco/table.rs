@@ -1,0 +1,91 @@
+use std::fmt::Write as _;
+
+use super::{EpochMetrics, Method, Recipe, Summary};
+use crate::data::Dataset;
+use crate::report::{BLUE, Curve, GREY, ORANGE, Panel};
+use crate::trainer::Steps;
+
+/// What is active in a run: method, schedules, data, device, seed.
+pub(super) fn active_terms(recipe: &Recipe, steps: Steps, data: &Dataset) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, value: String| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{name:<18} {value}");
+    };
+    if let Some(preset) = &recipe.preset {
+        line("preset", preset.clone());
+    }
+    let network = &recipe.network;
+    line("method", recipe.method.to_string());
+    line("network", format!("{:?}, head of {:?} with {} numbers", network.arch, network.version, network.dim));
+    line("loss", format!("InfoNCE, τ {}{}", recipe.temperature, if recipe.symmetric { ", symmetric sum" } else { "" }));
+    match recipe.method {
+        Method::Moco => {
+            line("keys", format!("queue of {} from an average of the encoder, decay {}", recipe.queue, recipe.decay));
+        }
+        Method::EndToEnd => line("keys", format!("the batch: {} negatives", 2 * (recipe.batch - 1))),
+        Method::MemoryBank => {
+            line("keys", format!("{} of one slot an image, decay of a slot {}", recipe.queue, recipe.decay));
+        }
+    }
+    let order = if recipe.shuffle { "shuffled" } else { "not shuffled" };
+    line("batch statistics", format!("in {} splits, keys {order}", network.splits));
+    line("learning rate", recipe.optimizer.init(steps.per_epoch, steps.total).describe());
+    line("views", recipe.views.to_string());
+    line("batch", format!("{} images", recipe.batch));
+    line("length", format!("{} epochs of {} steps: {} steps", steps.epochs(), steps.per_epoch, steps.total));
+    line("data", data.describe());
+    let scoring = &recipe.scoring;
+    line("kNN", format!("k {}, τ {}, {:?}", scoring.knn.k, scoring.knn.temperature, scoring.representation));
+    let rates = &scoring.sweep.learning_rates;
+    line("linear probe", format!("{} epochs, rates {rates:?} by a held-out part", scoring.sweep.probe.epochs));
+    line("device", recipe.device.clone());
+    line("seed", recipe.seed.to_string());
+    text
+}
+
+/// The closing table.
+pub(super) fn final_table(summary: &Summary) -> String {
+    let mut text = format!("test accuracy, {} images, seed {}\n", summary.test_images, summary.seed);
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "  {:<28} {:>10} {:>14}", "", "kNN", "linear probe");
+    for (name, knn, linear) in [
+        (format!("{}, pre-trained", summary.method), summary.knn_accuracy, summary.linear_accuracy),
+        ("random encoder".to_owned(), summary.random_knn_accuracy, summary.random_linear_accuracy),
+        ("pixels".to_owned(), summary.pixel_knn_accuracy, summary.pixel_linear_accuracy),
+    ] {
+        let _ = writeln!(text, "  {name:<28} {:>8.2} % {:>12.2} %", 100.0 * knn, 100.0 * linear);
+    }
+    let _ = writeln!(
+        text,
+        "loss {:.3} (chance {:.3}), contrastive accuracy {:.1} %, feature std {:.4} (evenly spread {:.4})",
+        summary.loss,
+        summary.chance_loss,
+        100.0 * summary.contrast_accuracy,
+        summary.feature_std,
+        summary.even_std
+    );
+    let _ = writeln!(
+        text,
+        "{} epochs, {} steps, {:.0} s of training, {:.0} images/s",
+        summary.epochs, summary.steps, summary.train_seconds, summary.images_per_second
+    );
+    text
+}
+
+/// Accuracy of the monitor beside that of the random encoder, and the loss beside chance.
+pub(super) fn panels(metrics: &[EpochMetrics], random: f64) -> [Panel; 2] {
+    let of = |value: &dyn Fn(&EpochMetrics) -> Option<f64>| -> Vec<(f64, f64)> {
+        metrics.iter().filter_map(|row| value(row).map(|value| (row.step as f64, value))).collect()
+    };
+    let accuracies = vec![
+        Curve { name: "random encoder", color: GREY, points: of(&|_| Some(100.0 * random)) },
+        Curve { name: "kNN, training images", color: BLUE, points: of(&|row| row.knn_accuracy.map(|a| 100.0 * a)) },
+        Curve { name: "contrastive", color: ORANGE, points: of(&|row| Some(100.0 * row.contrast_accuracy)) },
+    ];
+    let losses = vec![
+        Curve { name: "chance, ln(K+1)", color: GREY, points: of(&|row| Some(row.chance_loss)) },
+        Curve { name: "loss", color: BLUE, points: of(&|row| Some(row.loss)) },
+    ];
+    [Panel { title: "accuracy, %", curves: accuracies }, Panel { title: "mean loss of an epoch", curves: losses }]
+}

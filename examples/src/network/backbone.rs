@@ -1,0 +1,164 @@
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+use slowburn_augment::ImageSize;
+use slowburn_models::{
+    ConvNet13, ConvNet13Config, Encoder, ModelError, Norm, ResNet, ResNetConfig, SmallConvNet, SmallConvNetConfig,
+    Stem, WideResNet, WideResNetConfig,
+};
+
+/// Which encoder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Arch {
+    /// Three convolutions, for 28×28 images on a CPU.
+    Small,
+    /// The 13-layer ConvNet of the Mean Teacher paper.
+    #[value(name = "convnet13")]
+    #[serde(rename = "convnet13")]
+    ConvNet13,
+    /// ResNet-18 with a 3×3 stem.
+    #[value(name = "resnet18")]
+    #[serde(rename = "resnet18")]
+    ResNet18,
+    /// ResNet-34 with a 3×3 stem.
+    #[value(name = "resnet34")]
+    #[serde(rename = "resnet34")]
+    ResNet34,
+    /// ResNet-50 with a 3×3 stem.
+    #[value(name = "resnet50")]
+    #[serde(rename = "resnet50")]
+    ResNet50,
+    /// Wide-ResNet-28-2.
+    #[value(name = "wrn28-2")]
+    #[serde(rename = "wrn28-2")]
+    WideResNet28x2,
+}
+
+/// How an encoder normalises, where it has a choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Normalization {
+    /// Batch normalisation whose running statistics follow over tens of steps.
+    Batch,
+    /// The same over thousands of steps, as in TorchSSL and USB (Wide-ResNet only).
+    SlowBatch,
+    /// Weight normalisation with mean-only batch normalisation, initialised from a batch (13-layer ConvNet only).
+    Weight,
+}
+
+/// An encoder with its settings.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BackboneConfig {
+    /// Which encoder.
+    pub arch: Arch,
+    /// How it normalises.
+    pub normalization: Normalization,
+    /// Groups of a batch with batch statistics of their own, where the encoder has a choice; 1 without.
+    pub splits: usize,
+    /// Probability of dropping a feature, where the encoder has dropout.
+    pub dropout: f64,
+    /// Standard deviation of the noise on the (normalised) input, where the encoder has it.
+    pub input_noise: f64,
+}
+
+impl Arch {
+    /// Whether its batch normalisation can be split.
+    pub fn splits(self) -> bool {
+        matches!(self, Self::Small | Self::ResNet18 | Self::ResNet34 | Self::ResNet50)
+    }
+}
+
+impl BackboneConfig {
+    /// Builds the encoder with random weights, from the device's current seed.
+    ///
+    /// Images of 64 pixels or more get a ResNet's ImageNet stem.
+    ///
+    /// # Errors
+    /// For settings out of range.
+    pub fn init(&self, image: ImageSize, device: &Device) -> Result<Backbone, ModelError> {
+        let channels = image.channels;
+        let norm = if self.splits == 1 { Norm::Plain } else { Norm::Split { splits: self.splits } };
+        let resnet = |config: ResNetConfig| -> Result<Backbone, ModelError> {
+            let stem = if image.height >= 64 { Stem::ImageNet } else { Stem::Cifar };
+            let config = config.with_in_channels(channels).with_stem(stem).with_norm(norm);
+            Ok(Backbone::ResNet(config.try_init(device)?))
+        };
+        match self.arch {
+            Arch::Small => {
+                let config = SmallConvNetConfig::new()
+                    .with_in_channels(channels)
+                    .with_norm(norm)
+                    .with_dropout(self.dropout)
+                    .with_input_noise(self.input_noise);
+                Ok(Backbone::Small(config.try_init(device)?))
+            }
+            Arch::ConvNet13 => {
+                let normalization = match self.normalization {
+                    Normalization::Weight => slowburn_models::Normalization::WeightNormMeanOnly,
+                    Normalization::Batch | Normalization::SlowBatch => slowburn_models::Normalization::Batch,
+                };
+                let config = ConvNet13Config::new()
+                    .with_in_channels(channels)
+                    .with_normalization(normalization)
+                    .with_dropout(self.dropout)
+                    .with_input_noise(self.input_noise);
+                Ok(Backbone::ConvNet13(config.try_init(device)?))
+            }
+            Arch::ResNet18 => resnet(ResNetConfig::resnet18()),
+            Arch::ResNet34 => resnet(ResNetConfig::resnet34()),
+            Arch::ResNet50 => resnet(ResNetConfig::resnet50()),
+            Arch::WideResNet28x2 => {
+                let config = match self.normalization {
+                    Normalization::SlowBatch => WideResNetConfig::wrn_28_2_usb(),
+                    Normalization::Batch | Normalization::Weight => WideResNetConfig::wrn_28_2(),
+                };
+                Ok(Backbone::WideResNet(config.with_in_channels(channels).try_init(device)?))
+            }
+        }
+    }
+}
+
+/// The encoders there are.
+#[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant)] // few values exist per run
+pub enum Backbone {
+    /// Three convolutions.
+    Small(SmallConvNet),
+    /// The Mean Teacher paper's 13 layers.
+    ConvNet13(ConvNet13),
+    /// A residual network.
+    ResNet(ResNet),
+    /// A wide residual network.
+    WideResNet(WideResNet),
+}
+
+impl Encoder for Backbone {
+    fn features(&self, images: Tensor<4>) -> Tensor<2> {
+        match self {
+            Self::Small(network) => network.features(images),
+            Self::ConvNet13(network) => network.features(images),
+            Self::ResNet(network) => network.features(images),
+            Self::WideResNet(network) => network.features(images),
+        }
+    }
+
+    fn feature_dim(&self) -> usize {
+        match self {
+            Self::Small(network) => network.feature_dim(),
+            Self::ConvNet13(network) => network.feature_dim(),
+            Self::ResNet(network) => network.feature_dim(),
+            Self::WideResNet(network) => network.feature_dim(),
+        }
+    }
+}
+
+impl Backbone {
+    /// Initialises weight-normalised layers from a batch; other networks stay as they are.
+    pub fn init_from_batch(self, images: Tensor<4>) -> Self {
+        match self {
+            Self::ConvNet13(network) => Self::ConvNet13(network.init_from_batch(images)),
+            other => other,
+        }
+    }
+}

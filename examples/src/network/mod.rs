@@ -1,0 +1,11 @@
+//! The networks a program can train, behind one type.
+
+mod backbone;
+mod classifier;
+mod projector;
+mod weights;
+
+pub use backbone::{Arch, Backbone, BackboneConfig, Normalization};
+pub use classifier::{Network, NetworkConfig};
+pub use projector::{Contrast, ContrastConfig};
+pub use weights::{WeightsError, read_safetensors, save_safetensors};

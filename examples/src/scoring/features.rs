@@ -1,0 +1,128 @@
+use anyhow::Result;
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+use slowburn_contrastive::Encode;
+use slowburn_contrastive::evaluation::{
+    FeatureSet, KnnConfig, KnnReport, ProbeConfig, Representation, Spread, SweepConfig, SweepReport, extract, spread,
+};
+
+use super::ImageSet;
+
+/// How features are scored: everything that a score depends on beside the features.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scoring {
+    /// What of the encoder's output.
+    pub representation: Representation,
+    /// Weighted nearest neighbours.
+    pub knn: KnnConfig,
+    /// The linear probe, whose learning rate is chosen on a part of the training images.
+    pub sweep: SweepConfig,
+}
+
+impl Default for Scoring {
+    /// Features below the head; k and τ of MoCo's notebook; short probes on standardised features, so that one range of
+    /// learning rates fits encoders and pixels.
+    fn default() -> Self {
+        let probe = ProbeConfig { epochs: 30, standardize: true, ..ProbeConfig::simclr() };
+        Self {
+            representation: Representation::Features,
+            knn: KnnConfig::default(),
+            sweep: SweepConfig { learning_rates: vec![0.003, 0.01, 0.03, 0.1, 0.3], probe, ..SweepConfig::default() },
+        }
+    }
+}
+
+/// Both scores of one set of features.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scores {
+    /// Weighted nearest neighbours.
+    pub knn: KnnReport,
+    /// The linear probe.
+    pub linear: SweepReport,
+}
+
+impl Scoring {
+    /// Checks every setting, for a bank of this many images.
+    ///
+    /// # Errors
+    /// An error that names the setting.
+    pub fn validate(&self, bank: usize) -> Result<(), slowburn_contrastive::Error> {
+        self.knn.validate(bank)?;
+        self.sweep.validate()
+    }
+
+    /// Scores `test` by what is known of `train`.
+    ///
+    /// # Errors
+    /// Those of the scores.
+    pub fn score(&self, train: &FeatureSet, test: &FeatureSet) -> Result<Scores, slowburn_contrastive::Error> {
+        Ok(Scores { knn: self.knn.evaluate(train, test)?, linear: self.sweep.evaluate(train, test)? })
+    }
+}
+
+/// The features of an encoder, in evaluation mode, of every image of a set.
+///
+/// # Errors
+/// If the images do not fit the pipeline, or features are not finite.
+pub fn features<E>(encoder: &E, set: &ImageSet<'_>, representation: Representation) -> Result<FeatureSet>
+where
+    E: Encode<Input = Tensor<4>>,
+{
+    let mut failed = None;
+    let batches = set.batches().map_while(|batch| batch.map_err(|error| failed = Some(error)).ok());
+    let features = extract(encoder, batches, representation);
+    match failed {
+        Some(error) => Err(error.into()),
+        None => Ok(features?),
+    }
+}
+
+/// The normalised pixels themselves, as a set of features.
+///
+/// # Errors
+/// If the images do not fit the pipeline.
+pub fn pixels(set: &ImageSet<'_>) -> Result<FeatureSet> {
+    let (mut parts, mut labels) = (Vec::new(), Vec::new());
+    for batch in set.batches() {
+        let (images, classes) = batch?;
+        parts.push(images.flatten::<2>(1, 3)); // [batch, C·H·W]
+        labels.extend(classes);
+    }
+    Ok(FeatureSet::new(Tensor::cat(parts, 0), labels, Representation::Input)?)
+}
+
+/// Watches an encoder in training on training images alone: every fifth image is classified by its neighbours among the
+/// others. No test image is looked at, so settings may be chosen by it.
+#[derive(Debug, Clone)]
+pub struct Monitor<'a> {
+    bank: ImageSet<'a>,
+    queries: ImageSet<'a>,
+    scoring: &'a Scoring,
+}
+
+/// Every so many training images one is a query of the monitor.
+const HELD_OUT: usize = 5;
+
+impl<'a> Monitor<'a> {
+    /// A monitor on the labelled training images.
+    pub fn new(train: &ImageSet<'a>, scoring: &'a Scoring) -> Self {
+        let (bank, queries) = train.split(HELD_OUT);
+        Self { bank, queries, scoring }
+    }
+
+    /// kNN accuracy and the spread of features.
+    ///
+    /// # Errors
+    /// Those of [`features`], and for a bank of fewer than k images.
+    pub fn look<E: Encode<Input = Tensor<4>>>(&self, encoder: &E) -> Result<(f64, Spread)> {
+        let bank = features(encoder, &self.bank, self.scoring.representation)?;
+        let queries = features(encoder, &self.queries, self.scoring.representation)?;
+        let report = self.scoring.knn.evaluate(&bank, &queries)?;
+        Ok((report.accuracy, spread(queries.features())))
+    }
+
+    /// Images in the bank.
+    pub fn bank(&self) -> usize {
+        self.bank.len()
+    }
+}

@@ -1,0 +1,9 @@
+//! What an encoder is worth: images as an encoder sees them in evaluation, features, and their scores.
+
+mod features;
+mod images;
+mod projection;
+
+pub use features::{Monitor, Scores, Scoring, features, pixels};
+pub use images::{ImageSet, TestSet, accuracy};
+pub use projection::{Projection, principal_plane};

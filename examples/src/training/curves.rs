@@ -1,0 +1,73 @@
+use crate::report::{BLUE, Curve, GREY, ORANGE, Panel};
+use crate::run::{BASELINE_PHASE, EpochMetrics};
+
+/// Accuracies and costs over the steps.
+pub fn panels(metrics: &[EpochMetrics]) -> [Panel; 2] {
+    [
+        Panel { title: "test accuracy, %", curves: accuracies(metrics) },
+        Panel { title: "mean cost of an epoch", curves: costs(metrics) },
+    ]
+}
+
+fn accuracies(metrics: &[EpochMetrics]) -> Vec<Curve> {
+    let of = |baseline: bool, value: fn(&EpochMetrics) -> Option<f64>| {
+        metrics
+            .iter()
+            .filter(|row| (row.phase == BASELINE_PHASE) == baseline)
+            .filter_map(|row| value(row).map(|value| (row.step as f64, 100.0 * value)))
+            .collect()
+    };
+    vec![
+        Curve { name: "labels alone", color: GREY, points: of(true, |row| Some(row.student_accuracy)) },
+        Curve { name: "student", color: BLUE, points: of(false, |row| Some(row.student_accuracy)) },
+        Curve { name: "teacher", color: ORANGE, points: of(false, |row| row.teacher_accuracy) },
+    ]
+}
+
+fn costs(metrics: &[EpochMetrics]) -> Vec<Curve> {
+    let of = |value: fn(&EpochMetrics) -> f64| {
+        metrics
+            .iter()
+            .filter(|row| row.phase != BASELINE_PHASE)
+            .map(|row| (row.step as f64, value(row)))
+            .collect::<Vec<_>>()
+    };
+    let mut curves = vec![Curve { name: "class cost", color: BLUE, points: of(|row| row.class_cost) }];
+    let weighted = of(|row| row.consistency_cost * row.consistency_weight);
+    if weighted.iter().any(|(_, value)| *value > 0.0) {
+        curves.push(Curve { name: "consistency, weighted", color: ORANGE, points: weighted });
+    }
+    curves
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(phase: &str, step: u64, accuracy: f64) -> EpochMetrics {
+        EpochMetrics {
+            phase: phase.to_owned(),
+            epoch: step / 10,
+            step,
+            loss: 1.0,
+            class_cost: 0.5,
+            consistency_cost: 0.01,
+            logit_distance: 0.0,
+            consistency_weight: 5.0,
+            decay: Some(0.99),
+            learning_rate: 0.003,
+            student_accuracy: accuracy,
+            teacher_accuracy: Some(accuracy),
+        }
+    }
+
+    #[test]
+    fn the_baseline_is_a_curve_of_its_own() {
+        let [left, right] =
+            panels(&[row(BASELINE_PHASE, 10, 0.5), row("mean-teacher", 10, 0.6), row("mean-teacher", 20, 0.7)]);
+        let points = |name: &str| left.curves.iter().find(|curve| curve.name == name).expect(name).points.clone();
+        assert_eq!(points("labels alone"), [(10.0, 50.0)]);
+        assert_eq!(points("teacher"), [(10.0, 60.0), (20.0, 70.0)]);
+        assert_eq!(right.curves.len(), 2, "class and consistency cost");
+    }
+}

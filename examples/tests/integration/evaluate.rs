@@ -1,0 +1,101 @@
+//! The promises of the program `evaluate`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::program::{command, evaluate, failure, moco, path, success, summary, tiny_data};
+
+/// A folder with data and a short run of `moco` in `run`.
+fn pretrained() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    tiny_data(folder.path(), 160, 40);
+    let run = folder.path().join("run");
+    let mut command = moco(folder.path(), &["--epochs", "2"]);
+    command.arg("--out").arg(&run);
+    success(command);
+    (folder, run)
+}
+
+fn arguments<'a>(checkpoint: &'a Path, data: &'a Path, flags: &[&'a str]) -> Vec<&'a str> {
+    [&["--checkpoint", path(checkpoint), "--data", path(data), "--knn", "10", "--epochs", "5"], flags].concat()
+}
+
+fn report(checkpoint: &Path, data: &Path, flags: &[&str]) -> serde_json::Value {
+    let output = data.join("report.json");
+    success(evaluate(&arguments(checkpoint, data, &[flags, &["--output", path(&output)]].concat())));
+    serde_json::from_slice(&fs::read(&output).expect("written")).expect("JSON")
+}
+
+#[test]
+fn a_run_and_its_file_score_as_the_run_itself_did() {
+    let (data, run) = pretrained();
+    let of_run = report(&run, data.path(), &[]);
+    assert_eq!(of_run["knn"]["accuracy"], summary(&run)["knn_accuracy"], "the same encoder, images and settings");
+    assert_eq!(of_run["encoder_unchanged"], true);
+
+    let file = run.join("query.safetensors");
+    let of_file = report(&file, data.path(), &["--arch", "small", "--views", "moco_fashion"]);
+    assert_eq!(of_file["knn"]["dim"], 128);
+    let average = report(&run, data.path(), &["--encoder", "average"]);
+    assert!(average["weights"].as_str().expect("a path").ends_with("key.safetensors"));
+    assert_ne!(average["spread"], of_run["spread"], "the average is another network");
+    let embedding = report(&run, data.path(), &["--embedding"]);
+    assert_eq!((&embedding["knn"]["dim"], &embedding["knn"]["representation"]), (&8.into(), &"embedding".into()));
+}
+
+#[test]
+fn every_parameter_is_beside_the_score() {
+    let (data, run) = pretrained();
+    let moco = report(&run, data.path(), &["--protocol", "moco", "--lr", "3", "--seed", "4"]);
+    let probe = &moco["linear"]["probe"];
+    assert_eq!((&probe["config"]["learning_rate"], &probe["config"]["epochs"]), (&3.0.into(), &5.into()));
+    assert_eq!((&probe["config"]["seed"], &probe["config"]["weight_decay"]), (&4.into(), &0.0.into()));
+    assert_eq!((&moco["knn"]["k"], &moco["knn"]["temperature"]), (&10.into(), &0.1.into()));
+    let sweep = report(&run, data.path(), &["--standardize"]);
+    let sweep = &sweep["linear"]["sweep"];
+    assert_eq!(sweep["candidates"].as_array().expect("a list").len(), 8);
+    assert_eq!(sweep["held_out_samples"], 16, "a tenth of 160 images, none of them for testing");
+    assert_eq!(sweep["probe"]["config"]["standardize"], true);
+    let printed = success(evaluate(&arguments(&run, data.path(), &["--protocol", "simclr"])));
+    for part in ["kNN", "k 10, τ 0.1", "learning rate 0.1", "5 epochs", "unchanged"] {
+        assert!(printed.contains(part), "{part} is not in\n{printed}");
+    }
+}
+
+#[test]
+fn a_run_of_mean_teacher_is_scored_too() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    tiny_data(folder.path(), 160, 40);
+    let run = folder.path().join("run");
+    let mut train =
+        command(folder.path(), &["--labels", "16", "--epochs", "1", "--no-baseline", "--logit-distance", "0.1"]);
+    train.arg("--out").arg(&run);
+    success(train);
+    let report = report(&run, folder.path(), &["--encoder", "average"]);
+    assert!(report["weights"].as_str().expect("a path").ends_with("teacher.safetensors"));
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let (data, run) = pretrained();
+    let file = run.join("query.safetensors");
+    let text = data.path().join("text.safetensors");
+    fs::write(&text, "no weights").expect("written");
+    for (checkpoint, flags, expected) in [
+        (&file, vec![], "name it by --arch"),
+        (&file, vec!["--arch", "resnet18"], "does not fit the network"),
+        (&text, vec!["--arch", "small"], "text.safetensors is no safetensors file"),
+        (&run, vec!["--arch", "resnet18"], "the run in"),
+        (&run, vec!["--knn", "161"], "k is 161"),
+        (&run, vec!["--temperature", "0"], "temperature is 0"),
+        (&run, vec!["--epochs", "0"], "epochs is 0"),
+        (&run, vec!["--views", "no_such"], "no_such"),
+        (&data.path().to_owned(), vec![], "holds no run"),
+    ] {
+        let said = failure(evaluate(&arguments(checkpoint, data.path(), &flags)));
+        assert!(said.contains(expected), "{flags:?}: {said}");
+    }
+    fs::remove_file(&file).expect("removed");
+    let said = failure(evaluate(&arguments(&run, data.path(), &[])));
+    assert!(said.contains("query.safetensors is not there"), "{said}");
+}

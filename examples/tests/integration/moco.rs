@@ -1,0 +1,187 @@
+//! The promises of the program `moco`.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use slowburn_examples::network::read_safetensors;
+
+use crate::program::{failure, moco, path, spawn, success, summary, tiny_data};
+use crate::resume::{assert_same_end, checkpoints, kill_when};
+
+fn data() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    tiny_data(folder.path(), 160, 40);
+    folder
+}
+
+fn with_out(data: &Path, out: &Path, flags: &[&str]) -> Command {
+    let mut command = moco(data, flags);
+    command.arg("--out").arg(out);
+    command
+}
+
+#[test]
+fn a_run_leaves_all_that_is_promised() {
+    let data = data();
+    let out = data.path().join("run");
+    let printed = success(with_out(data.path(), &out, &["--epochs", "3", "--monitor", "2", "--seed", "5"]));
+    for term in ["chance", "pre-trained", "random encoder", "pixels", "linear probe", "feature std"] {
+        assert!(printed.contains(term), "{term} is not in\n{printed}");
+    }
+    for file in [
+        "config.json",
+        "metrics.jsonl",
+        "curves.svg",
+        "curves.png",
+        "scatter.svg",
+        "scatter.png",
+        "query.safetensors",
+        "key.safetensors",
+    ] {
+        assert!(out.join(file).metadata().expect(file).len() > 0, "{file}");
+    }
+    let summary = summary(&out);
+    for fraction in [
+        "knn_accuracy",
+        "random_knn_accuracy",
+        "pixel_knn_accuracy",
+        "linear_accuracy",
+        "random_linear_accuracy",
+        "pixel_linear_accuracy",
+    ] {
+        let value = summary[fraction].as_f64().expect(fraction);
+        assert!((0.0..=1.0).contains(&value), "{fraction} is {value}");
+    }
+    let chance = summary["chance_loss"].as_f64().expect("a number");
+    assert!((chance - 49f64.ln()).abs() < 1e-12, "ln(K+1) is {chance}");
+    assert!(summary["loss"].as_f64() > Some(0.0) && summary["train_seconds"].as_f64() > Some(0.0));
+    assert!(summary["images_per_second"].as_f64() > Some(0.0));
+    assert_eq!((summary["seed"].as_u64(), summary["steps"].as_u64()), (Some(5), Some(30)));
+    assert_eq!(summary["scores"]["knn"]["k"].as_u64(), Some(10), "parameters are beside the score");
+
+    let metrics = fs::read_to_string(out.join("metrics.jsonl")).expect("written");
+    let looked: Vec<bool> = metrics
+        .lines()
+        .map(|row| serde_json::from_str::<serde_json::Value>(row).expect("JSON")["knn_accuracy"].is_number())
+        .collect();
+    assert_eq!(looked, [false, true, true], "the monitor looks every second epoch and at the end");
+}
+
+#[test]
+fn the_files_have_the_names_of_mocos_checkpoints_and_the_key_encoder_lags_behind() {
+    let data = data();
+    let out = data.path().join("run");
+    success(with_out(data.path(), &out, &["--epochs", "1"]));
+    let read = |name: &str| read_safetensors(&out.join(name)).expect("intact");
+    let (query, key) = (read("query.safetensors"), read("key.safetensors"));
+    for name in ["conv1.weight", "bn1.running_mean", "fc.0.weight", "fc.2.bias"] {
+        assert!(query.contains_key(name), "{name} is not in {:?}", query.keys());
+    }
+    assert!(query.keys().eq(key.keys()));
+    assert_ne!(query["conv1.weight"], key["conv1.weight"], "an average lags behind");
+    assert_ne!(query["bn1.running_mean"], key["bn1.running_mean"], "statistics of its own");
+}
+
+#[test]
+fn pre_training_teaches_more_than_chance_tells() {
+    let data = data();
+    let out = data.path().join("run");
+    success(with_out(data.path(), &out, &["--epochs", "12"]));
+    let summary = summary(&out);
+    let number = |name: &str| summary[name].as_f64().expect(name);
+    assert!(number("loss") < 0.9 * number("chance_loss"), "loss {} of {}", number("loss"), number("chance_loss"));
+    assert!(number("knn_accuracy") > 0.5, "kNN among four classes: {}", number("knn_accuracy"));
+    assert!(number("feature_std") > 0.1 * number("even_std"), "features have collapsed: {}", number("feature_std"));
+}
+
+#[test]
+fn every_method_and_version_trains() {
+    let data = data();
+    for (name, flags) in [
+        ("v1", vec!["--version", "v1", "--symmetric"]),
+        ("end", vec!["--method", "end-to-end"]),
+        ("bank", vec!["--method", "memory-bank"]),
+        ("plain", vec!["--splits", "1", "--no-shuffle"]),
+        ("deep", vec!["--arch", "resnet18", "--batch", "8"]),
+    ] {
+        let out = data.path().join(name);
+        success(with_out(data.path(), &out, &[&["--epochs", "0.2"], &flags[..]].concat()));
+        assert!(out.join("query.safetensors").exists(), "{name}");
+    }
+}
+
+/// SIGKILL, twice; queue, average and optimizer come back with the checkpoint.
+fn check_resume(method: &[&str]) {
+    let data = data();
+    let [whole, killed] = ["whole", "killed"].map(|name| data.path().join(name));
+    let flags = [&["--epochs", "6", "--seed", "3"], method].concat();
+    success(with_out(data.path(), &whole, &flags));
+    kill_when(spawn(with_out(data.path(), &killed, &flags)), || !checkpoints(&killed).is_empty());
+    let seen = checkpoints(&killed).last().cloned();
+    let resume = || moco(data.path(), &[&flags, &["--resume", path(&killed)][..]].concat());
+    kill_when(spawn(resume()), || checkpoints(&killed).last().cloned() != seen);
+    success(resume());
+    assert_same_end(&whole, &killed);
+}
+
+#[test]
+fn moco_resumes_bit_for_bit() {
+    // 48 keys and batches of 16: the pointer is not where it began at the end of an epoch of 10 steps.
+    check_resume(&["--symmetric"]);
+}
+
+#[test]
+fn the_memory_bank_resumes_bit_for_bit() {
+    check_resume(&["--method", "memory-bank"]);
+}
+
+/// Every kind of bad input: what is said, and that nothing was written.
+#[test]
+fn bad_input_is_named_and_writes_nothing() {
+    let data = data();
+    for (flags, expected) in [
+        (["--queue", "145"], "--queue is 145"),
+        (["--queue", "8"], "must hold the 16 keys of one step"),
+        (["--batch", "162"], "--batch is 162, but there are 160 training images"),
+        (["--splits", "5"], "multiple of --splits, 5"),
+        (["--decay", "1.5"], "--decay is 1.5"),
+        (["--temperature", "-1"], "--temperature is -1"),
+        (["--knn", "150"], "kNN with k = 150"),
+        (["--data", "/nowhere"], "/nowhere"),
+        (["--device", "tpu"], "unknown device `tpu`"),
+        (["--preset", "no-such"], "no preset `no-such`"),
+    ] {
+        let out = data.path().join("out");
+        let flag = format!("{}={}", flags[0], flags[1]);
+        let said = failure(with_out(data.path(), &out, &[&flag]));
+        assert!(said.contains(expected), "{flags:?}: {said}");
+        assert!(!out.exists(), "{flags:?} left a folder behind");
+    }
+}
+
+#[test]
+fn other_settings_are_refused_by_name() {
+    let data = data();
+    let run = data.path().join("run");
+    success(with_out(data.path(), &run, &["--epochs", "0.2"]));
+    let said = failure(moco(data.path(), &["--resume", path(&run), "--epochs", "0.2", "--temperature", "0.5"]));
+    assert!(said.contains("temperature: 0.2 in the run, 0.5 asked for"), "{said}");
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_the_run() {
+    let data = data();
+    let out = data.path().join("run");
+    let said = failure(with_out(data.path(), &out, &["--lr", "1e38"]));
+    assert!(said.contains("the loss is") && said.contains("raise --temperature"), "{said}");
+    assert!(!out.join("summary.json").exists(), "a failed run has no summary");
+}
+
+#[test]
+fn the_list_of_presets_shows_published_numbers() {
+    let printed = success(moco(Path::new("."), &["--preset", "list"]));
+    for part in ["cifar10-200", "82.6 kNN", "imagenet-v1-200", "60.8 ± 0.2 linear"] {
+        assert!(printed.contains(part), "{part} is not in\n{printed}");
+    }
+}
