@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use sha2::{Digest, Sha256};
@@ -9,7 +10,7 @@ use slowburn_augment::{ImageSize, WhiteningConfig};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Split<L> {
     /// The images.
-    pub images: Images,
+    pub images: Arc<Images>,
     /// Name of each image: the path below `train/` or `test/` with `/` between folders, or the decimal index in an
     /// IDX file.
     pub names: Vec<String>,
@@ -46,7 +47,7 @@ impl Dataset {
         let whitening = config.fit(&self.train.images.iter().collect::<Vec<_>>())?;
         let white = |images: &Images| {
             let values = whitening.apply(&images.iter().collect::<Vec<_>>())?;
-            anyhow::Ok(Images::from_values(whitening.output_size(), values)?)
+            anyhow::Ok(Arc::new(Images::from_values(whitening.output_size(), values)?))
         };
         let (train, test) = (white(&self.train.images)?, white(&self.test.images)?);
         tracing::info!("whitening: done in {:.1} s", started.elapsed().as_secs_f64());

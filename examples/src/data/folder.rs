@@ -1,4 +1,5 @@
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use slowburn_augment::ImageSize;
@@ -65,12 +66,12 @@ pub(super) fn load(path: &Path) -> Result<Dataset, DataError> {
         path: path.to_owned(),
         classes,
         train: Split {
-            images: train_images,
+            images: Arc::new(train_images),
             names: train.into_iter().map(|entry| entry.name).collect(),
             labels: train_labels,
         },
         test: Split {
-            images: test_images,
+            images: Arc::new(test_images),
             names: test.into_iter().map(|entry| entry.name).collect(),
             labels: test_labels,
         },

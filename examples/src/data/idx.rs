@@ -1,6 +1,7 @@
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use flate2::bufread::MultiGzDecoder;
 use slowburn_augment::ImageSize;
@@ -60,8 +61,12 @@ pub(super) fn load(path: &Path) -> Result<Dataset, DataError> {
     Ok(Dataset {
         path: path.to_owned(),
         classes,
-        train: Split { names: indices(&images), images, labels: train_classes.into_iter().map(Some).collect() },
-        test: Split { names: indices(&test), images: test, labels: test_classes },
+        train: Split {
+            names: indices(&images),
+            images: Arc::new(images),
+            labels: train_classes.into_iter().map(Some).collect(),
+        },
+        test: Split { names: indices(&test), images: Arc::new(test), labels: test_classes },
     })
 }
 

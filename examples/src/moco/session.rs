@@ -1,4 +1,5 @@
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
@@ -162,9 +163,9 @@ impl Session<'_> {
     }
 
     /// Two views of every training image, labels unseen, in whole batches.
-    fn loader(&self) -> Result<ViewLoader<Images>> {
+    fn loader(&self) -> Result<ViewLoader<Arc<Images>>> {
         let config = ViewLoaderConfig::new(self.recipe.batch).with_seed(self.recipe.seed);
-        Ok(config.init(self.data.train.images.clone(), Views::two(self.recipe.views.clone()))?)
+        Ok(config.init(Arc::clone(&self.data.train.images), Views::two(self.recipe.views.clone()))?)
     }
 
     fn scatter(&self, test: &FeatureSet) -> Result<()> {

@@ -1,4 +1,4 @@
-use std::thread::Scope;
+use std::sync::Arc;
 
 use anyhow::Result;
 use burn::optim::{GradientsParams, ModuleOptimizer};
@@ -10,7 +10,7 @@ use super::{EpochMetrics, Recipe};
 use crate::network::Contrast;
 use crate::report::Figure;
 use crate::scoring::Monitor;
-use crate::trainer::{Observed, Outcome, Steps, Task};
+use crate::trainer::{Batches, Observed, Outcome, Steps, Task};
 
 /// Every figure with its direction.
 pub(super) const CURVES: &[(&str, bool)] = &[
@@ -28,7 +28,7 @@ pub(super) const CURVES: &[(&str, bool)] = &[
 pub(super) struct ContrastTask<'a, M> {
     pub(super) recipe: &'a Recipe,
     pub(super) steps: Steps,
-    pub(super) loader: &'a ViewLoader<Images>,
+    pub(super) loader: &'a ViewLoader<Arc<Images>>,
     pub(super) monitor: &'a Monitor<'a>,
     pub(super) device: &'a Device,
     pub(super) method: std::marker::PhantomData<fn() -> M>,
@@ -50,14 +50,8 @@ impl<M: Contrastive<Encoder = Contrast>> Task for ContrastTask<'_, M> {
     type Metrics = EpochMetrics;
     const ADVICE: &'static str = "lower --lr or raise --temperature";
 
-    fn batches<'scope, 'env>(
-        &'env self,
-        epoch: u64,
-        steps: u64,
-        _scope: &'scope Scope<'scope, 'env>,
-    ) -> Box<dyn Iterator<Item = Result<ViewBatch>> + 'scope> {
-        // The loader has threads of its own.
-        Box::new(self.loader.epoch(epoch).take(steps as usize).map(|batch| Ok(batch?)))
+    fn batches(&self, epoch: u64, steps: u64) -> Result<Batches<'_, ViewBatch>> {
+        Ok(Box::new(self.loader.epoch(epoch).take(steps as usize).map(|batch| Ok(batch?))))
     }
 
     fn images(&self, batch: &ViewBatch) -> usize {

@@ -9,5 +9,5 @@ mod trainer;
 pub use costs::Costs;
 pub use error::TrainError;
 pub use steps::{Steps, mix, read_all};
-pub use task::{Observed, Outcome, Task};
+pub use task::{Batches, Observed, Outcome, Task};
 pub use trainer::Trainer;

@@ -1,5 +1,3 @@
-use std::thread::Scope;
-
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::Tensor;
@@ -7,6 +5,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::report::Figure;
+
+/// Batches on the host, one after the other.
+pub type Batches<'a, B> = Box<dyn Iterator<Item = anyhow::Result<B>> + 'a>;
 
 /// What a step of training left behind.
 #[derive(Debug)]
@@ -43,13 +44,12 @@ pub trait Task {
     /// What may help when the cost is no number.
     const ADVICE: &'static str;
 
-    /// The first `steps` batches of an epoch, a pure function of its number.
-    fn batches<'scope, 'env>(
-        &'env self,
-        epoch: u64,
-        steps: u64,
-        scope: &'scope Scope<'scope, 'env>,
-    ) -> Box<dyn Iterator<Item = anyhow::Result<Self::Batch>> + 'scope>;
+    /// The first `steps` batches of an epoch, a pure function of its number; made ahead on threads that end with the
+    /// iterator.
+    ///
+    /// # Errors
+    /// Those of the loader.
+    fn batches(&self, epoch: u64, steps: u64) -> anyhow::Result<Batches<'_, Self::Batch>>;
 
     /// The number of images in a batch; two views of one count once.
     fn images(&self, batch: &Self::Batch) -> usize;

@@ -1,5 +1,4 @@
 use std::path::PathBuf;
-use std::thread;
 use std::time::Instant;
 
 use burn::module::Module;
@@ -99,23 +98,20 @@ impl<T: Task> Trainer<'_, '_, T> {
         let mut costs = Costs::default();
         let mut seen = Observed { epoch: at.epoch + 1, ..Observed::default() };
         let (first, steps, task) = (at.step, self.steps.in_epoch(at.epoch), self.task);
-        let method = thread::scope(|scope| -> anyhow::Result<_> {
-            let mut method = method;
-            for batch in task.batches(at.epoch, steps, scope) {
-                method = self.step(method, batch?, at, &mut costs, &mut seen)?;
-                // A GPU works ahead while nobody asks for its results.
-                if !self.device_is_gpu || costs.pending() >= UNREAD {
-                    self.check(&mut costs, first, at)?;
-                }
-                seen.costs.clone_from(&costs.latest);
-                let seconds = at.progress.train_seconds + started.elapsed().as_secs_f64();
-                self.report.step(&self.step_report(&seen, at, seconds));
-                if self.report.stop_requested() {
-                    return Err(TrainError::Interrupted { folder: self.folder.path().to_owned() }.into());
-                }
+        let mut method = method;
+        for batch in task.batches(at.epoch, steps)? {
+            method = self.step(method, batch?, at, &mut costs, &mut seen)?;
+            // A GPU works ahead while nobody asks for its results.
+            if !self.device_is_gpu || costs.pending() >= UNREAD {
+                self.check(&mut costs, first, at)?;
             }
-            Ok(method)
-        })?;
+            seen.costs.clone_from(&costs.latest);
+            let seconds = at.progress.train_seconds + started.elapsed().as_secs_f64();
+            self.report.step(&self.step_report(&seen, at, seconds));
+            if self.report.stop_requested() {
+                return Err(TrainError::Interrupted { folder: self.folder.path().to_owned() }.into());
+            }
+        }
         self.check(&mut costs, first, at)?;
         at.epoch += 1;
         at.progress.train_seconds += started.elapsed().as_secs_f64();

@@ -1,125 +1,86 @@
-use std::collections::HashMap;
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::thread::Scope;
+use std::sync::Arc;
 
-use burn::tensor::{Device, Tensor, TensorData};
-use slowburn_augment::{Error, Key, Pipeline};
+use anyhow::{Context, Result};
+use burn::tensor::{Device, Tensor};
+use slowburn_augment::loader::{Images, ViewBatch, ViewLoader, ViewLoaderConfig};
+use slowburn_augment::{Pipeline, Views};
 use slowburn_semi::{SemiBatch, TwoStreamBatch};
 
 use super::Plan;
 use crate::data::Dataset;
+use crate::recipe::{Method, Recipe};
 
-/// Batches made ahead of training: enough to hide the worker, few enough to cost no memory.
-const AHEAD: usize = 4;
-
-/// What the worker needs to make the batches of an epoch.
-#[derive(Debug, Clone, Copy)]
+/// The batches of a semi-supervised epoch, made by the loader's workers.
+#[derive(Debug)]
 pub(super) struct Source<'a> {
-    pub(super) data: &'a Dataset,
-    pub(super) plan: &'a Plan,
-    pub(super) views: &'a Pipeline,
-    pub(super) seed: u64,
+    plan: &'a Plan,
+    loader: ViewLoader<Arc<Images>>,
     /// Leave the unlabelled images out.
-    pub(super) labeled_only: bool,
+    labeled_only: bool,
     /// Whether the teacher sees a view of its own.
-    pub(super) two_views: bool,
+    two_views: bool,
 }
 
 /// A batch on the host.
 pub(super) struct HostBatch {
-    student: Vec<f32>,
-    teacher: Option<Vec<f32>>,
-    shape: [usize; 4],
+    views: ViewBatch,
+    /// The label of each image that has one here.
     labels: Vec<Option<usize>>,
-    samples: Vec<usize>,
+    two_views: bool,
 }
 
 impl HostBatch {
     /// The number of images.
     pub(super) fn len(&self) -> usize {
-        self.samples.len()
+        self.views.len()
     }
 
     /// Moves the batch to the device.
     pub(super) fn into_device(self, device: &Device) -> SemiBatch<Tensor<4>> {
-        let tensor = |view| Tensor::from_data(TensorData::new(view, self.shape), device);
-        let student: Tensor<4> = tensor(self.student);
-        let teacher = self.teacher.map_or_else(|| student.clone(), tensor);
-        SemiBatch { student, teacher, labels: self.labels, samples: self.samples }
+        let samples = self.views.samples;
+        let wanted = if self.two_views { 2 } else { 1 };
+        let mut views = self.views.views.into_iter().take(wanted).map(|view| view.into_tensor(device));
+        let Some(student) = views.next() else { unreachable!("the loader makes two views of each image") };
+        let teacher = views.next().unwrap_or_else(|| student.clone());
+        SemiBatch { student, teacher, labels: self.labels, samples }
     }
 }
 
 impl<'a> Source<'a> {
-    /// The student's view of the very first batch.
-    pub(super) fn first(&self, device: &Device) -> Result<Tensor<4>, Error> {
-        let batch = self.plan.stream.epoch(0).next().unwrap_or_else(|| unreachable!("an epoch has a batch"));
-        Ok(self.make(0, batch, &mut HashMap::new())?.into_device(device).student)
-    }
-
-    /// Makes the first `steps` batches of an epoch on a worker thread, in order.
-    pub(super) fn epoch<'scope, 'env>(
-        self,
-        epoch: u64,
-        steps: u64,
-        scope: &'scope Scope<'scope, 'env>,
-    ) -> Receiver<Result<HostBatch, Error>>
-    where
-        'a: 'env,
-    {
-        let (sender, receiver) = sync_channel(AHEAD);
-        scope.spawn(move || {
-            let mut occurrences = HashMap::new();
-            for batch in self.plan.stream.epoch(epoch).take(steps as usize) {
-                let made = self.make(epoch, batch, &mut occurrences);
-                let failed = made.is_err();
-                // A closed channel means that training has stopped.
-                if sender.send(made).is_err() || failed {
-                    break;
-                }
-            }
-        });
-        receiver
-    }
-
-    fn make(&self, epoch: u64, batch: TwoStreamBatch, seen: &mut HashMap<usize, u64>) -> Result<HostBatch, Error> {
-        let size = self.data.image_size();
-        let labeled = batch.labeled.len();
-        let samples = if self.labeled_only { batch.labeled } else { batch.samples() };
-        // A label that comes round again in an epoch gets another view each time.
-        let occurrences: Vec<u64> = samples
-            .iter()
-            .map(|&sample| {
-                let count = seen.entry(sample).or_insert(0);
-                *count += 1;
-                *count - 1
-            })
-            .collect();
-        let images: Vec<_> = samples.iter().map(|&sample| self.data.train.images.get(sample)).collect();
-        let view = |which: u64| {
-            let keys: Vec<Key> = samples
-                .iter()
-                .zip(&occurrences)
-                .map(|(&sample, &occurrence)| Key {
-                    seed: self.seed,
-                    epoch,
-                    sample: sample as u64,
-                    view: 2 * occurrence + which,
-                })
-                .collect();
-            self.views.apply_batch(&images, &self.views.draw_batch(&keys, size)?)
-        };
-        let output = self.views.output_size(size);
-        let labels = samples
-            .iter()
-            .enumerate()
-            .map(|(row, &sample)| self.plan.labels[sample].filter(|_| row < labeled))
-            .collect();
-        Ok(HostBatch {
-            student: view(0)?,
-            teacher: self.two_views.then(|| view(1)).transpose()?,
-            shape: [samples.len(), output.channels, output.height, output.width],
-            labels,
-            samples,
+    /// Batches as `plan` has them, of views as the recipe's method wants them.
+    ///
+    /// # Errors
+    /// If the views do not fit the images.
+    pub(super) fn new(recipe: &Recipe, data: &Dataset, plan: &'a Plan) -> Result<Self> {
+        let config = ViewLoaderConfig::new(recipe.batch).with_seed(recipe.seed);
+        let views: &Pipeline = &recipe.views;
+        Ok(Self {
+            plan,
+            // Two views of an image for every method: those of the student are then the same.
+            loader: config.init(Arc::clone(&data.train.images), Views::two(views.clone()))?,
+            labeled_only: recipe.method == Method::Supervised,
+            two_views: matches!(recipe.method, Method::MeanTeacher | Method::Pi),
         })
+    }
+
+    /// The student's view of the very first batch.
+    pub(super) fn first(&self, device: &Device) -> Result<Tensor<4>> {
+        let batch = self.epoch(0, 1)?.next().context("an epoch has a batch")??;
+        Ok(batch.into_device(device).student)
+    }
+
+    /// The first `steps` batches of an epoch, in order.
+    pub(super) fn epoch(&self, epoch: u64, steps: u64) -> Result<impl Iterator<Item = Result<HostBatch>> + '_> {
+        let chosen: Vec<TwoStreamBatch> = self.plan.stream.epoch(epoch).take(steps as usize).collect();
+        let labeled: Vec<usize> = chosen.iter().map(|batch| batch.labeled.len()).collect();
+        let samples = |batch: TwoStreamBatch| if self.labeled_only { batch.labeled } else { batch.samples() };
+        // A label that comes round again in an epoch gets other views each time.
+        let batches = self.loader.sampled(epoch, chosen.into_iter().map(samples).collect())?;
+        Ok(batches.map(move |views| {
+            let views = views?;
+            let row = |(row, sample): (usize, &usize)| self.plan.labels[*sample].filter(|_| row < labeled[views.index]);
+            let labels = views.samples.iter().enumerate().map(row).collect();
+            Ok(HostBatch { views, labels, two_views: self.two_views })
+        }))
     }
 }

@@ -1,5 +1,3 @@
-use std::thread::Scope;
-
 use anyhow::Result;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
@@ -12,7 +10,7 @@ use crate::recipe::{Method, Recipe};
 use crate::report::Figure;
 use crate::run::EpochMetrics;
 use crate::scoring::{TestSet, accuracy};
-use crate::trainer::{Observed, Outcome, Task};
+use crate::trainer::{Batches, Observed, Outcome, Task};
 
 /// Every figure with its direction.
 pub const CURVES: &[(&str, bool)] = &[
@@ -31,7 +29,7 @@ pub const CURVES: &[(&str, bool)] = &[
 pub(super) struct SemiTask<'a, T> {
     pub(super) phase: &'a str,
     pub(super) recipe: &'a Recipe,
-    pub(super) source: Source<'a>,
+    pub(super) source: &'a Source<'a>,
     pub(super) monitor: &'a TestSet,
     pub(super) device: &'a Device,
     pub(super) teacher: std::marker::PhantomData<fn() -> T>,
@@ -50,13 +48,8 @@ impl<T: Teacher<Network>> Task for SemiTask<'_, T> {
     type Metrics = EpochMetrics;
     const ADVICE: &'static str = "lower --lr or --weight";
 
-    fn batches<'scope, 'env>(
-        &'env self,
-        epoch: u64,
-        steps: u64,
-        scope: &'scope Scope<'scope, 'env>,
-    ) -> Box<dyn Iterator<Item = Result<HostBatch>> + 'scope> {
-        Box::new(self.source.epoch(epoch, steps, scope).into_iter().map(|batch| Ok(batch?)))
+    fn batches(&self, epoch: u64, steps: u64) -> Result<Batches<'_, HostBatch>> {
+        Ok(Box::new(self.source.epoch(epoch, steps)?))
     }
 
     fn images(&self, batch: &HostBatch) -> usize {

@@ -97,18 +97,11 @@ impl Session<'_> {
         let mut plan = Plan::new(recipe, self.data)?;
         plan.steps.total = self.plan.steps.total;
         let monitor = TestSet::new(self.data, &recipe.views, recipe.monitor, &self.device.clone().without_autodiff())?;
-        let source = Source {
-            data: self.data,
-            plan: &plan,
-            views: &recipe.views,
-            seed: recipe.seed,
-            labeled_only: recipe.method == Method::Supervised,
-            two_views: matches!(recipe.method, Method::MeanTeacher | Method::Pi),
-        };
+        let source = Source::new(recipe, self.data, &plan)?;
         let objective = recipe.objective(plan.steps.per_epoch, plan.steps.total);
         let student = self.student(recipe, &source)?;
         let device = &self.device;
-        let part = Part { session: self, name, recipe, plan: &plan, source, monitor: &monitor };
+        let part = Part { session: self, name, recipe, plan: &plan, source: &source, monitor: &monitor };
         match recipe.method {
             Method::MeanTeacher => {
                 let average = EmaConfig::new(recipe.decay);
@@ -164,7 +157,7 @@ struct Part<'a> {
     name: &'a str,
     recipe: &'a Recipe,
     plan: &'a Plan,
-    source: Source<'a>,
+    source: &'a Source<'a>,
     monitor: &'a TestSet,
 }
 
