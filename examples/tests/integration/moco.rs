@@ -87,7 +87,7 @@ fn the_files_have_the_names_of_mocos_checkpoints_and_the_key_encoder_lags_behind
 fn pre_training_teaches_more_than_chance_tells() {
     let data = data();
     let out = data.path().join("run");
-    success(with_out(data.path(), &out, &["--epochs", "12"]));
+    success(with_out(data.path(), &out, &["--epochs", "20"]));
     let summary = summary(&out);
     let number = |name: &str| summary[name].as_f64().expect(name);
     assert!(number("loss") < 0.9 * number("chance_loss"), "loss {} of {}", number("loss"), number("chance_loss"));
