@@ -9,77 +9,89 @@ use crate::training::Plan;
 
 /// What is active in a run: costs with their weights, schedules, data, device, seed.
 pub fn active_terms(recipe: &Recipe, plan: &Plan, data: &Dataset) -> String {
-    let mut text = String::new();
-    let mut line = |name: &str, value: String| {
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "{name:<18} {value}");
-    };
-    let objective = recipe.objective(plan.steps.per_epoch, plan.steps.total);
-    let optimizer = recipe.optimizer.init(plan.steps.per_epoch, plan.steps.total);
-    let fraction = plan.stream.labeled_fraction();
+    let mut lines = Lines::default();
     if let Some(preset) = &recipe.preset {
-        line("preset", preset.clone());
+        lines.add("preset", preset.clone());
     }
-    line("method", recipe.method.to_string());
-    line(
-        "network",
-        format!("{:?}, {}", recipe.network.arch, if recipe.network.two_heads { "two heads" } else { "one head" }),
-    );
-    let divisor = match objective.class_reduction {
-        Reduction::Minibatch => "over the whole batch",
-        Reduction::Selected => "over its labelled images",
-    };
-    line("class cost", format!("cross entropy, mean {divisor}"));
-    if recipe.method == Method::Supervised {
-        line("consistency", "none".to_owned());
-    } else {
-        let cost = match objective.consistency {
-            Consistency::Mse => "mean squared error of probabilities",
-            Consistency::Kl => "KL divergence, summed over classes",
-        };
-        let on = if objective.consistency_on_labeled { "all images" } else { "unlabelled images" };
-        line("consistency", format!("{cost}, weight {} on {on}, {}", objective.weight, objective.ramp_up));
-        let labeled = (fraction * 1e6).round() as usize;
-        let effective = objective.effective_weight(labeled, 1_000_000);
-        line(
-            "effective ratio",
-            format!("{effective:.1} (weight / labelled fraction {fraction:.4} of the class cost's mean)"),
-        );
-    }
-    if let Some(weight) = recipe.consistency.logit_distance {
-        line("logit distance", format!("weight {weight} between the two heads"));
-    }
-    match recipe.method {
-        Method::MeanTeacher => line("teacher", format!("average of weights, decay {}", recipe.decay)),
-        Method::Pi => line("teacher", "the student itself, under other noise".to_owned()),
-        Method::Temporal => line("teacher", format!("average of predictions, decay {}", recipe.decay)),
-        Method::Supervised => line("teacher", "none".to_owned()),
-    }
-    line("learning rate", optimizer.describe());
-    line("views", recipe.views.to_string());
-    let labeled = match recipe.mix {
-        Mix::Fixed { labeled } => format!("{labeled} labelled"),
-        Mix::Natural => "labels as they come".to_owned(),
-    };
-    line("batch", format!("{} images, {labeled}", recipe.batch));
-    line(
-        "length",
-        format!("{} epochs of {} steps: {} steps", plan.steps.epochs(), plan.steps.per_epoch, plan.steps.total),
-    );
-    line("data", data.describe());
-    line(
-        "labels",
-        format!("{} used ({}), {} images in the unlabelled stream", plan.labeled(), recipe.labels, plan.unlabeled),
-    );
+    lines.add("method", recipe.method.to_string());
+    let heads = if recipe.network.two_heads { "two heads" } else { "one head" };
+    lines.add("network", format!("{:?}, {heads}", recipe.network.arch));
+    lines.costs(recipe, plan);
+    lines.images(recipe, plan, data);
     let baseline = match (recipe.method, recipe.baseline) {
         (Method::Supervised, _) => "this run is one",
         (_, true) => "trained first: same network, steps, views and labels",
         (_, false) => "not trained",
     };
-    line("baseline", baseline.to_owned());
-    line("device", recipe.device.clone());
-    line("seed", recipe.seed.to_string());
-    text
+    lines.add("baseline", baseline.to_owned());
+    lines.add("device", recipe.device.clone());
+    lines.add("seed", recipe.seed.to_string());
+    lines.0
+}
+
+#[derive(Default)]
+struct Lines(String);
+
+impl Lines {
+    fn add(&mut self, name: &str, value: String) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.0, "{name:<18} {value}");
+    }
+
+    /// What is minimised, against which targets and how fast.
+    fn costs(&mut self, recipe: &Recipe, plan: &Plan) {
+        let objective = recipe.objective(plan.steps.per_epoch, plan.steps.total);
+        let divisor = match objective.class_reduction {
+            Reduction::Minibatch => "over the whole batch",
+            Reduction::Selected => "over its labelled images",
+        };
+        self.add("class cost", format!("cross entropy, mean {divisor}"));
+        if recipe.method == Method::Supervised {
+            self.add("consistency", "none".to_owned());
+        } else {
+            let cost = match objective.consistency {
+                Consistency::Mse => "mean squared error of probabilities",
+                Consistency::Kl => "KL divergence, summed over classes",
+            };
+            let on = if objective.consistency_on_labeled { "all images" } else { "unlabelled images" };
+            self.add("consistency", format!("{cost}, weight {} on {on}, {}", objective.weight, objective.ramp_up));
+            let fraction = plan.stream.labeled_fraction();
+            let labeled = (fraction * 1e6).round() as usize;
+            let effective = objective.effective_weight(labeled, 1_000_000);
+            let of = format!("(weight / labelled fraction {fraction:.4} of the class cost's mean)");
+            self.add("effective ratio", format!("{effective:.1} {of}"));
+        }
+        if let Some(weight) = recipe.consistency.logit_distance {
+            self.add("logit distance", format!("weight {weight} between the two heads"));
+        }
+        let teacher = match recipe.method {
+            Method::MeanTeacher => format!("average of weights, decay {}", recipe.decay),
+            Method::Pi => "the student itself, under other noise".to_owned(),
+            Method::Temporal => format!("average of predictions, decay {}", recipe.decay),
+            Method::Supervised => "none".to_owned(),
+        };
+        self.add("teacher", teacher);
+        self.add("learning rate", recipe.optimizer.init(plan.steps.per_epoch, plan.steps.total).describe());
+    }
+
+    /// What is learned from.
+    fn images(&mut self, recipe: &Recipe, plan: &Plan, data: &Dataset) {
+        if let Some(whitening) = &recipe.whitening {
+            let preparation = &whitening.preparation;
+            self.add("whitening", format!("ZCA of bias {} behind {preparation}", whitening.bias));
+        }
+        self.add("views", recipe.views.to_string());
+        let labeled = match recipe.mix {
+            Mix::Fixed { labeled } => format!("{labeled} labelled"),
+            Mix::Natural => "labels as they come".to_owned(),
+        };
+        self.add("batch", format!("{} images, {labeled}", recipe.batch));
+        let steps = plan.steps;
+        self.add("length", format!("{} epochs of {} steps: {} steps", steps.epochs(), steps.per_epoch, steps.total));
+        self.add("data", data.describe());
+        let (used, unlabeled) = (plan.labeled(), plan.unlabeled);
+        self.add("labels", format!("{used} used ({}), {unlabeled} images in the unlabelled stream", recipe.labels));
+    }
 }
 
 /// The closing table.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::{Compression, write::GzEncoder};
 use image::{DynamicImage, ImageBuffer, Luma, LumaA, Rgb, Rgba};
-use slowburn_augment::ImageSize;
+use slowburn_augment::{ImageSize, WhiteningConfig};
 use slowburn_examples::data::{DataError, Dataset, LabelProblem, load, read_labels};
 use tempfile::TempDir;
 
@@ -419,4 +419,21 @@ fn the_shipped_subset_is_what_its_readme_says() {
     assert_eq!(counts, vec![(1000, 1000); 10]);
     assert_eq!(data.train.images.len(), 10_000);
     assert_eq!(data.fingerprint(), "588f8f0e233b897660c925ac27f109c9818e18a761c6f9a8e102dc9c3f4469de");
+}
+
+#[test]
+fn whitening_is_fitted_on_the_training_images_and_applied_to_all() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    crate::program::tiny_data(folder.path(), 40, 8);
+    let bytes = load(folder.path()).expect("intact");
+    let fingerprint = bytes.fingerprint();
+    let white = bytes.clone().whitened(&WhiteningConfig::mean_teacher_cifar()).expect("they fit");
+    assert_ne!(white.fingerprint(), fingerprint);
+    assert_eq!((white.train.labels.clone(), white.test.names.clone()), (bytes.train.labels, bytes.test.names));
+    assert_eq!((white.train.images.len(), white.test.images.len()), (40, 8));
+
+    let values = white.train.images.values().expect("values, not bytes");
+    let mean = |index: usize| values.iter().skip(index).step_by(144).sum::<f32>() / 40.0;
+    assert!((0..144).all(|index| mean(index).abs() < 1e-3));
+    assert!(values.iter().chain(white.test.images.values().expect("values")).all(|value| value.is_finite()));
 }
