@@ -270,8 +270,8 @@ impl RunFolder {
 
 /// Where a run is written that nobody gave a place: `runs/<method>-<time>`.
 pub fn default_folder(method: &str) -> PathBuf {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-    PathBuf::from("runs").join(format!("{method}-{seconds}"))
+    let millis = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis());
+    PathBuf::from("runs").join(format!("{method}-{millis}"))
 }
 
 /// The name of the baseline's part of a run.
