@@ -11,7 +11,7 @@ use super::row::Row;
 use super::views::paths;
 
 /// How many times each file is in the smaller and in the larger data set.
-const TIMES: [usize; 2] = [10, 60];
+const TIMES: [usize; 2] = [60, 120];
 
 /// The peak with the larger data set, and its ratio to that with the smaller.
 pub(super) fn row(folder: &Path, device: &str) -> Result<Row> {
