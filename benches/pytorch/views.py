@@ -2,7 +2,7 @@
 
     python views.py FOLDER CORES
 
-FOLDER has JPEG files. Reads one JSON line {"name": ..., "seconds": ...} per measurement, works for at least so long,
+FOLDER has JPEG files, and 32x32 RGB images one behind the other in decoded.bin. Reads one JSON line {"name": ..., "seconds": ...} per measurement, works for at least so long,
 and answers {"images": n, "seconds": s}; the first line it writes says which versions answer. Settings: Pillow's own
 SIMD-free wheels as pip installs them; one thread for the rows of one thread (torch.set_num_threads(1)), CORES
 worker processes that persist and batches of the same size otherwise.
@@ -43,8 +43,8 @@ MOCO_V2 = T.Compose(
 class Decoded(torch.utils.data.Dataset):
     """Images in memory as H×W×C bytes, as torchvision.datasets.CIFAR10 holds them."""
 
-    def __init__(self, count):
-        self.pixels = numpy.random.default_rng(0).integers(0, 256, (count, 32, 32, 3), dtype=numpy.uint8)
+    def __init__(self, folder):
+        self.pixels = numpy.fromfile(folder + "/decoded.bin", dtype=numpy.uint8).reshape(-1, 32, 32, 3)
 
     def __len__(self):
         return len(self.pixels)
@@ -75,7 +75,7 @@ class Files(torch.utils.data.Dataset):
 def main():
     folder, cores = sys.argv[1], int(sys.argv[2])
     torch.set_num_threads(1)
-    decoded, files = Decoded(2048), Files(folder)
+    decoded, files = Decoded(folder), Files(folder)
 
     def every(dataset, read):
         def work():

@@ -1,4 +1,4 @@
-//! JPEG files for both sides.
+//! The same images for both sides.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -10,10 +10,16 @@ use tempfile::TempDir;
 
 const FILES: usize = 64;
 
+/// File of decoded images of 32×32, one behind the other.
+pub(super) const DECODED: &str = "decoded.bin";
+
+/// How many.
+const DECODED_IMAGES: usize = 2048;
+
 /// Height and width of the pictures: ImageNet's most frequent size.
 pub(super) const SIDES: (usize, usize) = (375, 500);
 
-/// A folder of pictures, gone when the value is dropped.
+/// A folder of pictures, encoded and decoded, gone when the value is dropped.
 pub(super) fn write() -> Result<TempDir> {
     let folder = tempfile::tempdir()?;
     for seed in 0..FILES {
@@ -23,5 +29,7 @@ pub(super) fn write() -> Result<TempDir> {
         let color = image::ExtendedColorType::Rgb8;
         JpegEncoder::new_with_quality(file, 90).encode(&pixels, width as u32, height as u32, color)?;
     }
+    let decoded: Vec<u8> = (0..DECODED_IMAGES).flat_map(|seed| picture(32, 32, seed as u32)).collect();
+    std::fs::write(folder.path().join(DECODED), decoded)?;
     Ok(folder)
 }

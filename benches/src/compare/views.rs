@@ -3,22 +3,21 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use slowburn_augment::loader::{Decoder, ImageFolder, Images, Source, ViewLoader, ViewLoaderConfig};
+use slowburn_augment::loader::{
+    Decoder, ImageFolder, Images, Source, ViewLoader, ViewLoaderConfig, has_image_extension,
+};
 use slowburn_augment::{Image, ImageSize, Pipeline, Views, presets};
-use slowburn_benches::{key, picture, rgb};
+use slowburn_benches::{key, rgb};
 
 use super::Task;
-use super::files::SIDES;
-
-/// Images of the small data set.
-const DECODED: usize = 2048;
+use super::files::{self, SIDES};
 
 /// Images in a batch: of 32×32, and of 224×224.
 const BATCHES: [usize; 2] = [256, 32];
 
 pub(super) fn tasks(folder: &Path, cores: usize) -> Result<Vec<Task>> {
     let paths = paths(folder)?;
-    let pixels: Vec<u8> = (0..DECODED).flat_map(|seed| picture(32, 32, seed as u32)).collect();
+    let pixels = std::fs::read(folder.join(files::DECODED))?;
     let small = "two views of decoded 32×32";
     let (height, width) = SIDES;
     let large = format!("two views of 224×224, JPEG of {width}×{height} decoded");
@@ -48,6 +47,7 @@ pub(super) fn tasks(folder: &Path, cores: usize) -> Result<Vec<Task>> {
 
 pub(super) fn paths(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut paths = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    paths.retain(|path| has_image_extension(path));
     paths.sort();
     Ok(paths)
 }
@@ -69,7 +69,7 @@ fn decoded(pixels: Vec<u8>) -> Box<dyn FnMut() -> Result<usize>> {
         for (sample, pixels) in pixels.chunks_exact(size.values()).enumerate() {
             two_views(&pipeline, sample, Image::new(size, pixels)?, &mut out)?;
         }
-        Ok(DECODED)
+        Ok(pixels.len() / size.values())
     })
 }
 
