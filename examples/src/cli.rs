@@ -206,7 +206,8 @@ impl Cli {
     }
 }
 
-fn set<T: Clone>(field: &mut T, flag: &Option<T>) {
+/// Replaces a setting where its flag was given.
+pub(crate) fn set<T: Clone>(field: &mut T, flag: &Option<T>) {
     if let Some(value) = flag {
         *field = value.clone();
     }

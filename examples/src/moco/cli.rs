@@ -5,6 +5,7 @@ use clap::Parser;
 
 use super::task::CURVES;
 use super::{EpochMetrics, Method, Recipe, RecipeError, Session, Version, fashion, preset, preset_list, table};
+use crate::cli::set;
 use crate::data::{self, Dataset};
 use crate::network::Arch;
 use crate::recipe::Length;
@@ -150,12 +151,6 @@ impl Cli {
         recipe.data = std::path::absolute(&recipe.data)?;
         recipe.validate()?;
         Ok(recipe)
-    }
-}
-
-fn set<T: Clone>(field: &mut T, flag: &Option<T>) {
-    if let Some(value) = flag {
-        *field = value.clone();
     }
 }
 
