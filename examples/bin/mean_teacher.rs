@@ -6,9 +6,8 @@ use anyhow::Result;
 use clap::Parser;
 use slowburn_examples::cli::{Cli, preset_list};
 use slowburn_examples::recipe::Recipe;
-use slowburn_examples::report;
-use slowburn_examples::run::{Checkpoint, RunFolder, default_folder};
-use slowburn_examples::training::{CURVES, Plan, Session, panels};
+use slowburn_examples::run::{RunFolder, default_folder};
+use slowburn_examples::training::{Plan, Session};
 use slowburn_examples::{data, device};
 
 fn main() -> Result<()> {
@@ -36,8 +35,8 @@ fn start(cli: &Cli) -> Result<()> {
     let plan = Plan::new(&recipe, &data)?;
     let folder = RunFolder::create(&out, &recipe, &data.fingerprint())?;
     let data = recipe.prepare(data)?;
-    let session = Session { recipe: &recipe, data: &data, plan: &plan, device, folder: &folder };
-    finish(cli, &session, None)
+    let session = Session { recipe: &recipe, data: &data, plan: &plan, encoder: None, device, folder: &folder };
+    session.finish(None, cli.plain).map(drop)
 }
 
 fn resume(cli: &Cli, path: PathBuf) -> Result<()> {
@@ -48,20 +47,6 @@ fn resume(cli: &Cli, path: PathBuf) -> Result<()> {
     folder.check_same(&recipe, &recipe.data, &data.fingerprint())?;
     let plan = Plan::new(&recipe, &data)?;
     let data = recipe.prepare(data)?;
-    let session = Session { recipe: &recipe, data: &data, plan: &plan, device, folder: &folder };
-    finish(cli, &session, folder.latest()?)
-}
-
-fn finish(cli: &Cli, session: &Session<'_>, checkpoint: Option<Checkpoint>) -> Result<()> {
-    print!("{}", report::active_terms(session.recipe, session.plan, session.data));
-    println!("{:<18} {}\n", "run", session.folder.path().display());
-    let (summary, progress) = {
-        let mut report = report::choose(cli.plain, CURVES);
-        session.run(checkpoint, report.as_mut())?
-    };
-    report::draw_curves(&panels(&progress.metrics), session.folder.path())?;
-    session.folder.write_summary(&summary)?;
-    println!("\n{}", report::final_table(&summary));
-    println!("{}", session.folder.path().display());
-    Ok(())
+    let session = Session { recipe: &recipe, data: &data, plan: &plan, encoder: None, device, folder: &folder };
+    session.finish(folder.latest()?, cli.plain).map(drop)
 }

@@ -4,6 +4,7 @@ pub mod cli;
 pub mod data;
 pub mod device;
 pub mod evaluate;
+pub mod fine_tune;
 pub mod moco;
 pub mod network;
 pub mod recipe;

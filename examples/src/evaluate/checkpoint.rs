@@ -86,6 +86,13 @@ impl Checkpointed {
         Ok(Self { weights: read_safetensors(&file)?, file, arch: found, normalization, views: Some(views) })
     }
 
+    /// The encoder's weights, without any head.
+    pub fn encoder(&self) -> StateDict {
+        let mut weights = self.weights.clone();
+        weights.retain(|name, _| !name.starts_with("fc.") && !name.starts_with("fc_consistency."));
+        weights
+    }
+
     /// Whether there is a projection head, or a classifier's.
     fn head(&self) -> Option<(HeadVersion, usize)> {
         let rows = |name: &str| self.weights.get(name).map(|data| data.shape()[0]);

@@ -4,7 +4,9 @@ use anyhow::Result;
 use clap::Parser;
 
 use super::task::CURVES;
-use super::{EpochMetrics, Method, Recipe, RecipeError, Session, Version, fashion, preset, preset_list, table};
+use super::{
+    EpochMetrics, Method, Recipe, RecipeError, Session, Summary, Version, fashion, preset, preset_list, table,
+};
 use crate::cli::set;
 use crate::data::{self, Dataset};
 use crate::network::Arch;
@@ -170,7 +172,7 @@ pub fn run(cli: &Cli) -> Result<()> {
             let data = data::load(&recipe.data)?;
             folder.check_same(&recipe, &recipe.data, &data.fingerprint())?;
             let checkpoint = folder.latest()?;
-            finish(cli, &recipe, &data, &folder, checkpoint)
+            finish(cli.plain, &recipe, &data, &folder, checkpoint).map(drop)
         }
         None => {
             let mut recipe = cli.recipe()?;
@@ -180,13 +182,13 @@ pub fn run(cli: &Cli) -> Result<()> {
             recipe.fit_views(data.image_size());
             check(&recipe, &data)?;
             let folder = RunFolder::create(&out, &recipe, &data.fingerprint())?;
-            finish(cli, &recipe, &data, &folder, None)
+            finish(cli.plain, &recipe, &data, &folder, None).map(drop)
         }
     }
 }
 
 /// Everything that can be wrong is found out before the run folder is made.
-fn check(recipe: &Recipe, data: &Dataset) -> Result<()> {
+pub(crate) fn check(recipe: &Recipe, data: &Dataset) -> Result<()> {
     device::parse(&recipe.device)?;
     recipe.views.validate_for(data.image_size())?;
     let labelled = data.train.labels.iter().flatten().count();
@@ -194,19 +196,20 @@ fn check(recipe: &Recipe, data: &Dataset) -> Result<()> {
     Ok(recipe.scoring.validate(labelled)?)
 }
 
-fn finish(
-    cli: &Cli,
+/// Pre-trains to the end, shows what is active, progress and result, and writes curves and summary.
+pub(crate) fn finish(
+    plain: bool,
     recipe: &Recipe,
     data: &Dataset,
     folder: &RunFolder,
     checkpoint: Option<Checkpoint<EpochMetrics>>,
-) -> Result<()> {
+) -> Result<Summary> {
     let device = device::parse(&recipe.device)?.autodiff();
     let session = Session { recipe, data, device, folder };
     print!("{}", table::active_terms(recipe, Session::steps(recipe, data), data));
     println!("{:<18} {}\n", "run", folder.path().display());
     let (summary, progress) = {
-        let mut report = report::choose(cli.plain, CURVES);
+        let mut report = report::choose(plain, CURVES);
         session.run(checkpoint, report.as_mut())?
     };
     let random = progress.baseline_accuracy.unwrap_or_default();
@@ -214,7 +217,7 @@ fn finish(
     folder.write_summary(&summary)?;
     println!("\n{}", table::final_table(&summary));
     println!("{}", folder.path().display());
-    Ok(())
+    Ok(summary)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod table;
 mod task;
 
 pub use cli::{Cli, run};
+pub(crate) use cli::{check, finish};
 pub use defaults::fashion;
 pub use error::RecipeError;
 pub use metrics::{EpochMetrics, Summary};

@@ -2,7 +2,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use slowburn_augment::ImageSize;
-use slowburn_models::{Classifier, ClassifierConfig, ModelError};
+use slowburn_models::{Classifier, ClassifierConfig, ModelError, StateDict, load_state_dict};
 use slowburn_semi::{Logits, Predict};
 
 use super::{Arch, Backbone, BackboneConfig, Normalization};
@@ -87,6 +87,15 @@ impl Network {
     pub fn init_from_batch(mut self, images: Tensor<4>) -> Self {
         self.body.encoder = self.body.encoder.init_from_batch(images);
         self
+    }
+
+    /// Starts from a trained encoder; the head stays as it is.
+    ///
+    /// # Errors
+    /// The first name or shape that does not fit.
+    pub fn with_encoder(mut self, weights: &StateDict) -> Result<Self, ModelError> {
+        self.body.encoder = load_state_dict(self.body.encoder, weights)?;
+        Ok(self)
     }
 
     /// The network whose names are PyTorch's.

@@ -2,6 +2,7 @@
 
 mod batches;
 mod curves;
+mod finish;
 mod plan;
 mod semi;
 mod session;

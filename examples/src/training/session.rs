@@ -4,6 +4,7 @@ use anyhow::Result;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use slowburn_ema::{Decay, EmaConfig};
+use slowburn_models::StateDict;
 use slowburn_semi::{
     MeanTeacherConfig, Objective, PiModelConfig, Predict, SemiSupervised, SupervisedConfig, Teacher, TemporalConfig,
 };
@@ -29,6 +30,8 @@ pub struct Session<'a> {
     pub data: &'a Dataset,
     /// Which of them are used how.
     pub plan: &'a Plan,
+    /// A pre-trained encoder to start from, if not from random weights.
+    pub encoder: Option<&'a StateDict>,
     /// Where to train; with autodiff.
     pub device: Device,
     /// Where results go.
@@ -136,6 +139,9 @@ impl Session<'_> {
         let network = recipe.network.init(size, self.data.classes.len(), &self.device)?;
         // Burn initialises a parameter when it is first read: read all now, while the generator is at its start.
         let network = read_all(network);
+        if let Some(encoder) = self.encoder {
+            return Ok(network.with_encoder(encoder)?);
+        }
         match recipe.network.normalization {
             Normalization::Weight => Ok(network.init_from_batch(source.first(&self.device)?)),
             Normalization::Batch | Normalization::SlowBatch => Ok(network),

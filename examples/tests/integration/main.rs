@@ -2,6 +2,7 @@
 
 mod data;
 mod evaluate;
+mod fine_tune;
 mod layers;
 mod mean_teacher;
 mod moco;

@@ -46,6 +46,14 @@ pub(crate) fn moco(data: &Path, flags: &[&str]) -> Command {
     command
 }
 
+/// `fine_tune` with these arguments.
+pub(crate) fn fine_tune(arguments: &[&str]) -> Command {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    let mut command = Command::new(PATH.get_or_init(|| build("fine_tune")));
+    command.arg("--plain").args(arguments).stdin(Stdio::null());
+    command
+}
+
 /// The program `evaluate` with these arguments.
 pub(crate) fn evaluate(arguments: &[&str]) -> Command {
     static PATH: OnceLock<PathBuf> = OnceLock::new();

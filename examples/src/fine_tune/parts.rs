@@ -1,0 +1,111 @@
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use slowburn_models::StateDict;
+
+use super::{Accuracies, Summary};
+use crate::data::Dataset;
+use crate::evaluate::Checkpointed;
+use crate::recipe::Method;
+use crate::run::{Checkpoint, RunFolder};
+use crate::training::{Plan, Session};
+use crate::{device, moco, recipe, run};
+
+/// Where the pre-trained encoder comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Start {
+    /// It is pre-trained first.
+    Moco(Box<moco::Recipe>),
+    /// From an earlier run, or a file.
+    From(PathBuf),
+}
+
+/// Everything that decides how a run ends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// The pre-trained encoder.
+    pub start: Start,
+    /// Training with labels, the same from both starts.
+    pub tuning: recipe::Recipe,
+}
+
+/// A part of the run: a run in a folder of its own, which may be finished, begun or not begun.
+enum Part<M, S> {
+    Finished(S),
+    Open(RunFolder, Option<Checkpoint<M>>),
+}
+
+impl<M: Serialize + DeserializeOwned, S: DeserializeOwned> Part<M, S> {
+    fn find<R: Serialize + DeserializeOwned>(path: &Path, recipe: &R, data: &Dataset) -> Result<Self> {
+        let summary = path.join("summary.json");
+        if summary.exists() {
+            let text = std::fs::read(&summary).with_context(|| summary.display().to_string())?;
+            return Ok(Self::Finished(serde_json::from_slice(&text).with_context(|| summary.display().to_string())?));
+        }
+        if path.join("config.json").exists() {
+            let (folder, _): (_, R) = RunFolder::open(path)?;
+            folder.check_same(recipe, &data.path, &data.fingerprint())?;
+            let checkpoint = folder.latest()?;
+            return Ok(Self::Open(folder, checkpoint));
+        }
+        Ok(Self::Open(RunFolder::create(path, recipe, &data.fingerprint())?, None))
+    }
+}
+
+impl Recipe {
+    /// Runs the parts that are not finished, each in a folder of its own below `folder`: `pretrain`, `scratch`,
+    /// `pretrained`.
+    ///
+    /// # Errors
+    /// Those of training, data and files.
+    pub fn run(&self, data: &Dataset, folder: &RunFolder, plain: bool) -> Result<Summary> {
+        let (checkpoint, pretraining) = match &self.start {
+            Start::From(path) => (path.clone(), None),
+            Start::Moco(recipe) => {
+                let path = folder.file("pretrain");
+                let summary: moco::Summary = match Part::find(&path, recipe.as_ref(), data)? {
+                    Part::Finished(summary) => summary,
+                    Part::Open(folder, checkpoint) => moco::finish(plain, recipe, data, &folder, checkpoint)?,
+                };
+                (path, Some(summary))
+            }
+        };
+        let encoder = Checkpointed::read(&checkpoint, false, Some(self.tuning.network.arch))?.encoder();
+        let scratch = self.tune(None, &folder.file("scratch"), data, plain)?;
+        let pretrained = self.tune(Some(&encoder), &folder.file("pretrained"), data, plain)?;
+        let of = |start: &run::Summary| Accuracies {
+            supervised: start.supervised_accuracy.unwrap_or(start.student_accuracy),
+            mean_teacher: (self.tuning.method == Method::MeanTeacher).then_some(start.teacher_accuracy),
+        };
+        let seconds = pretraining.as_ref().map_or(0.0, |summary| summary.train_seconds);
+        Ok(Summary {
+            scratch: of(&scratch),
+            pretrained: of(&pretrained),
+            knn_accuracy: pretraining.as_ref().map(|summary| summary.knn_accuracy),
+            linear_accuracy: pretraining.as_ref().map(|summary| summary.linear_accuracy),
+            labels: scratch.labels,
+            seed: self.tuning.seed,
+            steps: scratch.steps,
+            pretrain_seconds: seconds,
+            train_seconds: scratch.train_seconds + pretrained.train_seconds,
+            device: self.tuning.device.clone(),
+            test_images: scratch.test_images,
+        })
+    }
+
+    /// Trains with labels from one start.
+    fn tune(&self, encoder: Option<&StateDict>, path: &Path, data: &Dataset, plain: bool) -> Result<run::Summary> {
+        let recipe = &self.tuning;
+        let (folder, checkpoint) = match Part::find(path, recipe, data)? {
+            Part::Finished(summary) => return Ok(summary),
+            Part::Open(folder, checkpoint) => (folder, checkpoint),
+        };
+        println!("\nwith labels, from {}", if encoder.is_some() { "the pre-trained encoder" } else { "scratch" });
+        let device = device::parse(&recipe.device)?.autodiff();
+        let plan = Plan::new(recipe, data)?;
+        Session { recipe, data, plan: &plan, encoder, device, folder: &folder }.finish(checkpoint, plain)
+    }
+}

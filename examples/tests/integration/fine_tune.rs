@@ -1,0 +1,79 @@
+//! The promises of the program `fine_tune`.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use slowburn_examples::network::read_safetensors;
+
+use crate::program::{failure, fine_tune, path, success, summary, tiny_data};
+
+/// A command on 160 tiny images of which 16 keep their label; one epoch of everything.
+fn command(data: &Path, out: &Path, flags: &[&str]) -> Command {
+    let line = [&["--data", path(data), "--out", path(out), "--labels", "16", "--epochs", "1"], flags].concat();
+    fine_tune(&[&["--batch", "16", "--labeled-batch", "8"], line.as_slice()].concat())
+}
+
+const PRETRAINING: [&str; 8] = ["--pretrain-epochs", "1", "--pretrain-batch", "16", "--queue", "48", "--knn", "10"];
+
+#[test]
+fn both_starts_are_trained_and_compared_and_a_run_can_be_gone_on_with() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    tiny_data(data.path(), 160, 40);
+    let out = data.path().join("run");
+    let printed = success(command(data.path(), &out, &[&PRETRAINING[..], &["--mean-teacher", "--seed", "5"]].concat()));
+    for term in ["from scratch", "pre-trained", "labels alone", "Mean Teacher", "gain of Mean Teacher"] {
+        assert!(printed.contains(term), "{term} is not in\n{printed}");
+    }
+    let whole = summary(&out);
+    assert_eq!((whole["labels"].as_u64(), whole["seed"].as_u64()), (Some(16), Some(5)));
+    assert_eq!(whole["scratch"]["supervised"], summary(&out.join("scratch"))["supervised_accuracy"]);
+    assert_eq!(whole["pretrained"]["mean_teacher"], summary(&out.join("pretrained"))["teacher_accuracy"]);
+
+    // The encoder started from the query encoder's weights, and was trained from there.
+    let tensors = |file: &str| read_safetensors(&out.join(file)).expect("weights");
+    let query = tensors("pretrain/query.safetensors");
+    let distance = |file: &str| -> f32 {
+        let own = tensors(file);
+        let weights = query.iter().filter(|(name, data)| !name.starts_with("fc") && data.shape().len() == 4);
+        weights
+            .map(|(name, data)| {
+                data.iter::<f32>().zip(own[name].iter::<f32>()).map(|(a, b)| (a - b).abs()).sum::<f32>()
+            })
+            .sum()
+    };
+    let (pretrained, scratch) = (distance("pretrained/student.safetensors"), distance("scratch/student.safetensors"));
+    assert!(0.0 < pretrained && pretrained < 0.5 * scratch, "{pretrained} from the start, {scratch} from scratch");
+
+    // Without its last part the run goes on there, and ends as it did.
+    fs::remove_dir_all(out.join("pretrained")).expect("removed");
+    fs::remove_file(out.join("summary.json")).expect("removed");
+    success(fine_tune(&["--resume", path(&out)]));
+    let again = summary(&out);
+    assert_eq!((&again["pretrained"], &again["scratch"]), (&whole["pretrained"], &whole["scratch"]));
+
+    // The pre-trained encoder serves another run.
+    let other = data.path().join("other");
+    success(command(data.path(), &other, &["--from", path(&out.join("pretrain")), "--seed", "5"]));
+    assert_eq!(summary(&other)["pretrained"]["supervised"], whole["pretrained"]["supervised"]);
+    assert!(summary(&other)["pretrained"]["mean_teacher"].is_null());
+}
+
+#[test]
+fn what_is_wrong_is_said_before_anything_is_written() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    tiny_data(data.path(), 160, 40);
+    let out = data.path().join("run");
+    for (flags, expected) in [
+        (vec!["--labels", "161"], "161"),
+        (vec!["--lr", "0"], "--lr is 0"),
+        (vec!["--from", "nowhere.safetensors"], "--arch"),
+        (vec!["--queue", "145"], "145"),
+        (vec!["--device", "no-such"], "no-such"),
+    ] {
+        let pretraining: &[&str] = if flags[0] == "--from" { &[] } else { &PRETRAINING };
+        let said = failure(command(data.path(), &out, &[pretraining, &flags].concat()));
+        assert!(said.contains(expected), "{flags:?}: {said}");
+        assert!(!out.exists(), "{flags:?} left a folder behind");
+    }
+}
