@@ -1,6 +1,6 @@
 //! The loss against a queue, with its gradient to the queries.
 
-use anyhow::{Context, Result};
+use anyhow::Context;
 use slowburn_benches::{CONTRASTS, Contrasted};
 
 use super::Task;
