@@ -2,24 +2,22 @@
 
     python views.py FOLDER CORES
 
-FOLDER has JPEG files, and 32x32 RGB images one behind the other in decoded.bin. Reads one JSON line {"name": ..., "seconds": ...} per measurement, works for at least so long,
-and answers {"images": n, "seconds": s}; the first line it writes says which versions answer. Settings: Pillow's own
+FOLDER has JPEG files, and 32x32 RGB images one behind the other in decoded.bin. Measures on request, see serve.py.
+Settings: Pillow's own
 SIMD-free wheels as pip installs them; one thread for the rows of one thread (torch.set_num_threads(1)), CORES
 worker processes that persist and batches of the same size otherwise.
 """
 
 import glob
-import json
 import random
 import sys
-import time
 
 import numpy
-import PIL
 import torch
 import torchvision
 import torchvision.transforms as T
 from PIL import Image, ImageFilter
+from serve import serve
 
 CIFAR = T.Normalize([0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616])
 IMAGENET = T.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
@@ -99,16 +97,7 @@ def main():
         "loader/moco_cifar": epochs(decoded, 256),
         "loader/moco_v2": epochs(files, 32),
     }
-    print(json.dumps({"torch": torch.__version__, "torchvision": torchvision.__version__, "pillow": PIL.__version__}),
-          flush=True)
-    for line in sys.stdin:
-        request = json.loads(line)
-        work = tasks[request["name"]]
-        work()
-        images, start = 0, time.perf_counter()
-        while time.perf_counter() - start < request["seconds"]:
-            images += work()
-        print(json.dumps({"images": images, "seconds": time.perf_counter() - start}), flush=True)
+    serve(tasks)
 
 
 if __name__ == "__main__":

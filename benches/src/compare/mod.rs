@@ -1,11 +1,14 @@
 //! The same work by Slowburn and by PyTorch, in turn (A B A B), on one machine.
 
+mod average;
 mod files;
+mod info_nce;
 pub(crate) mod memory;
 mod pytorch;
 mod row;
 mod views;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -37,10 +40,12 @@ pub(crate) struct Options {
 struct Task {
     /// Name, the same on both sides.
     name: &'static str,
+    /// The program of the other side, in `benches/pytorch`.
+    script: &'static str,
     /// What a reader needs to know besides the name.
     params: String,
     threads: usize,
-    /// Does it once; the number of images that took.
+    /// Does it once; the number of images, updates or losses that were.
     work: Box<dyn FnMut() -> Result<usize>>,
 }
 
@@ -49,20 +54,26 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let cores = std::thread::available_parallelism()?.get();
     let folder = files::write()?;
     let mut tasks = views::tasks(folder.path(), cores)?;
+    tasks.extend(average::tasks(cores)?);
+    tasks.extend(info_nce::tasks(cores));
     tasks.retain(|task| task.name.contains(&options.only));
-    let mut other = match &options.pytorch {
-        Some(python) => Some(PyTorch::start(python, folder.path(), cores)?),
-        None => None,
-    };
+    let mut others = BTreeMap::new();
+    if let Some(python) = &options.pytorch {
+        for task in &tasks {
+            if !others.contains_key(task.script) {
+                others.insert(task.script, PyTorch::start(python, task.script, folder.path(), cores)?);
+            }
+        }
+    }
     let device = row::processor();
     println!("{device}, {cores} threads; {} rounds of {} s", options.rounds, options.seconds);
-    match &other {
+    match others.values().next() {
         Some(other) => println!("PyTorch: {}\n", other.versions),
         None => println!("without --pytorch there is nothing to compare with\n"),
     }
     let mut rows = Vec::new();
     for task in &mut tasks {
-        let row = measure(task, other.as_mut(), options, &device)?;
+        let row = measure(task, others.get_mut(task.script), options, &device)?;
         println!("{}", row.line());
         rows.push(row);
     }
@@ -81,19 +92,19 @@ fn measure(task: &mut Task, mut other: Option<&mut PyTorch>, options: &Options, 
     for _ in 0..options.rounds {
         ours.push(time(&mut task.work, options.seconds)?);
         if let Some(other) = other.as_deref_mut() {
-            theirs.push(other.seconds_per_image(task.name, options.seconds)?);
+            theirs.push(other.seconds_each(task.name, options.seconds)?);
         }
     }
     let theirs = (!theirs.is_empty()).then(|| Side::new(theirs));
     Ok(Row::new(task.name, &task.params, task.threads, device, Side::new(ours), theirs))
 }
 
-/// Seconds per image, over at least `seconds` of work, after one time to warm up.
+/// Seconds each, over at least `seconds` of work, after one time to warm up.
 fn time(work: &mut dyn FnMut() -> Result<usize>, seconds: f64) -> Result<f64> {
     work()?;
-    let (start, mut images) = (Instant::now(), 0);
+    let (start, mut done) = (Instant::now(), 0);
     while start.elapsed() < Duration::from_secs_f64(seconds) {
-        images += work()?;
+        done += work()?;
     }
-    Ok(start.elapsed().as_secs_f64() / images as f64)
+    Ok(start.elapsed().as_secs_f64() / done as f64)
 }

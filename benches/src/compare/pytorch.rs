@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/pytorch/views.py");
+const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/pytorch/");
 
 pub(super) struct PyTorch {
     child: Child,
@@ -24,9 +24,9 @@ struct Answer {
 }
 
 impl PyTorch {
-    pub(super) fn start(python: &Path, folder: &Path, cores: usize) -> Result<Self> {
+    pub(super) fn start(python: &Path, script: &str, folder: &Path, cores: usize) -> Result<Self> {
         let mut child = Command::new(python)
-            .arg(SCRIPT)
+            .arg(format!("{SCRIPTS}{script}"))
             .arg(folder)
             .arg(cores.to_string())
             .stdin(Stdio::piped())
@@ -40,7 +40,7 @@ impl PyTorch {
         Ok(started)
     }
 
-    pub(super) fn seconds_per_image(&mut self, name: &str, seconds: f64) -> Result<f64> {
+    pub(super) fn seconds_each(&mut self, name: &str, seconds: f64) -> Result<f64> {
         writeln!(self.requests, "{}", serde_json::json!({ "name": name, "seconds": seconds }))?;
         let Answer { images, seconds } = serde_json::from_str(&self.answer()?)?;
         Ok(seconds / images as f64)

@@ -24,7 +24,7 @@ pub(super) struct Row {
     params: String,
     backend: String,
     device: String,
-    /// Per image.
+    /// For an image, an update or a loss.
     median_seconds: Option<f64>,
     /// Half the distance between the quartiles, as a share of the median.
     spread: Option<f64>,
@@ -100,8 +100,7 @@ impl Row {
 
 /// Markdown, as docs/performance.md has it.
 pub(super) fn table(rows: &[Row]) -> String {
-    let mut text =
-        "| Work | With | Slowburn, per image | images | PyTorch | ratio |\n|---|---|---|---|---|---|\n".to_owned();
+    let mut text = "| Work | With | Slowburn, each | rate | PyTorch | ratio |\n|---|---|---|---|---|---|\n".to_owned();
     for row in rows {
         text += &format!("| {} |\n", row.cells().join(" | "));
     }

@@ -12,6 +12,9 @@ use slowburn_benches::{key, rgb};
 use super::Task;
 use super::files::{self, SIDES};
 
+/// The other side.
+const SCRIPT: &str = "views.py";
+
 /// Images in a batch: of 32×32, and of 224×224.
 const BATCHES: [usize; 2] = [256, 32];
 
@@ -22,22 +25,37 @@ pub(super) fn tasks(folder: &Path, cores: usize) -> Result<Vec<Task>> {
     let (height, width) = SIDES;
     let large = format!("two views of 224×224, JPEG of {width}×{height} decoded");
     Ok(vec![
-        Task { name: "views/moco_cifar", params: small.to_owned(), threads: 1, work: decoded(pixels.clone()) },
-        Task { name: "views/moco_v2", params: large.clone(), threads: 1, work: encoded(paths.clone(), true) },
+        Task {
+            name: "views/moco_cifar",
+            script: SCRIPT,
+            params: small.to_owned(),
+            threads: 1,
+            work: decoded(pixels.clone()),
+        },
+        Task {
+            name: "views/moco_v2",
+            script: SCRIPT,
+            params: large.clone(),
+            threads: 1,
+            work: encoded(paths.clone(), true),
+        },
         Task {
             name: "decode",
+            script: SCRIPT,
             params: format!("JPEG of {width}×{height} alone: the floor of the row above"),
             threads: 1,
             work: encoded(paths.clone(), false),
         },
         Task {
             name: "loader/moco_cifar",
+            script: SCRIPT,
             params: format!("{small}, batches of {}", BATCHES[0]),
             threads: cores,
             work: loaded(Images::new(rgb(32, 32), pixels)?, presets::moco_cifar(32), BATCHES[0], cores)?,
         },
         Task {
             name: "loader/moco_v2",
+            script: SCRIPT,
             params: format!("{large}, batches of {}", BATCHES[1]),
             threads: cores,
             work: loaded(ImageFolder::files(paths)?, presets::moco_v2(224), BATCHES[1], cores)?,

@@ -44,7 +44,12 @@ pub(crate) fn indices(values: &[usize], device: &Device) -> Tensor<1, Int> {
 /// A constant on the device of `like`, on autodiff where that is: operations of two gradient checkpointing strategies
 /// panic.
 pub(crate) fn constant_beside(constant: Tensor<2>, like: &Tensor<2>) -> Tensor<2> {
-    let constant = constant.without_autodiff().cast(like.dtype());
+    alongside(constant.cast(like.dtype()), like)
+}
+
+/// A constant on autodiff where `like` is.
+pub(crate) fn alongside<const D: usize>(constant: Tensor<D>, like: &Tensor<2>) -> Tensor<D> {
+    let constant = constant.without_autodiff();
     match like.gradient_checkpointing_strategy() {
         Some(strategy) => constant.autodiff().with_gradient_checkpointing_strategy(strategy),
         None => constant,

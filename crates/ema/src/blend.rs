@@ -1,54 +1,93 @@
-//! One update of an average in plain tensor operations: `θ̄ ← d·θ̄ + (1−d)·θ`.
+//! One update of an average: `θ̄ ← d·θ̄ + (1−d)·θ`, tensor by tensor.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
-use burn::module::{ModuleMapper, Param};
+use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Bool, Int, Tensor};
 
 use crate::detach::alongside;
-use crate::path::{Path, Tensors};
+use crate::kernel::{Moves, plain};
+use crate::path::{Entry, Path, SameAs, Tensors};
 use crate::{Buffers, Error};
 
 /// Checks that the student has just the tensors of the average, each of the same shape.
-pub(crate) fn check(average: &Tensors, student: &Tensors) -> Result<(), Error> {
-    if let Some(path) = student.entries.keys().find(|path| !average.entries.contains_key(*path)) {
+pub(crate) fn check<M: Module>(average: &M, student: &Tensors) -> Result<(), Error> {
+    if SameAs::check(average, student) {
+        return Ok(());
+    }
+    let average = Tensors::of(average);
+    let sorted = |tensors: &'_ Tensors| -> BTreeMap<String, burn::tensor::Shape> {
+        tensors.entries.iter().map(|entry| (entry.path.clone(), entry.shape.clone())).collect()
+    };
+    // In the order of the paths: the same error every time.
+    let (average, student) = (sorted(&average), sorted(student));
+    if let Some(path) = student.keys().find(|path| !average.contains_key(*path)) {
         return Err(Error::Unknown { path: path.clone() });
     }
-    for (path, entry) in &average.entries {
-        let Some(other) = student.entries.get(path) else {
-            return Err(Error::Missing { path: path.clone() });
-        };
-        if other.shape != entry.shape {
-            return Err(Error::Shape {
-                path: path.clone(),
-                student: other.shape.clone(),
-                average: entry.shape.clone(),
-            });
+    for (path, average) in average {
+        match student.get(&path) {
+            None => return Err(Error::Missing { path }),
+            Some(student) if *student != average => {
+                return Err(Error::Shape { path, student: student.clone(), average });
+            }
+            Some(_) => {}
         }
     }
     Ok(())
 }
 
-/// Blends the student's tensors into those of the average that it maps.
-pub(crate) struct Blend<'a> {
-    pub(crate) student: Tensors,
-    pub(crate) decay: f64,
-    pub(crate) buffers: Buffers,
-    pub(crate) buffer_paths: &'a HashSet<String>,
-    pub(crate) path: Path,
+/// Moves the average towards the student's tensors.
+pub(crate) fn blend<M: Module>(
+    average: M,
+    student: Tensors,
+    decay: f64,
+    buffers: Buffers,
+    buffer_paths: &HashSet<String>,
+) -> M {
+    let mut blend =
+        Blend { student, at: 0, decay, buffers, buffer_paths, path: Path::default(), moves: Moves::default() };
+    let average = average.map(&mut blend);
+    if blend.moves.is_empty() {
+        return average;
+    }
+    blend.moves.run(decay);
+    average.map(&mut PutBack { moves: blend.moves })
+}
+
+/// Blends the student's tensors into those of the average that it maps, or hands both to a kernel.
+struct Blend<'a> {
+    student: Tensors,
+    /// Tensors mapped so far.
+    at: usize,
+    decay: f64,
+    buffers: Buffers,
+    buffer_paths: &'a HashSet<String>,
+    path: Path,
+    moves: Moves,
+}
+
+/// What to do with a tensor of the average.
+enum Role {
+    Weight,
+    Average,
+    Copy,
 }
 
 impl Blend<'_> {
-    /// The student's tensor here, unless the policy leaves this one alone; with it, whether to average or to copy.
-    fn source<T: Clone + 'static>(&self, averages: bool) -> Option<(T, bool)> {
+    /// The student's tensor here, unless the policy leaves this one alone; with it, what to do.
+    fn source<T: Clone + 'static>(&mut self, averages: bool) -> Option<(T, Role)> {
         let path = self.path.joined();
-        let averaged = match (self.buffer_paths.contains(&path) || !averages, self.buffers) {
-            (false, _) => true,
+        let at = self.at;
+        self.at += 1;
+        let role = match (self.buffer_paths.contains(path) || !averages, self.buffers) {
+            (false, _) => Role::Weight,
             (true, Buffers::Own) => return None,
-            (true, Buffers::Copy) => false,
-            (true, Buffers::Average) => averages,
+            (true, Buffers::Copy) => Role::Copy,
+            (true, Buffers::Average) if averages => Role::Average,
+            (true, Buffers::Average) => Role::Copy,
         };
-        self.student.entries.get(&path)?.tensor().map(|tensor| (tensor, averaged))
+        let tensor = self.student.find(path, at).and_then(Entry::tensor)?;
+        Some((tensor, role))
     }
 }
 
@@ -62,17 +101,25 @@ impl ModuleMapper for Blend<'_> {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some((student, averaged)) = self.source::<Tensor<D>>(true) else {
+        let Some((student, role)) = self.source::<Tensor<D>>(true) else {
+            self.moves.skip();
             return param;
         };
+        let (moves, decay) = (&mut self.moves, self.decay);
         param.map(|average| {
             let strategy = average.gradient_checkpointing_strategy();
-            let average = average.without_autodiff();
-            // The average's type, not the student's: (1−d)·θ vanishes in half precision.
-            let student = student.without_autodiff().to_device(&average.device()).cast(average.dtype());
-            let blended = match averaged {
-                true => average.mul_scalar(self.decay) + student.mul_scalar(1.0 - self.decay),
-                false => student,
+            let (average, student) = (average.without_autodiff(), student.without_autodiff());
+            let blended = match role {
+                // Of a clone's running statistics nobody but the mapper may see a stand-in.
+                Role::Weight => moves.take(average, student, decay),
+                Role::Average => {
+                    moves.skip();
+                    plain::average(average, student, decay)
+                }
+                Role::Copy => {
+                    moves.skip();
+                    plain::beside(student, &average)
+                }
             };
             alongside(blended, strategy)
         })
@@ -88,6 +135,20 @@ impl ModuleMapper for Blend<'_> {
     fn map_bool<const D: usize>(&mut self, param: Param<Tensor<D, Bool>>) -> Param<Tensor<D, Bool>> {
         match self.source::<Tensor<D, Bool>>(false) {
             Some((student, _)) => param.map(|own| student.to_device(&own.device())),
+            None => param,
+        }
+    }
+}
+
+/// Puts what a kernel has moved in the place of its stand-ins.
+struct PutBack {
+    moves: Moves,
+}
+
+impl ModuleMapper for PutBack {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        match self.moves.give_back::<D>() {
+            Some(moved) => param.map(|stand_in| alongside(moved, stand_in.gradient_checkpointing_strategy())),
             None => param,
         }
     }

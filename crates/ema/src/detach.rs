@@ -132,7 +132,7 @@ impl<F: Fn(&str, DType) -> Option<FloatDType>> ModuleMapper for Cast<F> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let select = &self.select;
         let path = self.path.joined();
-        param.map(|tensor| match select(&path, tensor.dtype()) {
+        param.map(|tensor| match select(path, tensor.dtype()) {
             // Cast below autodiff: the result must be a leaf, not a step of a graph.
             Some(dtype) => {
                 let strategy = tensor.gradient_checkpointing_strategy();
@@ -176,7 +176,7 @@ pub(crate) fn narrow_types<M: Module>(module: &M) -> HashMap<String, FloatDType>
 
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             if let Some(dtype) = narrow(param.val().dtype()) {
-                self.types.insert(self.path.joined(), dtype);
+                self.types.insert(self.path.joined().to_owned(), dtype);
             }
         }
     }

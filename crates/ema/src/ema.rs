@@ -5,7 +5,7 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{FloatDType, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::blend::{Blend, check};
+use crate::blend::{blend, check};
 use crate::detach::{Cast, averaging_type, narrow_types};
 use crate::path::{Path, Tensors};
 use crate::{Decay, Error, StepCount, detached_copy, sync_running_state};
@@ -84,13 +84,14 @@ impl EmaConfig {
     pub fn init<M: Module>(&self, student: &M) -> Result<Ema<M>, Error> {
         self.validate()?;
         let average = detached_copy(student);
-        let own = Tensors::of(&average).entries;
-        let students = Tensors::of(student).entries;
+        let (own, students) = (Tensors::of(&average), Tensors::of(student));
+        let by_path = students.by_path();
         // Fresh ids went to all but running statistics: an id that both hold is a buffer's.
         let buffer_paths = own
+            .entries
             .iter()
-            .filter(|(path, entry)| students.get(*path).is_some_and(|other| other.id == entry.id))
-            .map(|(path, _)| path.clone())
+            .filter(|entry| by_path.get(entry.path.as_str()).is_some_and(|other| other.id == entry.id))
+            .map(|entry| entry.path.clone())
             .collect();
         let device = student.devices().into_iter().next().unwrap_or_default();
         Ok(Ema {
@@ -138,18 +139,12 @@ impl<M: Module> Ema<M> {
             sync_running_state(&self.average);
         }
         let tensors = Tensors::of(student);
-        check(&Tensors::of(&self.average), &tensors)?;
+        check(&self.average, &tensors)?;
         if !self.calls.increment().is_multiple_of(self.config.every) {
             return Ok(self);
         }
-        let mut blend = Blend {
-            student: tensors,
-            decay: self.config.decay.at(self.updates()),
-            buffers: self.config.buffers,
-            buffer_paths: &self.buffer_paths,
-            path: Path::default(),
-        };
-        self.average = self.average.map(&mut blend);
+        let decay = self.config.decay.at(self.updates());
+        self.average = blend(self.average, tensors, decay, self.config.buffers, &self.buffer_paths);
         Ok(self)
     }
 
@@ -172,7 +167,7 @@ impl<M: Module> Ema<M> {
         let result = f(&working);
         sync_running_state(&working);
         let statistics = Tensors::of(&working);
-        let mut take = TakeBuffers { statistics, buffers: &self.buffer_paths, path: Path::default() };
+        let mut take = TakeBuffers { statistics, at: 0, buffers: &self.buffer_paths, path: Path::default() };
         // A clone shares the running states and `map` writes them in place: this reaches `self.average`.
         drop(self.average.clone().map(&mut take));
         result
@@ -202,6 +197,8 @@ impl<M: Module> Ema<M> {
 /// Takes a module's buffers over from another's.
 struct TakeBuffers<'a> {
     statistics: Tensors,
+    /// Tensors mapped so far.
+    at: usize,
     buffers: &'a HashSet<String>,
     path: Path,
 }
@@ -216,11 +213,12 @@ impl ModuleMapper for TakeBuffers<'_> {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let path = self.path.joined();
-        if !self.buffers.contains(&path) {
+        let (path, at) = (self.path.joined(), self.at);
+        self.at += 1;
+        if !self.buffers.contains(path) {
             return param;
         }
-        let Some(value) = self.statistics.entries.get(&path).and_then(|entry| entry.tensor::<Tensor<D>>()) else {
+        let Some(value) = self.statistics.find(path, at).and_then(|entry| entry.tensor::<Tensor<D>>()) else {
             return param;
         };
         param.map(|own| {

@@ -6,6 +6,7 @@ mod decay;
 mod detach;
 mod ema;
 mod error;
+mod kernel;
 mod path;
 
 pub use count::StepCount;

@@ -1,12 +1,13 @@
 //! The loss that all methods share.
 
+mod kernel;
 mod plain;
 
 use burn::tensor::{FloatDType, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
-use crate::rows::constant_beside;
+use crate::rows::{alongside, constant_beside};
 
 /// How the two directions of a symmetric loss are put together.
 ///
@@ -113,6 +114,19 @@ fn widen(rows: Tensor<2>) -> Tensor<2> {
     }
 }
 
+/// A loss of this value whose gradient with respect to the queries is known already.
+///
+/// `loss + (q·g − q·g)` with the second a constant: exactly the value, and `g` in the backward pass, whichever backend
+/// computes it. The graph holds `g` and no logit, and nothing that is an owner of the queue's memory.
+fn with_gradient(loss: Tensor<1>, gradient: Option<Tensor<2>>, queries: Tensor<2>) -> Tensor<1> {
+    let Some(gradient) = gradient else {
+        return loss;
+    };
+    let slope = (queries.clone() * constant_beside(gradient, &queries)).sum();
+    let value = slope.clone().detach();
+    slope - value + alongside(loss, &queries)
+}
+
 impl InfoNce {
     /// The loss with this temperature, its denominator complete.
     pub fn new(temperature: f64) -> Self {
@@ -149,14 +163,28 @@ impl InfoNce {
         let [count, length] = negatives.dims();
         assert_eq!(length, dim, "negatives must have the length of queries");
         let queries = widen(queries);
-        let positives = constant_beside(positives, &queries);
-        let positive = plain::dots(queries.clone(), positives, self.temperature); // [batch, 1]
         if count == 0 {
-            return self.nothing_to_tell_apart(positive);
+            let positives = constant_beside(positives, &queries);
+            return self.nothing_to_tell_apart(plain::dots(queries, positives, self.temperature));
         }
-        let negatives = constant_beside(negatives, &queries);
-        let negative = queries.matmul(negatives.transpose()).div_scalar(self.temperature); // [batch, K]
-        plain::contrast(positive, negative, self.decoupled, count)
+        let constant = |rows: Tensor<2>| rows.without_autodiff().cast(queries.dtype());
+        let operands = kernel::Operands {
+            queries: constant(queries.clone()),
+            positives: constant(positives),
+            negatives: constant(negatives),
+        };
+        let settings = kernel::Settings {
+            temperature: self.temperature,
+            decoupled: self.decoupled,
+            gradient: queries.gradient_checkpointing_strategy().is_some(),
+        };
+        let pass = kernel::pass(operands, settings);
+        Contrast {
+            loss: with_gradient(pass.loss, pass.gradient, queries),
+            accuracy: pass.accuracy,
+            negatives: count,
+            chance: if self.decoupled { (count as f64).ln() } else { chance_loss(count) },
+        }
     }
 
     /// Both views of a batch against all other samples of both: SimCLR's NT-Xent (Chen et al., arXiv 2002.05709,

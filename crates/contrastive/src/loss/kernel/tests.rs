@@ -1,0 +1,159 @@
+//! Kernel, blocks and the whole matrix of logits beside each other.
+
+use burn::tensor::{Device, FloatDType, Tensor, TensorData};
+use proptest::prelude::*;
+
+use super::{Operands, Pass, Settings, stream};
+use crate::loss::plain;
+use crate::random::normals;
+use crate::{Contrast, InfoNce, normalize};
+
+fn rows(n: usize, dim: usize, seed: u64, device: &Device) -> Tensor<2> {
+    normalize(Tensor::from_data(TensorData::new(normals(n * dim, seed, 9), [n, dim]), device))
+}
+
+fn operands(n: usize, count: usize, dim: usize, seed: u64) -> Operands {
+    let device = Device::flex();
+    let queries = rows(n, dim, seed, &device);
+    // Keys near their queries, as training makes them: the positive is sometimes the largest.
+    let positives = normalize(queries.clone() + rows(n, dim, seed + 1, &device));
+    Operands { queries, positives, negatives: rows(count, dim, seed + 2, &device) }
+}
+
+fn settings(temperature: f64, decoupled: bool) -> Settings {
+    Settings { temperature, decoupled, gradient: true }
+}
+
+/// The oracle: the loss as `plain` has it, in f64, differentiated by Burn.
+fn whole(operands: &Operands, settings: Settings) -> Pass {
+    let Operands { queries, positives, negatives } = operands.clone();
+    let Settings { temperature, decoupled, .. } = settings;
+    let wide = |rows: Tensor<2>| rows.cast(FloatDType::F64).autodiff();
+    let queries = wide(queries).require_grad();
+    let count = negatives.dims()[0];
+    let positive = plain::dots(queries.clone(), wide(positives), temperature);
+    let negative = queries.clone().matmul(wide(negatives).transpose()).div_scalar(temperature);
+    let Contrast { loss, accuracy, .. } = plain::contrast(positive, negative, decoupled, count);
+    let gradient = queries.grad(&loss.backward());
+    Pass { loss: loss.without_autodiff(), accuracy, gradient }
+}
+
+fn read<const D: usize>(tensor: &Tensor<D>) -> Vec<f64> {
+    tensor.to_data().try_into_vec_as::<f64>().expect("floats")
+}
+
+fn compare(ours: &Pass, expected: &Pass, logit: f64) -> Result<(), TestCaseError> {
+    let (loss, wanted) = (read(&ours.loss)[0], read(&expected.loss)[0]);
+    // Logits are rounded to 2⁻²⁴ of their size, a few times.
+    let rounding = 1e-6f64.max(4.0 * logit * 2f64.powi(-24));
+    prop_assert!((loss - wanted).abs() <= rounding * wanted.abs().max(1.0), "loss {loss} instead of {wanted}");
+    prop_assert_eq!(read(&ours.accuracy), read(&expected.accuracy));
+    let gradient = |pass: &Pass| read(pass.gradient.as_ref().expect("asked for"));
+    let (gradient, wanted) = (gradient(ours), gradient(expected));
+    let largest = wanted.iter().fold(0f64, |largest, value| largest.max(value.abs()));
+    for (ours, wanted) in gradient.iter().zip(&wanted) {
+        let allowed = (4.0 * rounding).max(1e-5) * largest + 1e-12;
+        prop_assert!((ours - wanted).abs() <= allowed, "gradient {ours} instead of {wanted}, largest {largest}");
+    }
+    Ok(())
+}
+
+#[cfg(feature = "flex")]
+fn fused(operands: &Operands, settings: Settings) -> Pass {
+    super::flex::pass(operands, settings).expect("f32 on the CPU backend")
+}
+
+#[cfg(not(feature = "flex"))]
+fn fused(operands: &Operands, settings: Settings) -> Pass {
+    stream::pass(operands.clone(), settings, 5)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn all_three_agree(
+        seed in 0u64..1000, n in 1usize..70, count in 1usize..400, dim in 1usize..40, block in 1usize..200,
+        temperature in prop::sample::select(vec![0.01, 0.07, 0.2, 1.0]), decoupled: bool,
+    ) {
+        let (operands, settings) = (operands(n, count, dim, seed), settings(temperature, decoupled));
+        let expected = whole(&operands, settings);
+        compare(&fused(&operands, settings), &expected, 1.0 / temperature)?;
+        compare(&stream::pass(operands, settings, block), &expected, 1.0 / temperature)?;
+    }
+}
+
+#[test]
+fn many_chunks_agree_with_the_whole() {
+    for decoupled in [false, true] {
+        let operands = operands(33, 5001, 24, 7);
+        let settings = settings(0.1, decoupled);
+        let expected = whole(&operands, settings);
+        compare(&fused(&operands, settings), &expected, 10.0).expect("equal");
+        compare(&stream::pass(operands, settings, 1000), &expected, 10.0).expect("equal");
+    }
+}
+
+#[test]
+fn identical_keys_tie_in_every_arithmetic() {
+    let device = Device::flex();
+    for dim in [1, 3, 128, 1000] {
+        let one = rows(1, dim, 3, &device);
+        let operands = Operands {
+            queries: one.clone().repeat_dim(0, 5),
+            positives: one.clone().repeat_dim(0, 5),
+            negatives: one.repeat_dim(0, 300),
+        };
+        let pass = fused(&operands, settings(0.07, false));
+        assert!((read(&pass.loss)[0] - 301f64.ln()).abs() < 1e-6);
+        assert_eq!(read(&pass.accuracy), [0.0], "a tie is a miss, dim {dim}");
+        // k₊ pulls as much as all negatives push: nothing is left but rounding.
+        assert!(read(&pass.gradient.expect("asked for")).iter().all(|value| value.abs() < 1e-5));
+    }
+}
+
+#[test]
+fn logits_of_ten_thousand_of_both_signs() {
+    for sign in [1e4, -1e4] {
+        let mut operands = operands(9, 300, 8, 11);
+        operands.queries = operands.queries.mul_scalar(sign);
+        let settings = settings(1.0, false);
+        let expected = whole(&operands, settings);
+        compare(&fused(&operands, settings), &expected, 1e4).expect("equal");
+        compare(&stream::pass(operands, settings, 37), &expected, 1e4).expect("equal");
+    }
+}
+
+#[test]
+fn a_number_that_is_none_is_not_lost() {
+    let device = Device::flex();
+    let nan = Tensor::<2>::full([1, 4], f32::NAN, &device);
+    let fine = operands(20, 300, 4, 5);
+    let mut broken = vec![fine.clone(); 3];
+    broken[0].queries = Tensor::cat(vec![fine.queries.clone().narrow(0, 1, 19), nan.clone()], 0);
+    broken[1].positives = Tensor::cat(vec![fine.positives.clone().narrow(0, 1, 19), nan.clone()], 0);
+    broken[2].negatives = Tensor::cat(vec![nan, fine.negatives.narrow(0, 1, 299)], 0);
+    for operands in broken {
+        assert!(read(&fused(&operands, settings(0.1, false)).loss)[0].is_nan());
+    }
+}
+
+#[test]
+fn the_loss_of_a_part_of_a_queue_and_of_transposed_queries() {
+    let mut operands = operands(6, 300, 6, 13);
+    operands.queries = operands.queries.transpose();
+    operands.negatives = operands.negatives.narrow(0, 100, 150);
+    let settings = settings(0.2, false);
+    compare(&fused(&operands, settings), &whole(&operands, settings), 5.0).expect("equal");
+}
+
+#[test]
+fn the_gradient_is_scaled_by_what_comes_after_the_loss() {
+    let device = Device::flex().autodiff();
+    let q = rows(4, 8, 1, &device).require_grad();
+    let loss = || InfoNce::new(0.1).info_nce(q.clone(), rows(4, 8, 2, &device), rows(50, 8, 3, &device)).loss;
+    let once = read(&q.grad(&loss().backward()).expect("a gradient"));
+    let thrice = read(&q.grad(&loss().mul_scalar(3.0).backward()).expect("a gradient"));
+    once.iter().zip(&thrice).for_each(|(once, thrice)| assert!((3.0 * once - thrice).abs() < 1e-6));
+    assert!(once.iter().any(|value| value.abs() > 1e-3));
+}
