@@ -1,5 +1,6 @@
 //! Parts shared by the example programs: data, recipes, the training loop, the run folder and its reports.
 
+pub mod ablation;
 pub mod cli;
 pub mod data;
 pub mod device;

@@ -1,7 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
-use serde::de::DeserializeOwned;
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use slowburn_models::StateDict;
 
@@ -9,7 +8,7 @@ use super::{Accuracies, Summary};
 use crate::data::Dataset;
 use crate::evaluate::Checkpointed;
 use crate::recipe::Method;
-use crate::run::{Checkpoint, RunFolder};
+use crate::run::{Part, RunFolder};
 use crate::training::{Plan, Session};
 use crate::{device, moco, recipe, run};
 
@@ -30,29 +29,6 @@ pub struct Recipe {
     pub start: Start,
     /// Training with labels, the same from both starts.
     pub tuning: recipe::Recipe,
-}
-
-/// A part of the run: a run in a folder of its own, which may be finished, begun or not begun.
-enum Part<M, S> {
-    Finished(S),
-    Open(RunFolder, Option<Checkpoint<M>>),
-}
-
-impl<M: Serialize + DeserializeOwned, S: DeserializeOwned> Part<M, S> {
-    fn find<R: Serialize + DeserializeOwned>(path: &Path, recipe: &R, data: &Dataset) -> Result<Self> {
-        let summary = path.join("summary.json");
-        if summary.exists() {
-            let text = std::fs::read(&summary).with_context(|| summary.display().to_string())?;
-            return Ok(Self::Finished(serde_json::from_slice(&text).with_context(|| summary.display().to_string())?));
-        }
-        if path.join("config.json").exists() {
-            let (folder, _): (_, R) = RunFolder::open(path)?;
-            folder.check_same(recipe, &data.path, &data.fingerprint())?;
-            let checkpoint = folder.latest()?;
-            return Ok(Self::Open(folder, checkpoint));
-        }
-        Ok(Self::Open(RunFolder::create(path, recipe, &data.fingerprint())?, None))
-    }
 }
 
 impl Recipe {

@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use super::{EpochMetrics, Method, Recipe, Summary};
 use crate::data::Dataset;
-use crate::report::{BLUE, Curve, GREY, ORANGE, Panel};
+use crate::report::{Across, BLUE, Curve, GREY, ORANGE, Panel};
 use crate::trainer::Steps;
 
 /// What is active in a run: method, schedules, data, device, seed.
@@ -87,5 +87,9 @@ pub(super) fn panels(metrics: &[EpochMetrics], random: f64) -> [Panel; 2] {
         Curve { name: "chance, ln(K+1)", color: GREY, points: of(&|row| Some(row.chance_loss)) },
         Curve { name: "loss", color: BLUE, points: of(&|row| Some(row.loss)) },
     ];
-    [Panel { title: "accuracy, %", curves: accuracies }, Panel { title: "mean loss of an epoch", curves: losses }]
+    let across = Across::Steps;
+    [
+        Panel { title: "accuracy, %", curves: accuracies, across },
+        Panel { title: "mean loss of an epoch", curves: losses, across },
+    ]
 }

@@ -19,17 +19,56 @@ pub struct Curve {
     pub name: &'static str,
     /// Its colour.
     pub color: RGBColor,
-    /// Steps and values, by step.
+    /// Places on the horizontal axis and values, by place.
     pub points: Vec<(f64, f64)>,
 }
 
-/// A chart over the optimizer steps.
+/// A horizontal axis.
+#[derive(Debug, Clone, Copy)]
+pub enum Across {
+    /// Optimizer steps, from 0.
+    Steps,
+    /// Powers of two of what it names: places are exponents.
+    Powers(&'static str),
+    /// Decays `1 − 10⁻ˣ` at the places x.
+    Decays,
+}
+
+impl Across {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Steps => "optimizer steps",
+            Self::Powers(name) => name,
+            Self::Decays => "decay of the average",
+        }
+    }
+
+    fn tick(self, place: f64) -> String {
+        match self {
+            Self::Steps => format!("{place:.0}"),
+            Self::Powers(_) => format!("{:.0}", place.exp2()),
+            Self::Decays => format!("{:.*}", place.round() as usize, 1.0 - 10f64.powf(-place)),
+        }
+    }
+
+    /// From where to where, for places up to `last`.
+    fn range(self, first: f64, last: f64) -> std::ops::Range<f64> {
+        match self {
+            Self::Steps => 0.0..last * 1.02,
+            Self::Powers(_) | Self::Decays => first - 0.2..last.max(first) + 0.2,
+        }
+    }
+}
+
+/// A chart.
 #[derive(Debug)]
 pub struct Panel {
     /// What is above it.
     pub title: &'static str,
     /// Its curves; one without points is left out.
     pub curves: Vec<Curve>,
+    /// What they are drawn over.
+    pub across: Across,
 }
 
 /// Draws two charts side by side as `curves.svg` and `curves.png` in `folder`.
@@ -59,7 +98,8 @@ where
 {
     let curves = &panel.curves;
     let points = || curves.iter().flat_map(|curve| &curve.points);
-    let steps = points().map(|point| point.0).fold(1.0, f64::max);
+    let last = points().map(|point| point.0).fold(1.0, f64::max);
+    let first = points().map(|point| point.0).fold(last, f64::min);
     let low = points().map(|point| point.1).fold(f64::INFINITY, f64::min);
     let high = points().map(|point| point.1).fold(f64::NEG_INFINITY, f64::max);
     let (low, high) = if low <= high { (low, high) } else { (0.0, 1.0) };
@@ -70,13 +110,13 @@ where
         .margin(12)
         .x_label_area_size(36)
         .y_label_area_size(52)
-        .build_cartesian_2d(0.0..steps * 1.02, (low - margin)..(high + margin))
+        .build_cartesian_2d(panel.across.range(first, last), (low - margin)..(high + margin))
         .map_err(undrawn)?;
     chart
         .configure_mesh()
-        .x_desc("optimizer steps")
+        .x_desc(panel.across.name())
         .x_labels(6)
-        .x_label_formatter(&|steps| format!("{steps:.0}"))
+        .x_label_formatter(&|&place| panel.across.tick(place))
         .y_labels(7)
         .light_line_style(WHITE)
         .bold_line_style(RGBColor(228, 228, 228))
@@ -107,7 +147,11 @@ mod tests {
     use super::*;
 
     fn panel(points: Vec<(f64, f64)>) -> Panel {
-        Panel { title: "accuracy", curves: vec![Curve { name: "the teacher's", color: BLUE, points }] }
+        Panel {
+            title: "accuracy",
+            curves: vec![Curve { name: "the teacher's", color: BLUE, points }],
+            across: Across::Steps,
+        }
     }
 
     #[test]
@@ -119,6 +163,12 @@ mod tests {
         assert!(svg.contains("the teacher") && svg.contains("accuracy"), "title and legend");
         let png = image::open(folder.path().join("curves.png")).expect("a picture");
         assert_eq!((png.width(), png.height()), <[Panel; 2]>::SIZE);
+    }
+
+    #[test]
+    fn ticks_say_what_was_set() {
+        assert_eq!([0.0, 1.0, 4.0].map(|place| Across::Decays.tick(place)), ["0", "0.9", "0.9999"]);
+        assert_eq!(Across::Powers("keys").tick(12.0), "4096");
     }
 
     #[test]

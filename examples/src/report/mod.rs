@@ -8,7 +8,7 @@ mod picture;
 mod scatter;
 mod table;
 
-pub use curves::{BLUE, Curve, GREY, ORANGE, Panel, draw_curves};
+pub use curves::{Across, BLUE, Curve, GREY, ORANGE, Panel, draw_curves};
 #[cfg(feature = "tui")]
 pub use dashboard::Dashboard;
 pub use lines::Lines;

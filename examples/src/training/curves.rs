@@ -1,11 +1,11 @@
-use crate::report::{BLUE, Curve, GREY, ORANGE, Panel};
+use crate::report::{Across, BLUE, Curve, GREY, ORANGE, Panel};
 use crate::run::{BASELINE_PHASE, EpochMetrics};
 
 /// Accuracies and costs over the steps.
 pub fn panels(metrics: &[EpochMetrics]) -> [Panel; 2] {
     [
-        Panel { title: "test accuracy, %", curves: accuracies(metrics) },
-        Panel { title: "mean cost of an epoch", curves: costs(metrics) },
+        Panel { title: "test accuracy, %", curves: accuracies(metrics), across: Across::Steps },
+        Panel { title: "mean cost of an epoch", curves: costs(metrics), across: Across::Steps },
     ]
 }
 

@@ -1,5 +1,6 @@
 //! Integration tests.
 
+mod ablation;
 mod data;
 mod evaluate;
 mod fine_tune;

@@ -46,6 +46,14 @@ pub(crate) fn moco(data: &Path, flags: &[&str]) -> Command {
     command
 }
 
+/// `ablation` with these arguments.
+pub(crate) fn ablation(arguments: &[&str]) -> Command {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    let mut command = Command::new(PATH.get_or_init(|| build("ablation")));
+    command.arg("--plain").args(arguments).stdin(Stdio::null());
+    command
+}
+
 /// `fine_tune` with these arguments.
 pub(crate) fn fine_tune(arguments: &[&str]) -> Command {
     static PATH: OnceLock<PathBuf> = OnceLock::new();

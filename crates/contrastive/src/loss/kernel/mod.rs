@@ -7,6 +7,7 @@
 #[cfg(feature = "flex")]
 mod flex;
 #[cfg(feature = "flex")]
+#[allow(clippy::needless_range_loop)] // loops over lanes index several arrays, which the compiler keeps in registers
 mod panel;
 #[cfg(feature = "flex")]
 mod simd;

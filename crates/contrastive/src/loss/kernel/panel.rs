@@ -123,6 +123,7 @@ impl Chunk<'_> {
                 weighted: vec![[zero; M]; groups],
             })
             .collect();
+        #[allow(clippy::useless_vec)] // too large for a worker's stack
         let mut logits = vec![zero; BLOCK];
         let mut packed = vec![[0.0; M]; groups * BLOCK];
         for block in self.negatives.values.chunks(BLOCK * dim) {
