@@ -15,6 +15,7 @@ pub mod scoring;
 pub mod sheet;
 pub mod trainer;
 pub mod training;
+pub mod why;
 
 /// The README's code runs as a test.
 #[cfg(doctest)]

@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 use super::Group;
 use crate::moco;
 use crate::report::{Across, BLUE, Curve, ORANGE, Panel};
+use crate::scoring::{percent, spread};
 
 /// Accuracies of one setting, by seed, as fractions of the test images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,19 +37,6 @@ pub struct Summary {
     pub random_linear: Vec<f64>,
     /// Seconds of training in all runs.
     pub train_seconds: f64,
-}
-
-/// Mean and sample standard deviation, the latter 0 for one value.
-fn spread(values: &[f64]) -> (f64, f64) {
-    let count = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / count;
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    (mean, if values.len() > 1 { (squares / (count - 1.0)).sqrt() } else { 0.0 })
-}
-
-fn percent(values: &[f64]) -> String {
-    let (mean, deviation) = spread(values);
-    format!("{:.2} ± {:.2} %", 100.0 * mean, 100.0 * deviation)
 }
 
 impl Summary {
@@ -99,17 +87,5 @@ impl std::fmt::Display for Summary {
             writeln!(f, "  {shown:<12} {name:<22} {:>18} {:>18}", percent(&row.knn), percent(&row.linear))?;
         }
         write!(f, "{:.0} s of training", self.train_seconds)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_deviation_is_that_of_a_sample() {
-        assert_eq!(spread(&[0.5]), (0.5, 0.0));
-        let (mean, deviation) = spread(&[1.0, 2.0, 3.0]);
-        assert_eq!((mean, deviation), (2.0, 1.0));
     }
 }

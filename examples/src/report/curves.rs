@@ -104,13 +104,18 @@ where
     let high = points().map(|point| point.1).fold(f64::NEG_INFINITY, f64::max);
     let (low, high) = if low <= high { (low, high) } else { (0.0, 1.0) };
     let margin = ((high - low) * 0.08).max(1e-3);
+    // A training's curves leave the middle free; those of settings may not, so that room is made below them.
+    let (below, legend) = match panel.across {
+        Across::Steps => (margin, SeriesLabelPosition::MiddleRight),
+        Across::Powers(_) | Across::Decays => (4.0 * margin, SeriesLabelPosition::LowerRight),
+    };
 
     let mut chart = ChartBuilder::on(area)
         .caption(panel.title, ("sans-serif", 18))
         .margin(12)
         .x_label_area_size(36)
         .y_label_area_size(52)
-        .build_cartesian_2d(panel.across.range(first, last), (low - margin)..(high + margin))
+        .build_cartesian_2d(panel.across.range(first, last), (low - below)..(high + margin))
         .map_err(undrawn)?;
     chart
         .configure_mesh()
@@ -134,7 +139,7 @@ where
     }
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::MiddleRight)
+        .position(legend)
         .background_style(WHITE.mix(0.85))
         .border_style(RGBColor(200, 200, 200))
         .label_font(("sans-serif", 13))

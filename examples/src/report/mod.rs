@@ -5,6 +5,7 @@ mod curves;
 mod dashboard;
 mod lines;
 mod picture;
+mod regions;
 mod scatter;
 mod table;
 
@@ -13,6 +14,7 @@ pub use curves::{Across, BLUE, Curve, GREY, ORANGE, Panel, draw_curves};
 pub use dashboard::Dashboard;
 pub use lines::Lines;
 pub(crate) use picture::register_font_once;
+pub use regions::{Region, Regions, draw_regions};
 pub use scatter::{Scatter, draw_scatter};
 pub use table::{active_terms, final_table};
 

@@ -3,7 +3,9 @@
 mod features;
 mod images;
 mod projection;
+mod spread;
 
 pub use features::{Monitor, Scores, Scoring, features, pixels};
 pub use images::{ImageSet, TestSet, accuracy};
 pub use projection::{Projection, principal_plane};
+pub(crate) use spread::{percent, spread};

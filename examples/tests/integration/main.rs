@@ -10,3 +10,4 @@ mod moco;
 mod program;
 mod resume;
 mod views;
+mod why_consistency;

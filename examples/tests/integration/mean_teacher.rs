@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::program::{command, failure, path, success, tiny_data};
+use crate::program::{command, failure, mean_teacher, path, success, tiny_data};
 
 const SHORT: &[&str] = &["--labels", "16", "--epochs", "3"];
 
@@ -81,8 +81,8 @@ fn every_network_and_cost_takes_a_step() {
     ] {
         let mut line = vec!["--plain", "--labeled-batch", "4", "--labels", "8", "--epochs", "0.1", "--no-baseline"];
         line.extend(flags);
-        let mut command = std::process::Command::new(crate::program::program());
-        command.args(line).arg("--data").arg(data.path()).arg("--out").arg(data.path().join(name));
+        let mut command = mean_teacher(&line);
+        command.arg("--data").arg(data.path()).arg("--out").arg(data.path().join(name));
         success(command);
     }
 }
@@ -110,8 +110,8 @@ fn bad_input_is_named_and_writes_nothing() {
     ];
     for (flags, expected) in cases {
         let out = data.path().join("out");
-        let mut command = std::process::Command::new(crate::program::program());
-        command.args(replace(path(data.path()), flags)).arg("--out").arg(&out);
+        let mut command = mean_teacher(&replace(path(data.path()), flags));
+        command.arg("--out").arg(&out);
         let said = failure(command);
         assert!(said.contains(expected), "{flags:?}: {said}");
         assert!(!out.exists(), "{flags:?} left a folder behind");
@@ -172,7 +172,7 @@ fn a_full_disk_is_an_error_that_names_the_file() {
     let out = data.path().join("run");
     let line = format!(
         "trap '' XFSZ; ulimit -f 64; exec {} --plain --batch 16 --labeled-batch 8 --labels 16 --epochs 1 --no-baseline --data {} --out {}",
-        path(crate::program::program()),
+        path(mean_teacher(&[]).get_program().as_ref()),
         path(data.path()),
         path(&out),
     );
@@ -186,9 +186,7 @@ fn a_full_disk_is_an_error_that_names_the_file() {
 
 #[test]
 fn the_list_of_presets_shows_published_numbers() {
-    let mut command = std::process::Command::new(crate::program::program());
-    command.args(["--preset", "list"]);
-    let printed = success(command);
+    let printed = success(mean_teacher(&["--preset", "list"]));
     assert!(printed.contains("cifar10-1000") && printed.contains("21.55 ± 1.48"), "{printed}");
 }
 

@@ -1,10 +1,19 @@
 //! Runs the example programs as a person would.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
-/// The program `name`, built now unless `cargo test` has just built all.
+/// The program `name`, built now, once for all tests of this run, unless `cargo test` has just built it.
+fn program(name: &'static str) -> Command {
+    static BUILT: Mutex<BTreeMap<&'static str, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut command = Command::new(built.entry(name).or_insert_with(|| build(name)));
+    command.stdin(Stdio::null());
+    command
+}
+
 fn build(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a running test has a path");
     let profile = test.parent().and_then(Path::parent).expect("tests lie in <profile>/deps");
@@ -19,55 +28,55 @@ fn build(name: &str) -> PathBuf {
     profile.join("examples").join(name)
 }
 
-/// The built program `mean_teacher`.
-pub(crate) fn program() -> &'static Path {
-    static PATH: OnceLock<PathBuf> = OnceLock::new();
-    PATH.get_or_init(|| build("mean_teacher"))
-}
-
-/// The program `views` with these arguments.
-pub(crate) fn views(arguments: &[&str]) -> Command {
-    static PATH: OnceLock<PathBuf> = OnceLock::new();
-    let mut command = Command::new(PATH.get_or_init(|| build("views")));
-    command.args(arguments).stdin(Stdio::null());
+fn with(name: &'static str, arguments: &[&str]) -> Command {
+    let mut command = program(name);
+    command.args(arguments);
     command
 }
 
-/// The program `moco` with small settings for [`tiny_data`], flags on top.
+/// `mean_teacher` with these arguments.
+pub(crate) fn mean_teacher(arguments: &[&str]) -> Command {
+    with("mean_teacher", arguments)
+}
+
+/// `mean_teacher` with small settings for [`tiny_data`], flags on top.
+pub(crate) fn command(data: &Path, flags: &[&str]) -> Command {
+    let mut command = mean_teacher(&["--plain", "--batch", "16", "--labeled-batch", "8", "--data", path(data)]);
+    command.args(flags);
+    command
+}
+
+/// `moco` with small settings for [`tiny_data`], flags on top.
 pub(crate) fn moco(data: &Path, flags: &[&str]) -> Command {
-    static PATH: OnceLock<PathBuf> = OnceLock::new();
-    let mut command = Command::new(PATH.get_or_init(|| build("moco")));
-    command
-        .args(["--plain", "--batch", "16", "--splits", "2", "--queue", "48", "--dim", "8", "--knn", "10"])
-        .arg("--data")
-        .arg(data)
-        .args(flags)
-        .stdin(Stdio::null());
+    let small = ["--plain", "--batch", "16", "--splits", "2", "--queue", "48", "--dim", "8", "--knn", "10"];
+    let mut command = with("moco", &small);
+    command.args(["--data", path(data)]).args(flags);
     command
 }
 
-/// `ablation` with these arguments.
+/// `views` with these arguments.
+pub(crate) fn views(arguments: &[&str]) -> Command {
+    with("views", arguments)
+}
+
+/// `ablation` with these arguments, without a dashboard.
 pub(crate) fn ablation(arguments: &[&str]) -> Command {
-    static PATH: OnceLock<PathBuf> = OnceLock::new();
-    let mut command = Command::new(PATH.get_or_init(|| build("ablation")));
-    command.arg("--plain").args(arguments).stdin(Stdio::null());
-    command
+    with("ablation", &[&["--plain"], arguments].concat())
 }
 
-/// `fine_tune` with these arguments.
+/// `fine_tune` with these arguments, without a dashboard.
 pub(crate) fn fine_tune(arguments: &[&str]) -> Command {
-    static PATH: OnceLock<PathBuf> = OnceLock::new();
-    let mut command = Command::new(PATH.get_or_init(|| build("fine_tune")));
-    command.arg("--plain").args(arguments).stdin(Stdio::null());
-    command
+    with("fine_tune", &[&["--plain"], arguments].concat())
 }
 
-/// The program `evaluate` with these arguments.
+/// `why_consistency` with these arguments.
+pub(crate) fn why_consistency(arguments: &[&str]) -> Command {
+    with("why_consistency", arguments)
+}
+
+/// `evaluate` with these arguments.
 pub(crate) fn evaluate(arguments: &[&str]) -> Command {
-    static PATH: OnceLock<PathBuf> = OnceLock::new();
-    let mut command = Command::new(PATH.get_or_init(|| build("evaluate")));
-    command.args(arguments).stdin(Stdio::null());
-    command
+    with("evaluate", arguments)
 }
 
 /// What `summary.json` of a finished run says.
@@ -109,18 +118,6 @@ fn idx_header(rank: u8, dims: &[usize]) -> Vec<u8> {
         bytes.extend((dim as u32).to_be_bytes());
     }
     bytes
-}
-
-/// The program with small settings for [`tiny_data`], flags on top.
-pub(crate) fn command(data: &Path, flags: &[&str]) -> Command {
-    let mut command = Command::new(program());
-    command
-        .args(["--plain", "--batch", "16", "--labeled-batch", "8"])
-        .arg("--data")
-        .arg(data)
-        .args(flags)
-        .stdin(Stdio::null());
-    command
 }
 
 pub(crate) fn run(mut command: Command) -> Output {
