@@ -6,7 +6,7 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Bool, Int, Tensor};
 
 use crate::detach::alongside;
-use crate::kernel::{Moves, plain};
+use crate::kernel::{Moves, among_workers, plain};
 use crate::path::{Entry, Path, SameAs, Tensors};
 use crate::{Buffers, Error};
 
@@ -44,14 +44,16 @@ pub(crate) fn blend<M: Module>(
     buffers: Buffers,
     buffer_paths: &HashSet<String>,
 ) -> M {
-    let mut blend =
-        Blend { student, at: 0, decay, buffers, buffer_paths, path: Path::default(), moves: Moves::default() };
-    let average = average.map(&mut blend);
-    if blend.moves.is_empty() {
-        return average;
-    }
-    blend.moves.run(decay);
-    average.map(&mut PutBack { moves: blend.moves })
+    among_workers(|| {
+        let (path, moves) = (Path::default(), Moves::new(decay));
+        let mut blend = Blend { student, at: 0, decay, buffers, buffer_paths, path, moves };
+        let average = average.map(&mut blend);
+        if blend.moves.is_empty() {
+            return average;
+        }
+        blend.moves.finish();
+        average.map(&mut PutBack { moves: blend.moves })
+    })
 }
 
 /// Blends the student's tensors into those of the average that it maps, or hands both to a kernel.
@@ -111,7 +113,7 @@ impl ModuleMapper for Blend<'_> {
             let (average, student) = (average.without_autodiff(), student.without_autodiff());
             let blended = match role {
                 // Of a clone's running statistics nobody but the mapper may see a stand-in.
-                Role::Weight => moves.take(average, student, decay),
+                Role::Weight => moves.take(average, student),
                 Role::Average => {
                     moves.skip();
                     plain::average(average, student, decay)

@@ -37,7 +37,7 @@ pub(crate) struct Entry {
     pub(crate) path: String,
     pub(crate) id: ParamId,
     pub(crate) shape: Shape,
-    tensor: Box<dyn Any>,
+    tensor: Box<dyn Any + Send>,
 }
 
 impl Entry {
@@ -71,7 +71,7 @@ impl Tensors {
         expected.or_else(|| self.entries.iter().find(|entry| entry.path == path))
     }
 
-    fn insert<T: Any>(&mut self, id: ParamId, shape: Shape, tensor: T) {
+    fn insert<T: Any + Send>(&mut self, id: ParamId, shape: Shape, tensor: T) {
         let path = self.path.joined().to_owned();
         self.entries.push(Entry { path, id, shape, tensor: Box::new(tensor) });
     }

@@ -1,6 +1,11 @@
 //! One pass over all weights and all cores on Burn's CPU backend, in place where nobody else owns the memory.
+//!
+//! The other cores are at work while one still traverses the module: tensors go to them in loads as they are found, and
+//! are waited for only when they are put back. A network has many small tensors, and finding them all takes a tenth of
+//! the time that moving them takes.
 
 use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use burn::backend::Flex;
 use burn::backend::tensor::FloatTensor;
@@ -12,13 +17,32 @@ use super::plain;
 /// Weights that a core moves at a time: 128 KiB of the average and as much of the student stay in its cache.
 const PIECE: usize = 1 << 15;
 
-/// Tensors taken from a module, to be moved at once and put back in the order of its traversal.
-///
-/// At once, because a network has many small tensors: cores that are woken for each are never all at work.
-#[derive(Default)]
+/// Weights that are worth waking a core for.
+const LOAD: usize = 4 * PIECE;
+
+/// Does what traverses modules on one of the threads that move tensors: as many threads as cores, and none that waits.
+pub(crate) fn among_workers<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    rayon::scope(|_| work())
+}
+
+/// Tensors taken from a module, to be moved by any thread and put back in the order of its traversal.
 pub(crate) struct Moves {
-    /// One for each float tensor of the traversal; none where it was left in the module.
-    taken: VecDeque<Option<Move>>,
+    decay: f64,
+    /// Whether each float tensor of the traversal was taken or left in the module.
+    taken: VecDeque<bool>,
+    /// Tensors that wait until there are enough of them.
+    load: Vec<Move>,
+    /// Weights of that load.
+    weights: usize,
+    /// Loads that were sent away.
+    sent: usize,
+    done: (Sender<Done>, Receiver<Done>),
+    /// Loads that came back out of turn.
+    early: Vec<Done>,
+    /// Moved tensors that are next in turn.
+    next: VecDeque<FloatTensor<Flex>>,
+    /// The load behind them.
+    turn: usize,
 }
 
 struct Move {
@@ -26,61 +50,126 @@ struct Move {
     student: FloatTensor<Flex>,
 }
 
+/// A load that was moved, with its number.
+struct Done {
+    number: usize,
+    averages: VecDeque<FloatTensor<Flex>>,
+}
+
 impl Moves {
+    /// Nothing yet.
+    pub(crate) fn new(decay: f64) -> Self {
+        Self {
+            decay,
+            taken: VecDeque::new(),
+            load: Vec::new(),
+            weights: 0,
+            sent: 0,
+            done: channel(),
+            early: Vec::new(),
+            next: VecDeque::new(),
+            turn: 0,
+        }
+    }
+
     /// Whether the module still has all its tensors.
     pub(crate) fn is_empty(&self) -> bool {
-        self.taken.iter().all(Option::is_none)
+        !self.taken.contains(&true)
     }
 
     /// Leaves a tensor in the module.
     pub(crate) fn skip(&mut self) {
-        self.taken.push_back(None);
+        self.taken.push_back(false);
     }
 
     /// Takes the average's tensor and returns a stand-in, or returns it moved where this kernel is not for it.
-    pub(crate) fn take<const D: usize>(&mut self, average: Tensor<D>, student: Tensor<D>, decay: f64) -> Tensor<D> {
+    pub(crate) fn take<const D: usize>(&mut self, average: Tensor<D>, student: Tensor<D>) -> Tensor<D> {
         let readable = |dtype| matches!(dtype, DType::F32 | DType::F16 | DType::BF16);
         if average.dtype() == DType::F32
             && readable(student.dtype())
             && let (Ok(own), Ok(source)) =
                 (average.clone().try_into_primitive::<Flex>(), student.clone().try_into_primitive::<Flex>())
         {
-            self.taken.push_back(Some(Move { average: own, student: contiguous(source) }));
-            // Any tensor of this rank does. With `average` dropped, the memory may have one owner.
+            // With `average` dropped, the memory may have one owner when the load is moved.
+            drop(average);
+            self.taken.push_back(true);
+            self.weights += own.layout().num_elements();
+            self.load.push(Move { average: own, student: source });
+            if self.weights >= LOAD {
+                self.send();
+            }
+            // Any tensor of this rank does.
             return student;
         }
         self.skip();
-        plain::average(average, student, decay)
+        plain::average(average, student, self.decay)
     }
 
-    /// Moves every tensor taken.
-    pub(crate) fn run(&mut self, decay: f64) {
-        let mut pieces = Vec::new();
-        for Move { average, student } in self.taken.iter_mut().flatten() {
-            if average.layout().contiguous_offsets().is_none() {
-                *average = average.to_contiguous();
-            }
-            let Some((start, end)) = average.layout().contiguous_offsets() else {
-                unreachable!("made contiguous above");
-            };
-            // Copies first where another owner must not see the change.
-            let average = &mut average.storage_mut::<f32>()[start..end];
-            cut(average, student, &mut pieces);
-        }
-        // As `mul_scalar` rounds them, so that kernel and plain operations agree in every bit.
-        let (old, new) = (decay as f32, (1.0 - decay) as f32);
-        let weights: usize = pieces.iter().map(|piece| piece.average.len()).sum();
-        match weights > PIECE {
-            true => pieces.into_par_iter().for_each(|piece| piece.mix(old, new)),
-            false => pieces.into_iter().for_each(|piece| piece.mix(old, new)),
+    /// Has any thread move what was taken since the last time.
+    fn send(&mut self) {
+        let (decay, number, done) = (self.decay, self.sent, self.done.0.clone());
+        let load = std::mem::take(&mut self.load);
+        self.weights = 0;
+        self.sent += 1;
+        // Nobody receives if the traversal has panicked; then nobody needs it either.
+        rayon::spawn_fifo(move || drop(done.send(Done { number, averages: run(load, decay) })));
+    }
+
+    /// Has everything moved that was taken; at once, where it is little.
+    pub(crate) fn finish(&mut self) {
+        match self.sent {
+            0 => self.next = run(std::mem::take(&mut self.load), self.decay),
+            _ if self.load.is_empty() => {}
+            _ => self.send(),
         }
     }
 
     /// The tensor that the traversal is at, if it was taken.
     pub(crate) fn give_back<const D: usize>(&mut self) -> Option<Tensor<D>> {
-        let moved = self.taken.pop_front().flatten()?;
-        Some(Tensor::from_primitive::<Flex>(moved.average))
+        if !self.taken.pop_front()? {
+            return None;
+        }
+        if self.next.is_empty() && self.turn < self.sent {
+            self.next = self.wait(self.turn).averages;
+            self.turn += 1;
+        }
+        Some(Tensor::from_primitive::<Flex>(self.next.pop_front()?))
     }
+
+    /// The load of that number; until it is there, this thread moves others.
+    fn wait(&mut self, number: usize) -> Done {
+        loop {
+            self.early.extend(self.done.1.try_iter());
+            if let Some(place) = self.early.iter().position(|done| done.number == number) {
+                return self.early.swap_remove(place);
+            }
+            if rayon::yield_now() != Some(rayon::Yield::Executed) {
+                std::thread::yield_now();
+            }
+        }
+    }
+}
+
+/// Moves every tensor of a load.
+fn run(mut load: Vec<Move>, decay: f64) -> VecDeque<FloatTensor<Flex>> {
+    let mut pieces = Vec::new();
+    for Move { average, student } in &mut load {
+        for tensor in [&mut *average, &mut *student] {
+            if tensor.layout().contiguous_offsets().is_none() {
+                *tensor = tensor.to_contiguous();
+            }
+        }
+        let Some((start, end)) = average.layout().contiguous_offsets() else {
+            unreachable!("made contiguous above");
+        };
+        // Copies first where another owner must not see the change.
+        let average = &mut average.storage_mut::<f32>()[start..end];
+        cut(average, student, &mut pieces);
+    }
+    // As `mul_scalar` rounds them, so that kernel and plain operations agree in every bit.
+    let (old, new) = (decay as f32, (1.0 - decay) as f32);
+    pieces.into_par_iter().for_each(|piece| piece.mix(old, new));
+    load.into_iter().map(|moved| moved.average).collect()
 }
 
 /// Part of a tensor and of the student's.
@@ -95,17 +184,10 @@ enum Source<'a> {
     BF16(&'a [bf16]),
 }
 
-fn contiguous(tensor: FloatTensor<Flex>) -> FloatTensor<Flex> {
-    match tensor.layout().contiguous_offsets() {
-        Some(_) => tensor,
-        None => tensor.to_contiguous(),
-    }
-}
-
 /// Cuts a tensor and the student's contiguous one into pieces.
 fn cut<'a>(average: &'a mut [f32], student: &'a FloatTensor<Flex>, pieces: &mut Vec<Piece<'a>>) {
     let Some((start, end)) = student.layout().contiguous_offsets() else {
-        unreachable!("made contiguous when it was taken");
+        unreachable!("made contiguous by the caller");
     };
     let average = average.chunks_mut(PIECE);
     match student.dtype() {

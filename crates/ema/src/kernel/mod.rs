@@ -5,9 +5,9 @@ mod flex;
 pub(crate) mod plain;
 
 #[cfg(feature = "flex")]
-pub(crate) use flex::Moves;
+pub(crate) use flex::{Moves, among_workers};
 #[cfg(not(feature = "flex"))]
-pub(crate) use none::Moves;
+pub(crate) use none::{Moves, among_workers};
 
 /// In a program without the CPU backend all is plain.
 #[cfg(not(feature = "flex"))]
@@ -16,21 +16,30 @@ mod none {
 
     use super::plain;
 
-    #[derive(Default)]
-    pub(crate) struct Moves;
+    pub(crate) fn among_workers<R>(work: impl FnOnce() -> R) -> R {
+        work()
+    }
+
+    pub(crate) struct Moves {
+        decay: f64,
+    }
 
     impl Moves {
+        pub(crate) fn new(decay: f64) -> Self {
+            Self { decay }
+        }
+
         pub(crate) fn is_empty(&self) -> bool {
             true
         }
 
         pub(crate) fn skip(&mut self) {}
 
-        pub(crate) fn take<const D: usize>(&mut self, average: Tensor<D>, student: Tensor<D>, decay: f64) -> Tensor<D> {
-            plain::average(average, student, decay)
+        pub(crate) fn take<const D: usize>(&mut self, average: Tensor<D>, student: Tensor<D>) -> Tensor<D> {
+            plain::average(average, student, self.decay)
         }
 
-        pub(crate) fn run(&mut self, _decay: f64) {}
+        pub(crate) fn finish(&mut self) {}
 
         pub(crate) fn give_back<const D: usize>(&mut self) -> Option<Tensor<D>> {
             None
