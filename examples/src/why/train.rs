@@ -61,8 +61,7 @@ impl Problem {
 /// # Errors
 /// For settings out of range.
 pub fn train(idea: Idea, recipe: &Recipe, problem: &Problem, seed: u64, device: &Device) -> Result<Outcome> {
-    device.seed(seed);
-    let student = Perceptron::new(recipe.hidden, device);
+    let student = Perceptron::new(recipe.hidden, &mut ChaCha8Rng::seed_from_u64(seed ^ 0x0000_f125_7000), device);
     let objective = recipe.objective();
     match idea {
         Idea::Labels | Idea::NoisyInputs => {
