@@ -211,15 +211,15 @@ impl<E: Encode> Contrastive for Moco<E> {
         // Once a step whatever the mode, and before the keys: they are those of the average of the weights just used.
         self.key = self.key.update(&self.query)?;
         let keys = self.keys(batch.key.clone(), 0); // [batch, dim]
-        // Read before this batch goes in: no key is a negative of its own query, in either direction.
-        let negatives = self.queue.negatives(); // [K, dim]
         let loss = self.config.loss;
-        let mut outcome = loss.info_nce(queries, keys.clone(), negatives.clone());
+        // [K, dim], read before this batch goes in: no key is a negative of its own query, in either direction. Not kept
+        // in a variable, which would be a second owner of the queue's memory and make `enqueue` copy all of it.
+        let mut outcome = loss.info_nce(queries, keys.clone(), self.queue.negatives());
         let mut enqueued = keys;
         if self.config.symmetric {
             let queries = normalize(self.query.embed(batch.key));
             let keys = self.keys(batch.query, 1);
-            let other = loss.info_nce(queries, keys.clone(), negatives);
+            let other = loss.info_nce(queries, keys.clone(), self.queue.negatives());
             enqueued = Tensor::cat(vec![keys, enqueued], 0); // the first view's keys, then the second's
             outcome = outcome.mean(other).scaled(self.config.reduction.factor());
         }
