@@ -3,21 +3,15 @@
 // The harness makes public functions of its own.
 #![allow(missing_docs)]
 
-use burn::tensor::Device;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use slowburn_benches::unit_rows;
-use slowburn_contrastive::KeyQueueConfig;
+use slowburn_benches::{backend, work};
 
 fn enqueue(criterion: &mut Criterion) {
+    let device = backend::first().expect("a backend is built in").device;
     let mut group = criterion.benchmark_group("enqueue");
-    let device = Device::flex();
     for size in [4096, 16_384, 65_536, 262_144] {
-        let config = KeyQueueConfig { size, ..KeyQueueConfig::default() };
-        let mut queue = Some(config.init(&device).expect("valid"));
-        let keys = unit_rows(256, 1, &device);
-        group.bench_function(BenchmarkId::new("256 keys", size), |bencher| {
-            bencher.iter(|| queue = queue.take().map(|queue| queue.enqueue(keys.clone()).expect("as long")));
-        });
+        let mut enqueue = work::queue::enqueue(256, size, &device).expect("valid");
+        group.bench_function(BenchmarkId::new("256 keys", size), |bencher| bencher.iter(&mut enqueue));
     }
     group.finish();
 }

@@ -3,24 +3,18 @@
 // The harness makes public functions of its own.
 #![allow(missing_docs)]
 
-use burn::tensor::{Device, Tensor};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use slowburn_benches::{CONTRASTS, Contrasted, unit_rows};
+use slowburn_benches::{backend, work::contrast};
 
 fn losses(criterion: &mut Criterion) {
+    let device = backend::first().expect("a backend is built in").device;
     let mut group = criterion.benchmark_group("info_nce");
-    let device = Device::flex();
-    for (_, n, count) in CONTRASTS {
-        let inputs = Contrasted::new(n, count);
+    for (n, count) in contrast::SIZES {
         let id = format!("{n}x{count}");
-        group.bench_function(BenchmarkId::new("forward and backward", &id), |bencher| {
-            bencher.iter(|| inputs.gradient());
-        });
-        let (queries, keys) = (unit_rows(n, 1, &device), unit_rows(count, 2, &device));
-        let weights = Tensor::<2>::ones([n, count], &device);
-        group.bench_function(BenchmarkId::new("two matrix products", &id), |bencher| {
-            bencher.iter(|| (queries.clone().matmul(keys.clone().transpose()), weights.clone().matmul(keys.clone())));
-        });
+        let mut loss = contrast::loss(n, count, &device);
+        group.bench_function(BenchmarkId::new("forward and backward", &id), |bencher| bencher.iter(&mut loss));
+        let mut products = contrast::products(n, count, &device);
+        group.bench_function(BenchmarkId::new("two matrix products", &id), |bencher| bencher.iter(&mut products));
     }
     group.finish();
 }

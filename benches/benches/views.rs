@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use slowburn_augment::{Image, Pipeline, presets};
-use slowburn_benches::{key, picture, rgb};
+use slowburn_benches::work::images::{key, picture, rgb};
 
 const IMAGES: usize = 64;
 

@@ -1,6 +1,10 @@
 //! Measures Slowburn on this machine, beside PyTorch if there is one. See `--help`.
 
 mod compare;
+mod measure;
+mod picture;
+mod profile;
+mod sweep;
 
 use std::path::PathBuf;
 
@@ -16,8 +20,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Runs the work of both sides in turn and prints one table.
+    /// Runs the work of both sides in turn on every backend that was built in, and prints one table.
     Compare(compare::Options),
+    /// How cost grows with the queue, the batch and the network: fitted exponents, plotted.
+    Sweep(sweep::Options),
+    /// Where the time of a full step goes, and what the method costs beside its networks.
+    Profile(profile::Options),
     /// Streams files through the loader and prints the peak memory of this process in bytes.
     #[command(hide = true)]
     Stream {
@@ -27,11 +35,23 @@ enum Command {
         #[arg(long)]
         times: usize,
     },
+    /// Does a piece of work once and prints the most memory that it took beyond its inputs, in bytes.
+    #[command(hide = true)]
+    Peak {
+        /// Name of the work.
+        name: String,
+        /// On this backend.
+        #[arg(long)]
+        backend: String,
+    },
 }
 
 fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Compare(options) => compare::run(&options),
+        Command::Sweep(options) => sweep::run(&options),
+        Command::Profile(options) => profile::run(&options),
         Command::Stream { folder, times } => compare::memory::stream(&folder, times),
+        Command::Peak { name, backend } => compare::memory::print_peak(&name, &backend),
     }
 }

@@ -5,7 +5,7 @@ use std::io::BufWriter;
 
 use anyhow::Result;
 use image::codecs::jpeg::JpegEncoder;
-use slowburn_benches::picture;
+use slowburn_benches::work::images::picture;
 use tempfile::TempDir;
 
 const FILES: usize = 64;

@@ -13,8 +13,8 @@ pub(super) struct PyTorch {
     child: Child,
     requests: ChildStdin,
     answers: BufReader<ChildStdout>,
-    /// Which versions answer, as JSON.
-    pub(super) versions: String,
+    /// Versions and settings, as JSON.
+    pub(super) settings: String,
 }
 
 #[derive(Deserialize)]
@@ -24,19 +24,21 @@ struct Answer {
 }
 
 impl PyTorch {
-    pub(super) fn start(python: &Path, script: &str, folder: &Path, cores: usize) -> Result<Self> {
+    /// `gpu` is whether to work there, by whatever means this PyTorch has.
+    pub(super) fn start(python: &Path, script: &str, folder: &Path, cores: usize, gpu: bool) -> Result<Self> {
         let mut child = Command::new(python)
             .arg(format!("{SCRIPTS}{script}"))
             .arg(folder)
             .arg(cores.to_string())
+            .arg(if gpu { "gpu" } else { "cpu" })
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("--pytorch {}", python.display()))?;
         let requests = child.stdin.take().context("a pipe to Python")?;
         let answers = BufReader::new(child.stdout.take().context("a pipe from Python")?);
-        let mut started = Self { child, requests, answers, versions: String::new() };
-        started.versions = started.answer()?.trim().to_owned();
+        let mut started = Self { child, requests, answers, settings: String::new() };
+        started.settings = started.answer()?.trim().to_owned();
         Ok(started)
     }
 

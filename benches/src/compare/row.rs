@@ -1,20 +1,27 @@
 //! What was measured, as a line, a table and JSON.
 
 use serde::Serialize;
+use slowburn_benches::stats::{duration, median, spread};
 
-/// Seconds per image of one side, round by round.
+/// Seconds each of one side, round by round.
 pub(super) struct Side {
-    median: f64,
-    /// Half of the distance between the quartiles, as a share of the median.
+    pub(super) median: f64,
     spread: f64,
 }
 
 impl Side {
-    pub(super) fn new(mut seconds: Vec<f64>) -> Self {
-        seconds.sort_by(f64::total_cmp);
-        let at = |share: f64| seconds[((seconds.len() - 1) as f64 * share).round() as usize];
-        Self { median: at(0.5), spread: (at(0.75) - at(0.25)) / 2.0 / at(0.5) }
+    pub(super) fn new(seconds: &[f64]) -> Self {
+        Self { median: median(seconds), spread: spread(seconds) }
     }
+}
+
+/// What a row is about.
+pub(super) struct Subject {
+    pub(super) name: String,
+    pub(super) params: String,
+    /// Backend, and threads on a processor.
+    pub(super) backend: String,
+    pub(super) device: String,
 }
 
 /// One measurement.
@@ -32,84 +39,93 @@ pub(super) struct Row {
     baseline: Option<f64>,
     /// How many times as fast as the other side.
     ratio: Option<f64>,
+    /// Beyond the inputs; of streaming, the process's.
     peak_bytes: Option<u64>,
+    /// What the machine needs at the least, by its own speed of copying or of matrix products.
+    floor_seconds: Option<f64>,
 }
 
 impl Row {
-    pub(super) fn new(
-        name: &str,
-        params: &str,
-        threads: usize,
-        device: &str,
-        ours: Side,
-        theirs: Option<Side>,
-    ) -> Self {
+    pub(super) fn new(subject: Subject, ours: &Side, theirs: Option<&Side>) -> Self {
+        let Subject { name, params, backend, device } = subject;
         let baseline = theirs.map(|side| side.median);
         Self {
-            name: name.to_owned(),
-            params: params.to_owned(),
-            backend: format!("cpu, {threads} thread{}", if threads == 1 { "" } else { "s" }),
-            device: device.to_owned(),
+            name,
+            params,
+            backend,
+            device,
             median_seconds: Some(ours.median),
             spread: Some(ours.spread),
             baseline,
             ratio: baseline.map(|baseline| baseline / ours.median),
             peak_bytes: None,
+            floor_seconds: None,
         }
     }
 
-    pub(super) fn of_memory(params: String, device: &str, peak_bytes: u64, ratio: f64) -> Self {
+    pub(super) fn of_memory(subject: Subject, peak_bytes: u64, ratio: f64) -> Self {
+        let nothing = Side { median: 0.0, spread: 0.0 };
         Self {
-            name: "memory/loader".to_owned(),
-            params,
-            backend: "cpu".to_owned(),
-            device: device.to_owned(),
             median_seconds: None,
             spread: None,
-            baseline: None,
             ratio: Some(ratio),
             peak_bytes: Some(peak_bytes),
+            ..Self::new(subject, &nothing, None)
         }
+    }
+
+    pub(super) fn with_floor(self, floor_seconds: Option<f64>) -> Self {
+        Self { floor_seconds, ..self }
+    }
+
+    pub(super) fn with_peak(self, peak_bytes: Option<u64>) -> Self {
+        Self { peak_bytes, ..self }
+    }
+
+    /// Name, backend, and the ratio or the seconds, for a chart.
+    pub(super) fn figures(&self) -> (&str, &str, Option<f64>, Option<f64>) {
+        (&self.name, &self.backend, self.ratio, self.median_seconds)
     }
 
     pub(super) fn line(&self) -> String {
         format!("{}: {}", self.name, self.cells()[2..].join(", "))
     }
 
-    fn cells(&self) -> [String; 6] {
+    fn cells(&self) -> [String; 8] {
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".to_owned());
-        let rate = |seconds: f64| format!("{:.0} /s", 1.0 / seconds);
+        let times = |ratio: f64| format!("{ratio:.2} ×");
+        let floor = self.median_seconds.zip(self.floor_seconds).map(|(seconds, floor)| times(seconds / floor));
         [
             self.name.clone(),
             format!("{}; {}", self.params, self.backend),
-            or_dash(
-                self.median_seconds
-                    .map(|seconds| format!("{:.1} µs", 1e6 * seconds))
-                    .or_else(|| self.peak_bytes.map(|bytes| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)))),
-            ),
+            or_dash(self.median_seconds.map(duration)),
             or_dash(
                 self.median_seconds
                     .zip(self.spread)
                     .map(|(seconds, spread)| format!("{} ± {:.0} %", rate(seconds), 100.0 * spread)),
             ),
-            or_dash(self.baseline.map(|seconds| format!("{:.1} µs ({})", 1e6 * seconds, rate(seconds)))),
-            or_dash(self.ratio.map(|ratio| format!("{ratio:.2} ×"))),
+            or_dash(self.baseline.map(|seconds| format!("{} ({})", duration(seconds), rate(seconds)))),
+            or_dash(self.ratio.map(times)),
+            or_dash(floor),
+            or_dash(self.peak_bytes.map(|bytes| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)))),
         ]
+    }
+}
+
+/// How many a second.
+fn rate(seconds: f64) -> String {
+    match 1.0 / seconds {
+        rate if rate < 100.0 => format!("{rate:.2} /s"),
+        rate => format!("{rate:.0} /s"),
     }
 }
 
 /// Markdown, as docs/performance.md has it.
 pub(super) fn table(rows: &[Row]) -> String {
-    let mut text = "| Work | With | Slowburn, each | rate | PyTorch | ratio |\n|---|---|---|---|---|---|\n".to_owned();
+    let mut text = "| Work | With | Slowburn, each | rate | PyTorch | ratio | of its floor | peak memory |\n".to_owned();
+    text += "|---|---|---|---|---|---|---|---|\n";
     for row in rows {
         text += &format!("| {} |\n", row.cells().join(" | "));
     }
     text
-}
-
-/// The processor's name.
-pub(super) fn processor() -> String {
-    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, name)| name));
-    name.unwrap_or(std::env::consts::ARCH).to_owned()
 }

@@ -7,10 +7,11 @@ use slowburn_augment::loader::{
     Decoder, ImageFolder, Images, Source, ViewLoader, ViewLoaderConfig, has_image_extension,
 };
 use slowburn_augment::{Image, ImageSize, Pipeline, Views, presets};
-use slowburn_benches::{key, rgb};
+use slowburn_benches::work::Run;
+use slowburn_benches::work::images::{key, rgb};
 
-use super::Task;
 use super::files::{self, SIDES};
+use super::task::Task;
 
 /// The other side.
 const SCRIPT: &str = "views.py";
@@ -24,42 +25,34 @@ pub(super) fn tasks(folder: &Path, cores: usize) -> Result<Vec<Task>> {
     let small = "two views of decoded 32×32";
     let (height, width) = SIDES;
     let large = format!("two views of 224×224, JPEG of {width}×{height} decoded");
+    let task = |name: &str, params: String, threads, set_up: Box<dyn FnOnce() -> Result<Run>>| Task {
+        threads: Some(threads),
+        ..Task::new(name, SCRIPT, params, set_up)
+    };
+    let images = Images::new(rgb(32, 32), pixels.clone())?;
+    let files = ImageFolder::files(paths.clone())?;
+    let [first, second] = [paths.clone(), paths];
     Ok(vec![
-        Task {
-            name: "views/moco_cifar",
-            script: SCRIPT,
-            params: small.to_owned(),
-            threads: 1,
-            work: decoded(pixels.clone()),
-        },
-        Task {
-            name: "views/moco_v2",
-            script: SCRIPT,
-            params: large.clone(),
-            threads: 1,
-            work: encoded(paths.clone(), true),
-        },
-        Task {
-            name: "decode",
-            script: SCRIPT,
-            params: format!("JPEG of {width}×{height} alone: the floor of the row above"),
-            threads: 1,
-            work: encoded(paths.clone(), false),
-        },
-        Task {
-            name: "loader/moco_cifar",
-            script: SCRIPT,
-            params: format!("{small}, batches of {}", BATCHES[0]),
-            threads: cores,
-            work: loaded(Images::new(rgb(32, 32), pixels)?, presets::moco_cifar(32), BATCHES[0], cores)?,
-        },
-        Task {
-            name: "loader/moco_v2",
-            script: SCRIPT,
-            params: format!("{large}, batches of {}", BATCHES[1]),
-            threads: cores,
-            work: loaded(ImageFolder::files(paths)?, presets::moco_v2(224), BATCHES[1], cores)?,
-        },
+        task("views/moco_cifar", small.to_owned(), 1, Box::new(|| Ok(decoded(pixels)))),
+        task("views/moco_v2", large.clone(), 1, Box::new(|| Ok(encoded(first, true)))),
+        task(
+            "decode",
+            format!("JPEG of {width}×{height} alone: the floor of the row above"),
+            1,
+            Box::new(|| Ok(encoded(second, false))),
+        ),
+        task(
+            "loader/moco_cifar",
+            format!("{small}, batches of {}", BATCHES[0]),
+            cores,
+            Box::new(move || loaded(images, presets::moco_cifar(32), BATCHES[0], cores)),
+        ),
+        task(
+            "loader/moco_v2",
+            format!("{large}, batches of {}", BATCHES[1]),
+            cores,
+            Box::new(move || loaded(files, presets::moco_v2(224), BATCHES[1], cores)),
+        ),
     ])
 }
 
@@ -80,7 +73,7 @@ fn two_views(pipeline: &Pipeline, sample: usize, image: Image<'_>, out: &mut [f3
     Ok(())
 }
 
-fn decoded(pixels: Vec<u8>) -> Box<dyn FnMut() -> Result<usize>> {
+fn decoded(pixels: Vec<u8>) -> Run {
     let (pipeline, size) = (presets::moco_cifar(32), rgb(32, 32));
     let mut out = vec![0.0; size.values()];
     Box::new(move || {
@@ -92,7 +85,7 @@ fn decoded(pixels: Vec<u8>) -> Box<dyn FnMut() -> Result<usize>> {
 }
 
 /// Reads and decodes files, and makes views of them or not.
-fn encoded(paths: Vec<PathBuf>, views: bool) -> Box<dyn FnMut() -> Result<usize>> {
+fn encoded(paths: Vec<PathBuf>, views: bool) -> Run {
     let (pipeline, decoder) = (presets::moco_v2(224), Decoder::rgb());
     let mut out = vec![0.0; ImageSize::new(224, 224, 3).values()];
     let mut pixels = Vec::new();
@@ -113,7 +106,7 @@ fn loaded<S: Source + 'static>(
     pipeline: Pipeline,
     batch: usize,
     workers: usize,
-) -> Result<Box<dyn FnMut() -> Result<usize>>> {
+) -> Result<Run> {
     let loader: ViewLoader<S> =
         ViewLoaderConfig::new(batch).with_workers(workers).init(source, Views::two(pipeline))?;
     let mut epoch = 0;

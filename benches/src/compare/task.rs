@@ -1,0 +1,158 @@
+//! What is compared.
+
+use anyhow::{Result, ensure};
+use slowburn_benches::backend::Backend;
+use slowburn_benches::work::average::BYTES_PER_WEIGHT;
+use slowburn_benches::work::passes::{Network, forward, forward_backward};
+use slowburn_benches::work::steps::{LABELED, QUEUE, batch, mean_teacher_step, moco_step};
+use slowburn_benches::work::{Run, average, contrast, floor, queue};
+use slowburn_models::ResNetConfig;
+
+/// Queue and batch of MoCo on ImageNet.
+const ENQUEUED: (usize, usize) = (256, 65_536);
+
+/// What the machine needs at the least for a piece of work.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Floor {
+    /// Moves so many bytes, reading and writing taken together.
+    Bytes(f64),
+    /// Does so many floating-point operations in matrix products.
+    Operations(f64),
+}
+
+/// A piece of work that can be repeated.
+pub(super) struct Task {
+    /// Name, the same on both sides.
+    pub(super) name: String,
+    /// The program of the other side, in `benches/pytorch`; none where there is no other side.
+    pub(super) script: Option<&'static str>,
+    /// What a reader needs to know besides the name.
+    pub(super) params: String,
+    /// The threads of a task that is about threads; otherwise all cores take part.
+    pub(super) threads: Option<usize>,
+    pub(super) floor: Option<Floor>,
+    /// Whether its memory is measured too.
+    pub(super) peak: bool,
+    /// Makes networks and inputs.
+    pub(super) set_up: Box<dyn FnOnce() -> Result<Run>>,
+}
+
+impl Task {
+    pub(super) fn new(
+        name: impl Into<String>,
+        script: &'static str,
+        params: String,
+        set_up: impl FnOnce() -> Result<Run> + 'static,
+    ) -> Self {
+        let (name, script, set_up) = (name.into(), Some(script), Box::new(set_up));
+        Self { name, script, params, threads: None, floor: None, peak: false, set_up }
+    }
+
+    fn with_floor(self, floor: Floor) -> Self {
+        Self { floor: Some(floor), ..self }
+    }
+
+    fn with_peak(self) -> Self {
+        Self { peak: true, ..self }
+    }
+}
+
+/// All work on a backend but the floors.
+pub(super) fn tasks(backend: &Backend) -> Vec<Task> {
+    let mut tasks = averages(backend);
+    tasks.extend(losses(backend));
+    tasks.push(enqueue(backend));
+    tasks.extend(passes(backend));
+    tasks.extend(steps(backend));
+    tasks
+}
+
+/// What the machine does at best: a copy, and a matrix product.
+pub(super) fn floors(backend: &Backend) -> [Task; 2] {
+    let (on_cores, for_copy, for_product) = (backend.is_cpu(), backend.device.clone(), backend.device.clone());
+    let copied = floor::COPIED >> 20;
+    let copy = move || Ok(if on_cores { floor::copy_on_cores() } else { floor::copy_on_device(&for_copy) });
+    let task = |name, params, set_up| Task { script: None, ..Task::new(name, "", params, set_up) };
+    let product = move || Ok(floor::product(&for_product));
+    let bytes = 2.0 * floor::COPIED as f64;
+    [
+        Task { floor: Some(Floor::Bytes(bytes)), ..task("floor/copy", format!("{copied} MiB copied"), Box::new(copy) as Box<dyn FnOnce() -> _>) },
+        Task {
+            floor: Some(Floor::Operations(floor::operations())),
+            ..task("floor/matmul", format!("product of two {0}×{0} matrices of f32", floor::SIDE), Box::new(product))
+        },
+    ]
+}
+
+fn averages(backend: &Backend) -> Vec<Task> {
+    let networks = [
+        ("resnet18", "ResNet-18 of 11.2 M weights", ResNetConfig::resnet18(), 11_176_512),
+        ("resnet50", "ResNet-50 of 23.5 M weights", ResNetConfig::resnet50(), 23_508_032),
+    ];
+    let task = |(name, title, config, expected): (&str, &str, ResNetConfig, usize)| {
+        let device = backend.device.clone();
+        let set_up = move || {
+            let (run, weights) = average::update(&config, &device)?;
+            ensure!(weights == expected, "{weights} weights, not {expected}");
+            Ok(run)
+        };
+        let params = format!("one update, {title}, decay {}; `_foreach_lerp_`", average::DECAY);
+        let floor = Floor::Bytes((expected * BYTES_PER_WEIGHT) as f64);
+        Task::new(format!("average/{name}"), "average.py", params, set_up).with_floor(floor)
+    };
+    networks.map(task).into()
+}
+
+fn losses(backend: &Backend) -> Vec<Task> {
+    let task = |(n, count): (usize, usize)| {
+        let device = backend.device.clone();
+        let params = format!("forward and backward, N {n}, d {}, K {count}, τ 0.07", contrast::DIM);
+        let set_up = move || Ok(contrast::loss(n, count, &device));
+        Task::new(format!("info_nce/{n}x{count}"), "info_nce.py", params, set_up)
+            .with_floor(Floor::Operations(contrast::operations(n, count)))
+            .with_peak()
+    };
+    contrast::SIZES.map(task).into()
+}
+
+fn enqueue(backend: &Backend) -> Task {
+    let (keys, size) = ENQUEUED;
+    let device = backend.device.clone();
+    let params = format!("{keys} keys of length {} into a queue of {size}", contrast::DIM);
+    let set_up = move || queue::enqueue(keys, size, &device);
+    Task::new(format!("enqueue/{keys}x{size}"), "enqueue.py", params, set_up).with_peak()
+}
+
+fn passes(backend: &Backend) -> Vec<Task> {
+    let batch = batch(backend);
+    let both = |network: Network| {
+        let (ahead, back) = (backend.device.clone(), backend.device.clone());
+        let (name, title) = (network.name(), network.title());
+        let title = format!("{title}, {batch} images of 32×32, training mode");
+        [
+            Task::new(format!("forward/{name}/{batch}"), "passes.py", format!("without gradient, {title}"), move || {
+                forward(network, batch, &ahead)
+            }),
+            Task::new(format!("forward_backward/{name}/{batch}"), "passes.py", title, move || {
+                forward_backward(network, batch, &back)
+            }),
+        ]
+    };
+    Network::ALL.into_iter().flat_map(both).collect()
+}
+
+fn steps(backend: &Backend) -> [Task; 2] {
+    let batch = batch(backend);
+    let (for_moco, for_teacher) = (backend.device.clone(), backend.device.clone());
+    let moco = format!("full step, batch {batch}, K {QUEUE}, keys shuffled, SGD with momentum; ResNet-18, 3×3 stem");
+    let teacher = format!(
+        "full step, batch {batch}, {} of them labelled, SGD with momentum; 13-layer ConvNet",
+        batch.div_ceil(LABELED)
+    );
+    [
+        Task::new(format!("mean_teacher_step/conv_net13/{batch}"), "steps.py", teacher, move || {
+            mean_teacher_step(batch, &for_teacher)
+        }),
+        Task::new(format!("moco_step/resnet18-cifar/{batch}"), "steps.py", moco, move || moco_step(batch, &for_moco)),
+    ]
+}

@@ -1,0 +1,67 @@
+//! What is made of measured times.
+
+/// The value that a share of the values lies below: 0.5 is the median.
+///
+/// # Panics
+/// Without values.
+pub fn quantile(values: &[f64], share: f64) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    values[((values.len() - 1) as f64 * share).round() as usize]
+}
+
+/// The middle value.
+///
+/// # Panics
+/// Without values.
+pub fn median(values: &[f64]) -> f64 {
+    quantile(values, 0.5)
+}
+
+/// Half of the distance between the quartiles, as a share of the median.
+///
+/// # Panics
+/// Without values.
+pub fn spread(values: &[f64]) -> f64 {
+    (quantile(values, 0.75) - quantile(values, 0.25)) / 2.0 / median(values)
+}
+
+/// `y = factor·x^exponent`, the line of least squares through the logarithms of both.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Power {
+    /// How fast it grows: 1 is in proportion.
+    pub exponent: f64,
+    /// The value at 1.
+    pub factor: f64,
+}
+
+impl Power {
+    /// Fits points (x, y), all positive; nothing for fewer than two different x.
+    pub fn fit(points: &[(f64, f64)]) -> Option<Self> {
+        let logarithms: Vec<(f64, f64)> = points.iter().map(|(x, y)| (x.ln(), y.ln())).collect();
+        let count = logarithms.len() as f64;
+        let mean_x = logarithms.iter().map(|(x, _)| x).sum::<f64>() / count;
+        let mean_y = logarithms.iter().map(|(_, y)| y).sum::<f64>() / count;
+        let varies = logarithms.iter().map(|(x, _)| (x - mean_x).powi(2)).sum::<f64>();
+        let together = logarithms.iter().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum::<f64>();
+        // In the positive form, so that values whose logarithm is none give nothing.
+        (varies > 0.0 && together.is_finite()).then(|| {
+            let exponent = together / varies;
+            Self { exponent, factor: (mean_y - exponent * mean_x).exp() }
+        })
+    }
+
+    /// The value of the fit at `x`.
+    pub fn at(&self, x: f64) -> f64 {
+        self.factor * x.powf(self.exponent)
+    }
+}
+
+/// Seconds in the unit that fits.
+pub fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 10e-3 => format!("{:.1} µs", 1e6 * s),
+        s if s < 10.0 => format!("{:.1} ms", 1e3 * s),
+        s => format!("{s:.2} s"),
+    }
+}
