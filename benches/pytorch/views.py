@@ -1,6 +1,6 @@
 """The PyTorch side of `compare`: two views of each image by torchvision, on Pillow images as the papers' code has it.
 
-    python views.py FOLDER CORES
+    python views.py FOLDER CORES DEVICE
 
 FOLDER has JPEG files, and 32x32 RGB images one behind the other in decoded.bin. Measures on request, see serve.py.
 Settings: Pillow's own
@@ -97,7 +97,7 @@ def main():
         "loader/moco_cifar": epochs(decoded, 256),
         "loader/moco_v2": epochs(files, 32),
     }
-    serve(tasks)
+    serve(tasks, f"Pillow images, one thread, or {cores} persistent workers for loader")
 
 
 if __name__ == "__main__":

@@ -40,6 +40,8 @@ impl Floors {
 impl Task {
     /// Whether `floor` measures what this work is held against.
     pub(super) fn is_held_against(&self, floor: &Self) -> bool {
-        self.floor.zip(floor.floor).is_some_and(|(own, other)| std::mem::discriminant(&own) == std::mem::discriminant(&other))
+        self.floor
+            .zip(floor.floor)
+            .is_some_and(|(own, other)| std::mem::discriminant(&own) == std::mem::discriminant(&other))
     }
 }

@@ -120,9 +120,8 @@ impl Session<'_> {
     fn ours(&self, task: Task, backend: &Backend) -> Result<(Subject, Side)> {
         let subject = self.subject(&task, Some(backend));
         let mut run = (task.set_up)()?;
-        let seconds: Vec<f64> = (0..self.options.rounds)
-            .map(|_| measure::time(&mut run, self.options.seconds))
-            .collect::<Result<_>>()?;
+        let seconds: Vec<f64> =
+            (0..self.options.rounds).map(|_| measure::time(&mut run, self.options.seconds)).collect::<Result<_>>()?;
         Ok((subject, Side::new(&seconds)))
     }
 

@@ -122,7 +122,8 @@ fn rate(seconds: f64) -> String {
 
 /// Markdown, as docs/performance.md has it.
 pub(super) fn table(rows: &[Row]) -> String {
-    let mut text = "| Work | With | Slowburn, each | rate | PyTorch | ratio | of its floor | peak memory |\n".to_owned();
+    let mut text =
+        "| Work | With | Slowburn, each | rate | PyTorch | ratio | of its floor | peak memory |\n".to_owned();
     text += "|---|---|---|---|---|---|---|---|\n";
     for row in rows {
         text += &format!("| {} |\n", row.cells().join(" | "));

@@ -76,7 +76,10 @@ pub(super) fn floors(backend: &Backend) -> [Task; 2] {
     let product = move || Ok(floor::product(&for_product));
     let bytes = 2.0 * floor::COPIED as f64;
     [
-        Task { floor: Some(Floor::Bytes(bytes)), ..task("floor/copy", format!("{copied} MiB copied"), Box::new(copy) as Box<dyn FnOnce() -> _>) },
+        Task {
+            floor: Some(Floor::Bytes(bytes)),
+            ..task("floor/copy", format!("{copied} MiB copied"), Box::new(copy) as Box<dyn FnOnce() -> _>)
+        },
         Task {
             floor: Some(Floor::Operations(floor::operations())),
             ..task("floor/matmul", format!("product of two {0}×{0} matrices of f32", floor::SIDE), Box::new(product))
@@ -130,9 +133,12 @@ fn passes(backend: &Backend) -> Vec<Task> {
         let (name, title) = (network.name(), network.title());
         let title = format!("{title}, {batch} images of 32×32, training mode");
         [
-            Task::new(format!("forward/{name}/{batch}"), "passes.py", format!("without gradient, {title}"), move || {
-                forward(network, batch, &ahead)
-            }),
+            Task::new(
+                format!("forward/{name}/{batch}"),
+                "passes.py",
+                format!("without gradient, {title}"),
+                move || forward(network, batch, &ahead),
+            ),
             Task::new(format!("forward_backward/{name}/{batch}"), "passes.py", title, move || {
                 forward_backward(network, batch, &back)
             }),

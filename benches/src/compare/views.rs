@@ -101,12 +101,7 @@ fn encoded(paths: Vec<PathBuf>, views: bool) -> Run {
     })
 }
 
-fn loaded<S: Source + 'static>(
-    source: S,
-    pipeline: Pipeline,
-    batch: usize,
-    workers: usize,
-) -> Result<Run> {
+fn loaded<S: Source + 'static>(source: S, pipeline: Pipeline, batch: usize, workers: usize) -> Result<Run> {
     let loader: ViewLoader<S> =
         ViewLoaderConfig::new(batch).with_workers(workers).init(source, Views::two(pipeline))?;
     let mut epoch = 0;

@@ -35,8 +35,7 @@ pub fn resnet18_cifar(splits: usize, device: &Device) -> Result<ResNet> {
 pub fn conv_net13(device: &Device) -> Result<ConvNet13> {
     device.seed(SEED);
     let device = device.clone().autodiff();
-    let config =
-        ConvNet13Config::new().with_normalization(Normalization::WeightNormMeanOnly).with_momentum(0.001);
+    let config = ConvNet13Config::new().with_normalization(Normalization::WeightNormMeanOnly).with_momentum(0.001);
     Ok(config.try_init(&device)?.init_from_batch(images::batch(4, 9, &device)))
 }
 

@@ -1,0 +1,63 @@
+//! Each series over its size, both axes logarithmic, with its fit.
+
+use anyhow::Result;
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use slowburn_benches::stats::duration;
+
+use super::series::Series;
+use crate::picture::{BLUE, ORANGE, Picture, undrawn};
+
+/// Four panels.
+pub(super) struct Chart<'a>(pub(super) &'a [Series]);
+
+impl Picture for Chart<'_> {
+    fn size(&self) -> (u32, u32) {
+        (960, 340 * self.0.len().div_ceil(2) as u32)
+    }
+
+    fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Result<()>
+    where
+        B::ErrorType: 'static,
+    {
+        let panels = area.split_evenly((self.0.len().div_ceil(2), 2));
+        self.0.iter().zip(&panels).try_for_each(|(series, panel)| draw(panel, series))
+    }
+}
+
+fn draw<B: DrawingBackend>(area: &DrawingArea<B, Shift>, series: &Series) -> Result<()>
+where
+    B::ErrorType: 'static,
+{
+    let points: Vec<(f64, f64)> = series.points.iter().map(|point| (point.size as f64, point.median_seconds)).collect();
+    let ends = |values: Vec<f64>| {
+        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+        (low, values.into_iter().fold(low, f64::max))
+    };
+    let (left, right) = ends(points.iter().map(|point| point.0).collect());
+    let (low, high) = ends(points.iter().flat_map(|point| [point.1, series.fitted(point.0)]).collect());
+    let mut chart = ChartBuilder::on(area)
+        .caption(format!("{}: exponent {:.2}", series.name, series.exponent), ("sans-serif", 17))
+        .margin(12)
+        .x_label_area_size(36)
+        .y_label_area_size(70)
+        .build_cartesian_2d((left / 1.2..right * 1.2).log_scale(), (low / 1.3..high * 1.3).log_scale())
+        .map_err(undrawn)?;
+    chart
+        .configure_mesh()
+        .x_desc(series.size)
+        .x_labels(6)
+        .y_labels(6)
+        .x_label_formatter(&|size| format!("{size:.0}"))
+        .y_label_formatter(&|seconds| duration(*seconds).replace(".0 ", " "))
+        .light_line_style(WHITE)
+        .bold_line_style(RGBColor(228, 228, 228))
+        .label_style(("sans-serif", 13))
+        .draw()
+        .map_err(undrawn)?;
+    let fit = [left, right].map(|size| (size, series.fitted(size)));
+    chart.draw_series(LineSeries::new(fit, ORANGE.stroke_width(2))).map_err(undrawn)?;
+    let dots = points.into_iter().map(|point| Circle::new(point, 4, BLUE.filled()));
+    chart.draw_series(dots).map_err(undrawn)?;
+    Ok(())
+}
