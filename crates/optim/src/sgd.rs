@@ -164,8 +164,7 @@ impl Optimizer for Sgd {
         if let Some(velocity) = &velocity {
             assert_eq!(velocity.dims(), weight.dims(), "a velocity has the shape of its weight");
         }
-        let (weight, velocity) =
-            kernel::step(Rule::new(&self.config, rate), Slot { weight, gradient, velocity });
+        let (weight, velocity) = kernel::step(Rule::new(&self.config, rate), Slot { weight, gradient, velocity });
         (weight, Some(SgdState { momentum: velocity.map(|velocity| Velocity { velocity }) }))
     }
 

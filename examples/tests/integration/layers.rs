@@ -14,14 +14,8 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     ("slowburn-benches", PROGRAMS_MAY, PROGRAMS_MAY),
 ];
 
-const PROGRAMS_MAY: &[&str] = &[
-    "slowburn-augment",
-    "slowburn-contrastive",
-    "slowburn-ema",
-    "slowburn-models",
-    "slowburn-optim",
-    "slowburn-semi",
-];
+const PROGRAMS_MAY: &[&str] =
+    &["slowburn-augment", "slowburn-contrastive", "slowburn-ema", "slowburn-models", "slowburn-optim", "slowburn-semi"];
 
 #[test]
 fn no_crate_depends_on_one_beside_or_above_it() {

@@ -16,9 +16,7 @@ pub(crate) fn step<const D: usize>(rule: Rule, slot: Slot<D>) -> Stepped<D> {
     }
     let velocity = match velocity {
         None => gradient.clone(),
-        Some(velocity) => {
-            velocity.cast(dtype).mul_scalar(rule.momentum) + gradient.clone().mul_scalar(rule.fresh)
-        }
+        Some(velocity) => velocity.cast(dtype).mul_scalar(rule.momentum) + gradient.clone().mul_scalar(rule.fresh),
     };
     let direction = match rule.nesterov {
         true => gradient + velocity.clone().mul_scalar(rule.momentum),
