@@ -49,8 +49,8 @@ impl Own {
 
     /// A step without momentum.
     fn descend(self, factors: Factors) -> OwnStepped {
-        let (mut weight, gradient) = (whole(self.weight), contiguous(self.gradient));
-        let (weights, gradients) = (weight.storage_mut::<f32>(), values(&gradient));
+        let (mut weight, gradient) = (whole(self.weight), whole(self.gradient));
+        let (weights, gradients) = (weight.storage_mut::<f32>(), gradient.storage::<f32>());
         if weights.len() < WORTH_WAKING {
             factors.descend(weights, gradients);
         } else {
@@ -64,10 +64,10 @@ impl Own {
     fn roll(self, factors: Factors) -> OwnStepped {
         let Some(velocity) = self.velocity else { return Self::start(self.weight, self.gradient, factors) };
         let (mut weight, mut velocity) = (whole(self.weight), whole(velocity));
-        let gradient = contiguous(self.gradient);
+        let gradient = whole(self.gradient);
         // `storage_mut` copies where another owner must not see the change.
         let (weights, velocities) = (weight.storage_mut::<f32>(), velocity.storage_mut::<f32>());
-        let gradients = values(&gradient);
+        let gradients = gradient.storage::<f32>();
         if weights.len() < WORTH_WAKING {
             factors.roll(weights, velocities, gradients);
         } else {
@@ -92,27 +92,10 @@ impl Own {
     }
 }
 
-/// The tensor in row-major order, for reading.
-fn contiguous(tensor: FloatTensor<Flex>) -> FloatTensor<Flex> {
-    match tensor.layout().is_contiguous() {
-        true => tensor,
-        false => tensor.to_contiguous(),
-    }
-}
-
-/// The tensor in memory that holds it and nothing else, so that no copy of a larger one is made or kept.
+/// The tensor in row-major order, in memory that holds it and nothing else: the same memory where it lies so already.
 fn whole(tensor: FloatTensor<Flex>) -> FloatTensor<Flex> {
-    let elements = tensor.layout().num_elements();
-    match tensor.layout().contiguous_offsets() {
-        Some((0, _)) if tensor.storage::<f32>().len() == elements => tensor,
-        _ => tensor.to_contiguous(),
-    }
-}
-
-/// The values of a [`contiguous`] tensor.
-fn values(tensor: &FloatTensor<Flex>) -> &[f32] {
-    let start = tensor.layout().start_offset();
-    &tensor.storage::<f32>()[start..start + tensor.layout().num_elements()]
+    // The second handle that this makes is the only one once the function returns.
+    tensor.to_contiguous()
 }
 
 /// The numbers of a step as `mul_scalar` rounds them, so that kernel and plain operations agree in every bit.
