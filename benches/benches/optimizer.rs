@@ -12,9 +12,12 @@ use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, 
 use slowburn_benches::student;
 use slowburn_models::ResNetConfig;
 
+/// Adds the gradient of one weight.
+type Register = Box<dyn Fn(&mut GradientsParams)>;
+
 /// A small gradient for every weight, of memory that all batches share: a step only reads it.
 #[derive(Default)]
-struct Gradients(Vec<Box<dyn Fn(&mut GradientsParams)>>);
+struct Gradients(Vec<Register>);
 
 impl ModuleVisitor for Gradients {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
