@@ -1,13 +1,13 @@
 //! Whole training steps: forward, loss, backward, optimizer, average, queue.
 
-use burn::optim::momentum::MomentumConfig;
-use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 use slowburn_augment::ImageSize;
 use slowburn_contrastive::{Contrastive, InfoNce, MocoConfig, Views};
 use slowburn_ema::{Decay, EmaConfig};
 use slowburn_examples::network::{Arch, BackboneConfig, ContrastConfig, NetworkConfig, Normalization};
 use slowburn_models::HeadVersion;
+use slowburn_optim::SgdConfig;
 use slowburn_semi::{MeanTeacherConfig, Objective, SemiBatch};
 
 use crate::support::{assert_all_close, assert_close, filled, numbers, others, read, values};
@@ -23,7 +23,7 @@ struct Outcome {
 }
 
 fn sgd() -> ModuleOptimizer {
-    SgdConfig::new().with_momentum(Some(MomentumConfig::new().with_dampening(0.0))).init()
+    SgdConfig::new().with_momentum(0.9).with_weight_decay(1e-3).init().unwrap()
 }
 
 fn moco(arch: Arch, side: usize, steps: u32, device: &Device) -> Outcome {
