@@ -65,3 +65,12 @@ pub fn duration(seconds: f64) -> String {
         s => format!("{s:.2} s"),
     }
 }
+
+/// The same with three digits and in the units that charts have, whose font knows no µ.
+pub fn brief(seconds: f64) -> String {
+    let (value, unit) = if seconds < 1.0 { (1e3 * seconds, "ms") } else { (seconds, "s") };
+    let digits = (2 - value.log10().floor() as i32).clamp(0, 6) as usize;
+    let text = format!("{value:.digits$}");
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    format!("{text} {unit}")
+}

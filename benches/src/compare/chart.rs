@@ -4,7 +4,7 @@ use anyhow::Result;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use slowburn_benches::stats::duration;
+use slowburn_benches::stats::brief;
 
 use super::row::Row;
 use crate::picture::{BLUE, GREY, ORANGE, Picture, undrawn};
@@ -39,7 +39,7 @@ impl Chart {
             match compared {
                 // A row of memory has a ratio of another kind, and no time.
                 true => ratio.filter(|_| seconds.is_some()).map(|ratio| (name, ratio, format!("{ratio:.2} ×"))),
-                false => seconds.map(|seconds| (name, seconds, duration(seconds))),
+                false => seconds.map(|seconds| (name, seconds, brief(seconds))),
             }
         };
         let bars: Vec<_> = figures.iter().filter_map(bar).collect();
@@ -60,7 +60,7 @@ impl Chart {
     }
 
     fn tick(&self, value: f64) -> String {
-        if self.base == 1.0 { format!("{value}") } else { duration(value).replace(".0", "") }
+        if self.base == 1.0 { format!("{value}") } else { brief(value) }
     }
 }
 

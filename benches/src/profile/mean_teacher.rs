@@ -20,7 +20,7 @@ use super::report::Report;
 pub(super) fn profile(batch: usize, rounds: u32, device: &Device) -> Result<Report> {
     let autodiff = device.clone().autodiff();
     let mut batches = Batches::new(presets::mean_teacher_cifar(), batch, rounds as usize)?;
-    let (mut method, mut optimizer) = (mean_teacher(device)?, optimizer());
+    let (mut method, mut optimizer) = (mean_teacher(device)?, optimizer()?);
     let (mut clock, mut steps) = (Clock::new(device), Vec::new());
     for round in 0..=rounds {
         clock.start()?;

@@ -24,7 +24,7 @@ const SPLITS: usize = 8;
 pub(super) fn profile(batch: usize, rounds: u32, device: &Device) -> Result<Report> {
     let autodiff = device.clone().autodiff();
     let mut batches = Batches::new(presets::moco_cifar(SIDE as u32), batch, rounds as usize)?;
-    let (mut method, mut optimizer) = (moco(SPLITS, device)?, optimizer());
+    let (mut method, mut optimizer) = (moco(SPLITS, device)?, optimizer()?);
     let (mut clock, mut steps) = (Clock::new(device), Vec::new());
     for round in 0..=rounds {
         clock.start()?;

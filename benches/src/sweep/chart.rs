@@ -3,7 +3,7 @@
 use anyhow::Result;
 use plotters::coord::Shift;
 use plotters::prelude::*;
-use slowburn_benches::stats::duration;
+use slowburn_benches::stats::brief;
 
 use super::series::Series;
 use crate::picture::{BLUE, ORANGE, Picture, undrawn};
@@ -41,15 +41,18 @@ where
         .margin(12)
         .x_label_area_size(36)
         .y_label_area_size(70)
-        .build_cartesian_2d((left / 1.2..right * 1.2).log_scale(), (low / 1.3..high * 1.3).log_scale())
+        .build_cartesian_2d(
+            (left / 1.2..right * 1.2).log_scale().base(2.0),
+            (decade(low)..10.0 * decade(high)).log_scale(),
+        )
         .map_err(undrawn)?;
     chart
         .configure_mesh()
         .x_desc(series.size)
-        .x_labels(6)
+        .x_labels(8)
         .y_labels(6)
-        .x_label_formatter(&|size| format!("{size:.0}"))
-        .y_label_formatter(&|seconds| duration(*seconds).replace(".0 ", " "))
+        .x_label_formatter(&|size| whole(*size))
+        .y_label_formatter(&|seconds| brief(*seconds))
         .light_line_style(WHITE)
         .bold_line_style(RGBColor(228, 228, 228))
         .label_style(("sans-serif", 13))
@@ -60,4 +63,18 @@ where
     let dots = points.into_iter().map(|point| Circle::new(point, 4, BLUE.filled()));
     chart.draw_series(dots).map_err(undrawn)?;
     Ok(())
+}
+
+/// The power of ten at or below a value, so that every axis has marks.
+fn decade(value: f64) -> f64 {
+    10f64.powf(value.log10().floor())
+}
+
+/// A size in few characters.
+fn whole(size: f64) -> String {
+    match size {
+        size if size >= 1e6 => format!("{:.1} M", size / 1e6),
+        size if size >= 1e4 => format!("{:.0} k", size / 1e3),
+        size => format!("{size:.0}"),
+    }
 }

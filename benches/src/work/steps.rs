@@ -1,11 +1,10 @@
 //! Full training steps: both networks, average, loss, queue, backward pass and optimizer.
 
 use anyhow::{Context, Result};
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::momentum::MomentumConfig;
-use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 use slowburn_contrastive::{Contrastive, Moco, MocoConfig, Views};
+use slowburn_optim::SgdConfig;
 use slowburn_semi::{MeanTeacher, MeanTeacherConfig, SemiBatch};
 
 use super::networks::{CLASSES, Classify, Contrast};
@@ -27,11 +26,11 @@ pub fn batch(backend: &Backend) -> usize {
 }
 
 /// SGD with momentum 0.9 and weight decay 1e-4, MoCo's.
-pub fn optimizer() -> ModuleOptimizer {
-    SgdConfig::new()
-        .with_momentum(Some(MomentumConfig::new().with_momentum(0.9).with_dampening(0.0)))
-        .with_weight_decay(Some(WeightDecayConfig::new(1e-4)))
-        .init()
+///
+/// # Errors
+/// None with these settings.
+pub fn optimizer() -> Result<ModuleOptimizer> {
+    Ok(SgdConfig::new().with_momentum(0.9).with_weight_decay(1e-4).init()?)
 }
 
 /// MoCo on ResNet-18 by its authors' settings for CIFAR: τ 0.1, K 4,096, decay 0.99.
@@ -61,7 +60,7 @@ pub fn labels(batch: usize) -> Vec<Option<usize>> {
 /// # Errors
 /// None with these settings.
 pub fn moco_step(batch: usize, device: &Device) -> Result<Run> {
-    let (mut method, mut optimizer) = (Some(moco(1, device)?), optimizer());
+    let (mut method, mut optimizer) = (Some(moco(1, device)?), optimizer()?);
     let autodiff = device.clone().autodiff();
     let views = Views {
         query: images::batch(batch, 1, &autodiff),
@@ -84,7 +83,7 @@ pub fn moco_step(batch: usize, device: &Device) -> Result<Run> {
 /// # Errors
 /// None with these settings.
 pub fn mean_teacher_step(batch: usize, device: &Device) -> Result<Run> {
-    let (mut method, mut optimizer) = (Some(mean_teacher(device)?), optimizer());
+    let (mut method, mut optimizer) = (Some(mean_teacher(device)?), optimizer()?);
     let autodiff = device.clone().autodiff();
     let views = SemiBatch {
         student: images::batch(batch, 1, &autodiff),

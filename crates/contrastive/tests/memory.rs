@@ -1,5 +1,8 @@
 //! Memory at the size of the paper: 256 queries, 65,536 keys of length 128. The logits would be 64 MiB, the queue is 32.
 
+// A test stops at the first thing that is not as it should be.
+#![allow(clippy::unwrap_used)]
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use burn::module::Module;

@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn the_notebooks_last_epoch_has_the_rate_zero_and_its_first_not_the_highest() {
         let recipe = preset("cifar10-200").expect("exists").recipe();
-        let mut optimizer = recipe.optimizer.init(97, 97 * 200);
+        let mut optimizer = recipe.optimizer.init(97, 97 * 200).expect("valid");
         let expected = 0.06 * 0.5 * (1.0 + (std::f64::consts::PI / 200.0).cos());
         assert!((optimizer.prepare(0) - expected).abs() < 1e-12);
         assert!(optimizer.prepare(97 * 200 - 1).abs() < 1e-12);

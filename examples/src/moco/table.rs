@@ -30,7 +30,7 @@ pub(super) fn active_terms(recipe: &Recipe, steps: Steps, data: &Dataset) -> Str
     }
     let order = if recipe.shuffle { "shuffled" } else { "not shuffled" };
     line("batch statistics", format!("in {} splits, keys {order}", network.splits));
-    line("learning rate", recipe.optimizer.init(steps.per_epoch, steps.total).describe());
+    line("learning rate", recipe.optimizer.describe(steps.per_epoch, steps.total));
     line("views", recipe.views.to_string());
     line("batch", format!("{} images", recipe.batch));
     line("length", format!("{} epochs of {} steps: {} steps", steps.epochs(), steps.per_epoch, steps.total));

@@ -3,11 +3,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use burn::module::ParamGroup;
 use burn::optim::decay::WeightDecayConfig;
-use burn::optim::momentum::MomentumConfig;
 use burn::optim::{Adam, AdamConfig, AdamState};
-use burn::optim::{LearningRate, ModuleOptimizer, Optimizer, SgdConfig};
+use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
+use slowburn_optim::SgdConfig;
 use slowburn_semi::Ramp;
 
 use super::RampShape;
@@ -66,13 +66,19 @@ impl OptimizerConfig {
             (0.0..f32::INFINITY).contains(&weight_decay),
             "the weight decay is {weight_decay}: it must be finite and at least 0"
         );
+        if let Algorithm::Sgd { momentum, nesterov } = self.algorithm {
+            sgd(momentum, nesterov, weight_decay).validate()?;
+        }
         Ok(())
     }
 
     /// The optimizer at its first step, of a training of `total` steps.
-    pub fn init(&self, steps_per_epoch: usize, total: u64) -> OptimizerState {
+    ///
+    /// # Errors
+    /// Those of the algorithm's settings, which [`validate`](Self::validate) finds too.
+    pub fn init(&self, steps_per_epoch: usize, total: u64) -> anyhow::Result<OptimizerState> {
         let beta_1 = SharedBeta(Arc::new(AtomicU32::new(0)));
-        let mut optimizer = self.build(&beta_1, self.weight_decay);
+        let mut optimizer = self.build(&beta_1, self.weight_decay)?;
         if self.weight_decay > 0.0 && !self.decay_norm_and_bias {
             let plain = ParamGroup::from_any_predicates(vec!["gamma", "beta", "bias"]);
             optimizer = match self.algorithm {
@@ -80,26 +86,36 @@ impl OptimizerConfig {
                     optimizer.with_group(plain, RampedAdam { config: adam(beta_2, 0.0), beta_1: beta_1.clone() }, None)
                 }
                 Algorithm::Sgd { momentum, nesterov } => {
-                    optimizer.with_group(plain, sgd(momentum, nesterov, 0.0).build(), None)
+                    optimizer.with_group(plain, sgd(momentum, nesterov, 0.0).build()?, None)
                 }
             };
         }
-        OptimizerState {
-            optimizer,
-            config: self.clone(),
-            ramp_up: self.ramp_up.in_steps(steps_per_epoch, total),
-            ramp_down: self.ramp_down.in_steps(steps_per_epoch, total),
-            beta_1,
+        let (ramp_up, ramp_down) = self.ramps(steps_per_epoch, total);
+        Ok(OptimizerState { optimizer, config: self.clone(), ramp_up, ramp_down, beta_1 })
+    }
+
+    /// The schedules of a training of `total` steps, in words.
+    pub fn describe(&self, steps_per_epoch: usize, total: u64) -> String {
+        let rate = self.learning_rate;
+        match self.ramps(steps_per_epoch, total) {
+            (Ramp::Constant, Ramp::Constant) => format!("{rate}, constant"),
+            (Ramp::Constant, ramp) | (ramp, Ramp::Constant) => format!("{rate}, {ramp}"),
+            (up, down) => format!("{rate}, {up}, {down}"),
         }
     }
 
-    fn build(&self, beta_1: &SharedBeta, penalty: f32) -> ModuleOptimizer {
-        match self.algorithm {
+    fn ramps(&self, steps_per_epoch: usize, total: u64) -> (Ramp, Ramp) {
+        let in_steps = |ramp: RampShape| ramp.in_steps(steps_per_epoch, total);
+        (in_steps(self.ramp_up), in_steps(self.ramp_down))
+    }
+
+    fn build(&self, beta_1: &SharedBeta, penalty: f32) -> anyhow::Result<ModuleOptimizer> {
+        Ok(match self.algorithm {
             Algorithm::Adam { beta_2, .. } => {
                 RampedAdam { config: adam(beta_2, penalty), beta_1: beta_1.clone() }.into()
             }
-            Algorithm::Sgd { momentum, nesterov } => sgd(momentum, nesterov, penalty).init(),
-        }
+            Algorithm::Sgd { momentum, nesterov } => sgd(momentum, nesterov, penalty).init()?,
+        })
     }
 }
 
@@ -113,13 +129,7 @@ fn adam(beta_2: f32, penalty: f32) -> AdamConfig {
 }
 
 fn sgd(momentum: f64, nesterov: bool, penalty: f32) -> SgdConfig {
-    // Burn's default dampening is 0.1; every recipe here wants 0.
-    let momentum = MomentumConfig::new().with_momentum(momentum).with_dampening(0.0).with_nesterov(nesterov);
-    let config = SgdConfig::new().with_momentum(Some(momentum));
-    match penalty > 0.0 {
-        true => config.with_weight_decay(Some(WeightDecayConfig::new(penalty))),
-        false => config,
-    }
+    SgdConfig::new().with_momentum(momentum).with_nesterov(nesterov).with_weight_decay(penalty.into())
 }
 
 /// An optimizer and its schedules, which are pure functions of the step.
@@ -147,16 +157,6 @@ impl OptimizerState {
             self.beta_1.0.store((now as f32).to_bits(), Ordering::Relaxed);
         }
         self.config.learning_rate * self.ramp_up.at(step) * down
-    }
-
-    /// The schedules in words.
-    pub fn describe(&self) -> String {
-        let rate = self.config.learning_rate;
-        match (self.ramp_up, self.ramp_down) {
-            (Ramp::Constant, Ramp::Constant) => format!("{rate}, constant"),
-            (Ramp::Constant, ramp) | (ramp, Ramp::Constant) => format!("{rate}, {ramp}"),
-            (up, down) => format!("{rate}, {up}, {down}"),
-        }
     }
 }
 

@@ -71,7 +71,7 @@ impl Lines {
             Method::Supervised => "none".to_owned(),
         };
         self.add("teacher", teacher);
-        self.add("learning rate", recipe.optimizer.init(plan.steps.per_epoch, plan.steps.total).describe());
+        self.add("learning rate", recipe.optimizer.describe(plan.steps.per_epoch, plan.steps.total));
     }
 
     /// What is learned from.

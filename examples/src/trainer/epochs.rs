@@ -78,9 +78,9 @@ impl<T: Task> Trainer<'_, '_, T> {
         method: T::Method,
         progress: Progress<T::Metrics>,
         resume: Option<Checkpoint<T::Metrics>>,
-    ) -> Result<(T::Method, Position<T::Metrics>), TrainError> {
+    ) -> anyhow::Result<(T::Method, Position<T::Metrics>)> {
         let misfit = |error: burn::store::RecordError| TrainError::Record { reason: error.to_string() };
-        let optimizer = self.optimizer.init(self.steps.per_epoch, self.steps.total);
+        let optimizer = self.optimizer.init(self.steps.per_epoch, self.steps.total)?;
         let mut at = Position { optimizer, step: 0, epoch: 0, progress, checkpoint: None };
         let Some(Checkpoint { header, method: record, optimizer }) = resume else {
             return Ok((method, at));

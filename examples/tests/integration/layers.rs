@@ -6,6 +6,7 @@ use std::process::Command;
 const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     ("slowburn-ema", &[], &["slowburn-ema"]),
     ("slowburn-augment", &[], &["slowburn-augment"]),
+    ("slowburn-optim", &[], &["slowburn-optim"]),
     ("slowburn-models", &[], &[]),
     ("slowburn-contrastive", &["slowburn-ema"], &["slowburn-contrastive", "slowburn-models"]),
     ("slowburn-semi", &["slowburn-ema"], &["slowburn-augment", "slowburn-models", "slowburn-semi"]),
@@ -14,7 +15,7 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
 ];
 
 const PROGRAMS_MAY: &[&str] =
-    &["slowburn-augment", "slowburn-contrastive", "slowburn-ema", "slowburn-models", "slowburn-semi"];
+    &["slowburn-augment", "slowburn-contrastive", "slowburn-ema", "slowburn-models", "slowburn-optim", "slowburn-semi"];
 
 #[test]
 fn no_crate_depends_on_one_beside_or_above_it() {

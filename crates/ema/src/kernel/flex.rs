@@ -12,8 +12,6 @@ use burn::backend::tensor::FloatTensor;
 use burn::tensor::{DType, Tensor, bf16, f16};
 use rayon::prelude::*;
 
-use super::plain;
-
 /// Weights that a core moves at a time: 128 KiB of the average and as much of the student stay in its cache.
 const PIECE: usize = 1 << 15;
 
@@ -102,7 +100,7 @@ impl Moves {
             return student;
         }
         self.skip();
-        plain::average(average, student, self.decay)
+        super::average(average, student, self.decay)
     }
 
     /// Has any thread move what was taken since the last time.

@@ -1,5 +1,7 @@
 //! What moves an average: the kernel of a backend where there is one, otherwise plain operations.
 
+#[cfg(feature = "cube")]
+mod cube;
 #[cfg(feature = "flex")]
 mod flex;
 pub(crate) mod plain;
@@ -9,12 +11,21 @@ pub(crate) use flex::{Moves, among_workers};
 #[cfg(not(feature = "flex"))]
 pub(crate) use none::{Moves, among_workers};
 
-/// In a program without the CPU backend all is plain.
+use burn::tensor::Tensor;
+
+/// One tensor moved at once, wherever it is: `d·θ̄ + (1−d)·θ`.
+fn average<const D: usize>(average: Tensor<D>, student: Tensor<D>, decay: f64) -> Tensor<D> {
+    #[cfg(feature = "cube")]
+    if cube::moves(&average, &student) {
+        return cube::average(average, student, decay);
+    }
+    plain::average(average, student, decay)
+}
+
+/// In a program without the CPU backend nothing is put off.
 #[cfg(not(feature = "flex"))]
 mod none {
     use burn::tensor::Tensor;
-
-    use super::plain;
 
     pub(crate) fn among_workers<R>(work: impl FnOnce() -> R) -> R {
         work()
@@ -36,7 +47,7 @@ mod none {
         pub(crate) fn skip(&mut self) {}
 
         pub(crate) fn take<const D: usize>(&mut self, average: Tensor<D>, student: Tensor<D>) -> Tensor<D> {
-            plain::average(average, student, self.decay)
+            super::average(average, student, self.decay)
         }
 
         pub(crate) fn finish(&mut self) {}

@@ -1,0 +1,31 @@
+/// What can be wrong with an optimizer's settings.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The momentum is no weight of an old velocity.
+    #[error("momentum is {value}: it must lie in [0, 1)")]
+    Momentum {
+        /// The value given.
+        value: f64,
+    },
+    /// The dampening is no share of a gradient.
+    #[error("dampening is {value}: it must lie in [0, 1]")]
+    Dampening {
+        /// The value given.
+        value: f64,
+    },
+    /// The weight decay is negative, NaN or too large for the weights' type.
+    #[error("weight_decay is {value}: it must be at least 0 and finite in f32")]
+    WeightDecay {
+        /// The value given.
+        value: f64,
+    },
+    /// Nesterov's form looks ahead along a velocity that has all of the gradient.
+    #[error("nesterov with momentum {momentum} and dampening {dampening}: it needs momentum in (0, 1) and dampening 0")]
+    Nesterov {
+        /// The momentum given.
+        momentum: f64,
+        /// The dampening given.
+        dampening: f64,
+    },
+}

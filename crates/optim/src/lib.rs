@@ -1,0 +1,11 @@
+#![doc = include_str!("../README.md")]
+
+mod error;
+mod kernel;
+mod sgd;
+
+pub use error::Error;
+pub use sgd::{Sgd, SgdConfig, SgdState, Velocity};
+
+// The derive of `RecordState` names these at the root of the crate that it is used in.
+use burn::optim::{RecordState, StateSink, StateSource, join_path};

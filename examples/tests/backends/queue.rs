@@ -1,0 +1,40 @@
+//! Keys go in where they should, exactly, and nobody else's memory changes.
+
+use burn::tensor::Device;
+use slowburn_contrastive::{KeyQueue, KeyQueueConfig};
+
+use crate::support::{numbers, others, read};
+
+const SIZE: usize = 37;
+const DIM: usize = 5;
+
+fn queue(device: &Device) -> KeyQueue {
+    KeyQueueConfig { size: SIZE, dim: DIM, ..KeyQueueConfig::default() }.init(device).unwrap()
+}
+
+#[test]
+fn batches_of_any_size_wrap() {
+    for (name, device) in others() {
+        let (mut ours, mut expected) = (queue(&device), queue(&Device::flex()));
+        for (seed, batch) in [8, 8, 16, 16, 1, 37, 40, 90].into_iter().enumerate() {
+            let keys = |device: &Device| numbers(seed as u32, [batch, DIM], device);
+            ours = ours.enqueue(keys(&device)).unwrap();
+            expected = expected.enqueue(keys(&Device::flex())).unwrap();
+            assert_eq!(read(&ours.rows()), read(&expected.rows()), "{name}, batch {batch}");
+            assert_eq!((ours.pointer(), ours.filled()), (expected.pointer(), expected.filled()), "{name}");
+        }
+    }
+}
+
+#[test]
+fn what_was_read_before_stays_as_it_was() {
+    for (name, device) in others() {
+        let queue = queue(&device);
+        let (negatives, copy) = (queue.negatives(), queue.clone());
+        let before = read(&negatives);
+        let queue = queue.enqueue(numbers(1, [8, DIM], &device)).unwrap();
+        assert_eq!(read(&negatives), before, "{name}");
+        assert_eq!(read(&copy.rows()), before, "{name}");
+        assert_ne!(read(&queue.rows()), before, "{name}");
+    }
+}
