@@ -46,3 +46,12 @@ pub(crate) fn processor() -> String {
 pub(crate) fn hardware(backend: &Backend) -> String {
     if backend.is_cpu() { processor() } else { format!("{:?}", backend.device) }
 }
+
+/// Says what else runs, where the system tells: it takes cores, and threads that wait for each other lose most by it.
+pub(crate) fn warn_of_load() {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = text.split(' ').next().and_then(|load| load.parse::<f64>().ok());
+    if let Some(load) = load.filter(|&load| load > 0.5) {
+        println!("load {load} before the start: other work disturbs these timings, PyTorch's more than ours");
+    }
+}

@@ -33,7 +33,7 @@ impl Floors {
     pub(super) fn text(&self) -> String {
         let copied = self
             .bytes
-            .map(|rate| format!("; copies {:.1} GB/s (of 256 MiB: what a cache holds may be faster)", rate / 2e9));
+            .map(|rate| format!("; copies {:.1} GB/s (of 1 GiB: what a cache holds may be faster)", rate / 2e9));
         let multiplied = self.operations.map(|rate| format!("; multiplies matrices at {:.0} GFLOP/s", rate / 1e9));
         [copied, multiplied].into_iter().flatten().collect()
     }

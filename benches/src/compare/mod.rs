@@ -54,6 +54,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let cores = measure::cores()?;
     let folder = files::write()?;
     println!("{}, {cores} threads; {} rounds of {} s", measure::processor(), options.rounds, options.seconds);
+    measure::warn_of_load();
     if options.pytorch.is_none() {
         println!("without --pytorch there is nothing to compare with");
     }

@@ -42,6 +42,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let (batch, rounds) = if options.quick { (8, 1) } else { (options.batch, options.rounds) };
     let cores = measure::cores()?;
     println!("{}, {}, {cores} threads; medians of {rounds} steps", backend.name, measure::hardware(&backend));
+    measure::warn_of_load();
     let device = &backend.device;
     let mut reports = Vec::new();
     for report in [moco::profile(batch, rounds, device), mean_teacher::profile(batch, rounds, device)] {

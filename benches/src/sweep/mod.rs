@@ -44,6 +44,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         measure::hardware(&backend),
         measure::cores()?
     );
+    measure::warn_of_load();
     let mut all: Vec<Series> = Vec::new();
     for axis in series::Axis::ALL {
         let series = axis.measure(&backend, options.quick, rounds, seconds)?;
