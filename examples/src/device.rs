@@ -71,6 +71,10 @@ pub fn parse(name: &str) -> Result<Device, DeviceError> {
         return Err(DeviceError::Unknown { name: name.to_owned(), known });
     };
     let device = open(known, index).ok_or(DeviceError::NotBuilt { name: known, feature })?;
+    if matches!(known, "wgpu" | "vulkan" | "metal") && std::env::var("CUBECL_WGPU_MAX_TASKS").is_err() {
+        // Seen with cubecl-wgpu 0.11.3, in plain operations of Burn as well: docs/performance.md.
+        tracing::warn!("{known} may compute wrong numbers: run with CUBECL_WGPU_MAX_TASKS=1 in the environment");
+    }
     probe(name, &device)?;
     Ok(device)
 }

@@ -7,6 +7,9 @@
 //! cargo test -p slowburn-examples --no-default-features --features flex,cuda --test backends
 //! ```
 //!
+//! `wgpu`, `vulkan` and `metal` want `CUBECL_WGPU_MAX_TASKS=1` in the environment: cubecl-wgpu 0.11.3 otherwise loses the
+//! order of uploads and kernels that it submits together, and averages come out wrong whichever way they are computed.
+//!
 //! Tolerances are relative to the largest value of a tensor: another order of summation, and multiplications and
 //! additions in one, are all that may differ.
 
