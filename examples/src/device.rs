@@ -99,7 +99,7 @@ pub fn built_in() -> Vec<&'static str> {
 
 #[allow(unused_variables)] // without GPU backends nothing reads the index
 fn open(backend: &str, index: Option<usize>) -> Option<Device> {
-    #[cfg(feature = "wgpu")]
+    #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
     let kind = || match index {
         Some(index) => burn::tensor::DeviceKind::DiscreteGpu(index),
         None => burn::tensor::DeviceKind::DefaultDevice,
