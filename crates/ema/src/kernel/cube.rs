@@ -6,7 +6,7 @@
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, DispatchDevice, TensorMetadata, backend_extension};
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Shape, Tensor};
 use burn_cubecl::CubeBackend;
 use burn_cubecl::cubecl::prelude::*;
 use burn_cubecl::cubecl::std::tensor::layout::linear::{LinearView, LinearViewMut};
@@ -65,27 +65,25 @@ fn average_kernel<A: Float, S: Float, N: Size>(
 }
 
 fn launch(average: CubeTensor, student: CubeTensor, decay: f64) -> CubeTensor {
-    let (client, axis) = (average.client.clone(), average.rank() - 1);
-    // As many values a thread as both memories' order allows.
-    let vector = |tensor: &CubeTensor| {
-        let sizes = client.io_optimized_vector_sizes(tensor.dtype.size());
-        tensor_vector_size_parallel(sizes, tensor.meta.shape(), tensor.meta.strides(), axis)
-    };
+    let client = average.client.clone();
     let in_place = average.can_mut() && average.is_nonoverlapping();
     let moved = match in_place {
         true => average.clone(),
         false => empty_device_dtype(client.clone(), average.device.clone(), average.shape(), average.dtype),
     };
-    let vector = vector(&average).min(vector(&student)).min(vector(&moved));
+    let [average, student, target] = as_rows([average, student, moved.clone()]);
+    // As many values a thread as the order of all memories allows.
+    let vector = [&average, &student, &target].map(vector_size).into_iter().min().unwrap_or(1);
     let units = average.meta.num_elements() / vector as usize;
     let dim = CubeDim::new(&client, units);
     let count = calculate_cube_count_elemwise(&client, units, dim);
-    let address = [&average, &student, &moved].map(CubeTensor::required_address_type).into_iter().max();
+    let address = [&average, &student, &target].map(CubeTensor::required_address_type).into_iter().max();
     let types = [average.dtype, student.dtype].map(burn::backend::cubecl::dtype_to_storage_type);
     let scalar = |value: f64| InputScalar::new(value, types[0]);
+    let student = student.into_linear_view_like(&target);
     let target = match in_place {
-        true => moved.as_linear_view_alias(0),
-        false => moved.clone().into_linear_view(),
+        true => target.as_linear_view_alias(0),
+        false => target.into_linear_view(),
     };
     average_kernel::launch(
         &client,
@@ -94,11 +92,28 @@ fn launch(average: CubeTensor, student: CubeTensor, decay: f64) -> CubeTensor {
         address.unwrap_or_default(),
         vector,
         average.into_linear_view(),
-        student.into_linear_view_like(&moved),
+        student,
         target,
         scalar(decay),
         scalar(1.0 - decay),
         types,
     );
     moved
+}
+
+/// All tensors as one row each, where all are contiguous: the rows of a 3×3 convolution are too short for vectors.
+fn as_rows(tensors: [CubeTensor; 3]) -> [CubeTensor; 3] {
+    if !tensors.iter().all(CubeTensor::is_contiguous) {
+        return tensors;
+    }
+    tensors.map(|tensor| {
+        let length = Shape::new([tensor.meta.num_elements()]);
+        CubeTensor::new_contiguous(tensor.client, tensor.device, length, tensor.handle, tensor.dtype)
+    })
+}
+
+/// The most values that a thread can take from this memory at a time.
+fn vector_size(tensor: &CubeTensor) -> VectorSize {
+    let sizes = tensor.client.io_optimized_vector_sizes(tensor.dtype.size());
+    tensor_vector_size_parallel(sizes, tensor.meta.shape(), tensor.meta.strides(), tensor.rank() - 1)
 }

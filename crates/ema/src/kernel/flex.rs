@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use burn::backend::Flex;
 use burn::backend::tensor::FloatTensor;
 use burn::tensor::{DType, Tensor, bf16, f16};
+use pulp::Arch;
 use rayon::prelude::*;
 
 /// Weights that a core moves at a time: 128 KiB of the average and as much of the student stay in its cache.
@@ -166,7 +167,10 @@ fn run(mut load: Vec<Move>, decay: f64) -> VecDeque<FloatTensor<Flex>> {
     }
     // As `mul_scalar` rounds them, so that kernel and plain operations agree in every bit.
     let (old, new) = (decay as f32, (1.0 - decay) as f32);
-    pieces.into_par_iter().for_each(|piece| piece.mix(old, new));
+    // The widest vectors of this machine, not for their arithmetic, which waits for memory anyway, but because a core
+    // follows so many instructions ahead: wider ones ask for more memory at a time.
+    let arch = Arch::new();
+    pieces.into_par_iter().for_each(|piece| arch.dispatch(|| piece.mix(old, new)));
     load.into_iter().map(|moved| moved.average).collect()
 }
 
@@ -205,6 +209,7 @@ fn cut<'a>(average: &'a mut [f32], student: &'a FloatTensor<Flex>, pieces: &mut 
 }
 
 impl Piece<'_> {
+    #[inline(always)] // compiled for the instructions of its caller
     fn mix(self, old: f32, new: f32) {
         match self.student {
             Source::F32(student) => mix(self.average, student, old, new, |value| value),
@@ -215,6 +220,7 @@ impl Piece<'_> {
 }
 
 /// `θ̄ ← d·θ̄ + (1−d)·θ`.
+#[inline(always)]
 fn mix<T: Copy>(average: &mut [f32], student: &[T], old: f32, new: f32, widen: impl Fn(T) -> f32) {
     for (average, &student) in average.iter_mut().zip(student) {
         *average = old * *average + new * widen(student);
