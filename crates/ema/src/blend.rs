@@ -44,7 +44,7 @@ pub(crate) fn blend<M: Module>(
     buffers: Buffers,
     buffer_paths: &HashSet<String>,
 ) -> M {
-    among_workers(|| {
+    among_workers(student.device.clone(), || {
         let (path, moves) = (Path::default(), Moves::new(decay));
         let mut blend = Blend { student, at: 0, decay, buffers, buffer_paths, path, moves };
         let average = average.map(&mut blend);
@@ -88,7 +88,7 @@ impl Blend<'_> {
             (true, Buffers::Average) if averages => Role::Average,
             (true, Buffers::Average) => Role::Copy,
         };
-        let tensor = self.student.find(path, at).and_then(Entry::tensor)?;
+        let tensor = self.student.find(path, at).and_then(Entry::take)?;
         Some((tensor, role))
     }
 }
@@ -113,16 +113,11 @@ impl ModuleMapper for Blend<'_> {
             let (average, student) = (average.without_autodiff(), student.without_autodiff());
             let blended = match role {
                 // Of a clone's running statistics nobody but the mapper may see a stand-in.
-                Role::Weight => moves.take(average, student),
-                Role::Average => {
-                    moves.skip();
-                    plain::average(average, student, decay)
-                }
-                Role::Copy => {
-                    moves.skip();
-                    plain::beside(student, &average)
-                }
+                Role::Weight => return moves.take(average, student, strategy),
+                Role::Average => plain::average(average, student, decay),
+                Role::Copy => plain::beside(student, &average),
             };
+            moves.skip();
             alongside(blended, strategy)
         })
     }
@@ -150,7 +145,7 @@ struct PutBack {
 impl ModuleMapper for PutBack {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         match self.moves.give_back::<D>() {
-            Some(moved) => param.map(|stand_in| alongside(moved, stand_in.gradient_checkpointing_strategy())),
+            Some(moved) => param.map(|_| moved),
             None => param,
         }
     }

@@ -138,7 +138,10 @@ impl<M: Module> Ema<M> {
             sync_running_state(student);
             sync_running_state(&self.average);
         }
-        let tensors = Tensors::of(student);
+        let tensors = match self.config.buffers {
+            Buffers::Own => Tensors::but_for(&self.buffer_paths, student),
+            Buffers::Copy | Buffers::Average => Tensors::of(student),
+        };
         check(&self.average, &tensors)?;
         if !self.calls.increment().is_multiple_of(self.config.every) {
             return Ok(self);
@@ -218,7 +221,7 @@ impl ModuleMapper for TakeBuffers<'_> {
         if !self.buffers.contains(path) {
             return param;
         }
-        let Some(value) = self.statistics.find(path, at).and_then(|entry| entry.tensor::<Tensor<D>>()) else {
+        let Some(value) = self.statistics.find(path, at).and_then(|entry| entry.take::<Tensor<D>>()) else {
             return param;
         };
         param.map(|own| {

@@ -1,10 +1,10 @@
 //! Parameters by path: the traversals that the average is built from.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
-use burn::tensor::{Bool, Int, Shape, Tensor};
+use burn::tensor::{Bool, Device, Int, Shape, Tensor};
 
 /// The dotted path of the parameter that a traversal is at, such as `layer1.0.conv1.weight`.
 #[derive(Debug, Default)]
@@ -37,28 +37,33 @@ pub(crate) struct Entry {
     pub(crate) path: String,
     pub(crate) id: ParamId,
     pub(crate) shape: Shape,
-    tensor: Box<dyn Any + Send>,
+    tensor: Option<Box<dyn Any + Send>>,
 }
 
 impl Entry {
-    /// The tensor, where it has the rank and kind asked for.
-    pub(crate) fn tensor<T: Any + Clone>(&self) -> Option<T> {
-        self.tensor.downcast_ref::<T>().cloned()
+    /// The tensor, where it has the rank and kind asked for; it can be taken once.
+    pub(crate) fn take<T: Any>(&mut self) -> Option<T> {
+        Some(*self.tensor.take()?.downcast::<T>().ok()?)
     }
 }
 
 /// All tensors of a module in the order of a traversal.
-#[derive(Default)]
 pub(crate) struct Tensors {
-    path: Path,
     pub(crate) entries: Vec<Entry>,
+    /// Where the first float tensor is, if there is one.
+    pub(crate) device: Option<Device>,
 }
 
 impl Tensors {
     pub(crate) fn of<M: Module>(module: &M) -> Self {
-        let mut tensors = Self::default();
-        module.visit(&mut tensors);
-        tensors
+        Self::but_for(&HashSet::new(), module)
+    }
+
+    /// The same, but of those at these paths only what they are, not their values.
+    pub(crate) fn but_for<M: Module>(paths: &HashSet<String>, module: &M) -> Self {
+        let mut collect = Collect { but_for: paths, path: Path::default(), entries: Vec::new(), device: None };
+        module.visit(&mut collect);
+        Self { entries: collect.entries, device: collect.device }
     }
 
     pub(crate) fn by_path(&self) -> HashMap<&str, &Entry> {
@@ -66,18 +71,34 @@ impl Tensors {
     }
 
     /// The entry at a path, which a traversal of the same order finds at `at`.
-    pub(crate) fn find(&self, path: &str, at: usize) -> Option<&Entry> {
-        let expected = self.entries.get(at).filter(|entry| entry.path == path);
-        expected.or_else(|| self.entries.iter().find(|entry| entry.path == path))
-    }
-
-    fn insert<T: Any + Send>(&mut self, id: ParamId, shape: Shape, tensor: T) {
-        let path = self.path.joined().to_owned();
-        self.entries.push(Entry { path, id, shape, tensor: Box::new(tensor) });
+    pub(crate) fn find(&mut self, path: &str, at: usize) -> Option<&mut Entry> {
+        let is_there = |entry: &Entry| entry.path == path;
+        let at = match self.entries.get(at).is_some_and(is_there) {
+            true => at,
+            false => self.entries.iter().position(is_there)?,
+        };
+        self.entries.get_mut(at)
     }
 }
 
-impl ModuleVisitor for Tensors {
+/// The traversal that collects [`Tensors`].
+struct Collect<'a> {
+    but_for: &'a HashSet<String>,
+    path: Path,
+    entries: Vec<Entry>,
+    device: Option<Device>,
+}
+
+impl Collect<'_> {
+    fn insert<T: Any + Send>(&mut self, id: ParamId, shape: Shape, value: impl FnOnce() -> T) {
+        let path = self.path.joined().to_owned();
+        let wanted = !self.but_for.contains(&path);
+        let tensor = wanted.then(|| Box::new(value()) as Box<dyn Any + Send>);
+        self.entries.push(Entry { path, id, shape, tensor });
+    }
+}
+
+impl ModuleVisitor for Collect<'_> {
     fn enter_module(&mut self, name: &str, _container: &str) {
         self.path.enter(name);
     }
@@ -87,15 +108,16 @@ impl ModuleVisitor for Tensors {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.insert(param.id, param.lazy_shape(), param.val());
+        self.device.get_or_insert_with(|| param.lazy_device());
+        self.insert(param.id, param.lazy_shape(), || param.val());
     }
 
     fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
-        self.insert(param.id, param.lazy_shape(), param.val());
+        self.insert(param.id, param.lazy_shape(), || param.val());
     }
 
     fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
-        self.insert(param.id, param.lazy_shape(), param.val());
+        self.insert(param.id, param.lazy_shape(), || param.val());
     }
 }
 

@@ -7,11 +7,12 @@
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use burn::backend::Flex;
 use burn::backend::tensor::FloatTensor;
-use burn::tensor::{DType, Tensor, bf16, f16};
-use pulp::Arch;
+use burn::backend::{DispatchDevice, Flex};
+use burn::tensor::{DType, Device, Tensor, bf16, f16};
 use rayon::prelude::*;
+
+use crate::detach::{Strategy, alongside};
 
 /// Weights that a core moves at a time: 128 KiB of the average and as much of the student stay in its cache.
 const PIECE: usize = 1 << 15;
@@ -19,16 +20,21 @@ const PIECE: usize = 1 << 15;
 /// Weights that are worth waking a core for.
 const LOAD: usize = 4 * PIECE;
 
-/// Does what traverses modules on one of the threads that move tensors: as many threads as cores, and none that waits.
-pub(crate) fn among_workers<R: Send>(work: impl FnOnce() -> R + Send) -> R {
-    rayon::scope(|_| work())
+/// Does what traverses a module on this device: with this backend on one of the threads that move tensors, which are as
+/// many as cores and none of which waits; with another where it is, since the kernels of a GPU queue by thread.
+pub(crate) fn among_workers<R: Send>(device: Option<Device>, work: impl FnOnce() -> R + Send) -> R {
+    let device = device.map(Device::without_autodiff);
+    match device.as_ref().map(Device::as_dispatch) {
+        Some(DispatchDevice::Flex(_)) => rayon::scope(|_| work()),
+        _ => work(),
+    }
 }
 
 /// Tensors taken from a module, to be moved by any thread and put back in the order of its traversal.
 pub(crate) struct Moves {
     decay: f64,
-    /// Whether each float tensor of the traversal was taken or left in the module.
-    taken: VecDeque<bool>,
+    /// For each float tensor of the traversal, whether it was taken, and how it is to be put back.
+    taken: VecDeque<Option<Strategy>>,
     /// Tensors that wait until there are enough of them.
     load: Vec<Move>,
     /// Weights of that load.
@@ -73,16 +79,22 @@ impl Moves {
 
     /// Whether the module still has all its tensors.
     pub(crate) fn is_empty(&self) -> bool {
-        !self.taken.contains(&true)
+        self.taken.iter().all(Option::is_none)
     }
 
     /// Leaves a tensor in the module.
     pub(crate) fn skip(&mut self) {
-        self.taken.push_back(false);
+        self.taken.push_back(None);
     }
 
-    /// Takes the average's tensor and returns a stand-in, or returns it moved where this kernel is not for it.
-    pub(crate) fn take<const D: usize>(&mut self, average: Tensor<D>, student: Tensor<D>) -> Tensor<D> {
+    /// Takes the average's tensor and returns a stand-in, or returns it moved where this kernel is not for it. It goes
+    /// back on autodiff as `strategy` says.
+    pub(crate) fn take<const D: usize>(
+        &mut self,
+        average: Tensor<D>,
+        student: Tensor<D>,
+        strategy: Strategy,
+    ) -> Tensor<D> {
         let readable = |dtype| matches!(dtype, DType::F32 | DType::F16 | DType::BF16);
         if average.dtype() == DType::F32
             && readable(student.dtype())
@@ -91,7 +103,7 @@ impl Moves {
         {
             // With `average` dropped, the memory may have one owner when the load is moved.
             drop(average);
-            self.taken.push_back(true);
+            self.taken.push_back(Some(strategy));
             self.weights += own.layout().num_elements();
             self.load.push(Move { average: own, student: source });
             if self.weights >= LOAD {
@@ -101,7 +113,7 @@ impl Moves {
             return student;
         }
         self.skip();
-        super::average(average, student, self.decay)
+        alongside(super::average(average, student, self.decay), strategy)
     }
 
     /// Has any thread move what was taken since the last time.
@@ -125,14 +137,12 @@ impl Moves {
 
     /// The tensor that the traversal is at, if it was taken.
     pub(crate) fn give_back<const D: usize>(&mut self) -> Option<Tensor<D>> {
-        if !self.taken.pop_front()? {
-            return None;
-        }
+        let strategy = self.taken.pop_front()??;
         if self.next.is_empty() && self.turn < self.sent {
             self.next = self.wait(self.turn).averages;
             self.turn += 1;
         }
-        Some(Tensor::from_primitive::<Flex>(self.next.pop_front()?))
+        Some(alongside(Tensor::from_primitive::<Flex>(self.next.pop_front()?), strategy))
     }
 
     /// The load of that number; until it is there, this thread moves others.
@@ -167,10 +177,7 @@ fn run(mut load: Vec<Move>, decay: f64) -> VecDeque<FloatTensor<Flex>> {
     }
     // As `mul_scalar` rounds them, so that kernel and plain operations agree in every bit.
     let (old, new) = (decay as f32, (1.0 - decay) as f32);
-    // The widest vectors of this machine, not for their arithmetic, which waits for memory anyway, but because a core
-    // follows so many instructions ahead: wider ones ask for more memory at a time.
-    let arch = Arch::new();
-    pieces.into_par_iter().for_each(|piece| arch.dispatch(|| piece.mix(old, new)));
+    pieces.into_par_iter().for_each(|piece| piece.mix(old, new));
     load.into_iter().map(|moved| moved.average).collect()
 }
 
@@ -209,7 +216,6 @@ fn cut<'a>(average: &'a mut [f32], student: &'a FloatTensor<Flex>, pieces: &mut 
 }
 
 impl Piece<'_> {
-    #[inline(always)] // compiled for the instructions of its caller
     fn mix(self, old: f32, new: f32) {
         match self.student {
             Source::F32(student) => mix(self.average, student, old, new, |value| value),
@@ -220,7 +226,6 @@ impl Piece<'_> {
 }
 
 /// `θ̄ ← d·θ̄ + (1−d)·θ`.
-#[inline(always)]
 fn mix<T: Copy>(average: &mut [f32], student: &[T], old: f32, new: f32, widen: impl Fn(T) -> f32) {
     for (average, &student) in average.iter_mut().zip(student) {
         *average = old * *average + new * widen(student);

@@ -25,9 +25,11 @@ fn average<const D: usize>(average: Tensor<D>, student: Tensor<D>, decay: f64) -
 /// In a program without the CPU backend nothing is put off.
 #[cfg(not(feature = "flex"))]
 mod none {
-    use burn::tensor::Tensor;
+    use burn::tensor::{Device, Tensor};
 
-    pub(crate) fn among_workers<R>(work: impl FnOnce() -> R) -> R {
+    use crate::detach::{Strategy, alongside};
+
+    pub(crate) fn among_workers<R>(_device: Option<Device>, work: impl FnOnce() -> R) -> R {
         work()
     }
 
@@ -46,8 +48,13 @@ mod none {
 
         pub(crate) fn skip(&mut self) {}
 
-        pub(crate) fn take<const D: usize>(&mut self, average: Tensor<D>, student: Tensor<D>) -> Tensor<D> {
-            super::average(average, student, self.decay)
+        pub(crate) fn take<const D: usize>(
+            &mut self,
+            average: Tensor<D>,
+            student: Tensor<D>,
+            strategy: Strategy,
+        ) -> Tensor<D> {
+            alongside(super::average(average, student, self.decay), strategy)
         }
 
         pub(crate) fn finish(&mut self) {}
