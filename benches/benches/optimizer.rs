@@ -15,7 +15,8 @@ use slowburn_models::ResNetConfig;
 /// Adds the gradient of one weight.
 type Register = Box<dyn Fn(&mut GradientsParams)>;
 
-/// A small gradient for every weight, of memory that all batches share: a step only reads it.
+/// A small gradient for every weight, in memory of its own and in the order in which a backward pass leaves it: those
+/// of convolutions with their first two axes swapped.
 #[derive(Default)]
 struct Gradients(Vec<Register>);
 
@@ -25,8 +26,13 @@ impl ModuleVisitor for Gradients {
             return;
         }
         // Away from 0, where subnormal numbers would be slow.
-        let (id, gradient) = (param.id, param.val().inner().full_like(1e-3));
-        self.0.push(Box::new(move |gradients| gradients.register(id, gradient.clone())));
+        let (id, like) = (param.id, param.val().inner());
+        let like = if D == 4 { like.swap_dims(0, 1) } else { like };
+        self.0.push(Box::new(move |gradients| {
+            // Written in the order of its memory; a product, since `full_like` alone may be one number for all.
+            let gradient = like.zeros_like() + 1e-3;
+            gradients.register(id, if D == 4 { gradient.swap_dims(0, 1) } else { gradient });
+        }));
     }
 }
 

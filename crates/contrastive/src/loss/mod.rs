@@ -68,7 +68,8 @@ pub struct Contrast {
     pub loss: Tensor<1>,
     /// The fraction of queries whose positive beats every negative, `[1]`, without gradient.
     ///
-    /// A tie is a miss: an encoder that maps everything to one point has 0, not 1.
+    /// A tie is a miss, and so is a lead of less than 4·10⁻⁶ of the logit, which rounding can make of a tie: an encoder
+    /// that maps everything to one point has 0, not 1.
     pub accuracy: Tensor<1>,
     /// The number of negatives of each query, K.
     pub negatives: usize,
@@ -76,6 +77,10 @@ pub struct Contrast {
     /// twice that in a sum over two directions.
     pub chance: f64,
 }
+
+/// The part of a logit that a positive must lead by: above what rounding makes of equal similarities that were summed
+/// in different orders, below what matters.
+const LEAD: f64 = 1.0 / (1 << 18) as f64;
 
 impl Contrast {
     /// The loss, and with it that of chance, multiplied by a factor.

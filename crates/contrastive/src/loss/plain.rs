@@ -2,11 +2,17 @@
 
 use burn::tensor::{Bool, Tensor};
 
-use super::{Contrast, chance_loss};
+use super::{Contrast, LEAD, chance_loss};
 
 /// `aᵢ·bᵢ/τ` of the rows of two matrices `[n, dim]`: `[n, 1]`.
 pub(super) fn dots(a: Tensor<2>, b: Tensor<2>, temperature: f64) -> Tensor<2> {
     (a * b).sum_dim(1).div_scalar(temperature)
+}
+
+/// The fraction of positives `[n, 1]` that beat the best negative `[n, 1]` of their query.
+pub(super) fn accuracy(positive: Tensor<2>, best: Tensor<2>) -> Tensor<1> {
+    let lead = best.clone().abs().mul_scalar(LEAD);
+    positive.greater(best + lead).float().mean()
 }
 
 /// The mean loss of logits: `positive` `[n, 1]`, `negative` `[n, K]`, of which `count` a row are negatives.
@@ -15,8 +21,7 @@ pub(super) fn dots(a: Tensor<2>, b: Tensor<2>, temperature: f64) -> Tensor<2> {
 /// size, so that neither overflows nor loses what the exponentials of large logits would.
 pub(super) fn contrast(positive: Tensor<2>, negative: Tensor<2>, decoupled: bool, count: usize) -> Contrast {
     let best_negative = negative.clone().detach().max_dim(1); // [n, 1]
-    let hits = positive.clone().detach().greater(best_negative.clone());
-    let accuracy = hits.float().mean().without_autodiff();
+    let accuracy = accuracy(positive.clone().detach(), best_negative.clone()).without_autodiff();
     let max = match decoupled {
         true => best_negative,
         false => best_negative.max_pair(positive.clone().detach()),

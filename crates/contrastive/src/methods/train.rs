@@ -24,8 +24,11 @@ type Input<M> = <<M as Contrastive>::Encoder as Encode>::Input;
 /// A method under burn-train, with kNN as its validation metric.
 ///
 /// burn-train calls `step(&self)` and then `optimize(self)`: the method that `step` leaves behind, its average moved
-/// and its keys enqueued, waits here in between. One device only, like the methods themselves. The record is that of
-/// the method.
+/// and its keys enqueued, waits here in between; where gradients are accumulated, each further step goes on from it. One
+/// device only, like the methods themselves. The record is that of the method; take it after `optimize`.
+///
+/// burn-train keeps the model while it steps (`Learner::optimizer_step` clones it), so that the first update of the queue,
+/// the average and the weights in each step writes to a copy. [`Contrastive::step`] in a loop of your own copies nothing.
 #[derive(Module, Debug)]
 pub struct Learning<M: Contrastive> {
     /// The method.
@@ -130,7 +133,9 @@ impl<M: Contrastive + 'static> TrainStep for Learning<M> {
     fn step(&self, batch: Self::Input) -> TrainOutput<LearningOutput> {
         use crate::Batch;
         let rows = batch.query.rows();
-        let (next, outcome) = self.method.clone().contrast(batch).unwrap_or_else(|error| panic!("{error}"));
+        // Where gradients are accumulated there was a step since the last `optimize`: its keys are in the queue.
+        let method = self.pending.take::<M>().unwrap_or_else(|| self.method.clone());
+        let (next, outcome) = method.contrast(batch).unwrap_or_else(|error| panic!("{error}"));
         let gradients = outcome.loss.backward();
         let output = LearningOutput { loss: outcome.loss.detach(), accuracy: outcome.accuracy, rows };
         let output = TrainOutput::new(next.query(), gradients, output);

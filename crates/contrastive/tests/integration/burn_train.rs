@@ -8,7 +8,7 @@ use burn::data::dataloader::{DataLoader, DataLoaderBuilder};
 use burn::data::dataset::InMemDataset;
 use burn::lr_scheduler::constant::ConstantLr;
 use burn::module::Module;
-use burn::optim::{GradientsParams, MultiGradientsParams};
+use burn::optim::{GradientsAccumulator, GradientsParams, MultiGradientsParams};
 use burn::tensor::{Device, Tensor};
 use burn::train::checkpoint::KeepLastNCheckpoints;
 use burn::train::logger::InMemoryMetricLogger;
@@ -110,6 +110,28 @@ fn supervised_training_takes_the_same_steps_as_a_loop_and_resumes() {
 
     let resumed = train(directory.path(), 2, Some(1), &device);
     assert_eq!(tensors(&resumed), tensors(&expected), "from the checkpoint of the first epoch");
+}
+
+#[test]
+fn accumulated_gradients_are_of_steps_that_follow_each_other() {
+    let device = Device::flex().autodiff();
+    let mut learning = learning(&device);
+    let (mut expected, mut optimizers) = (moco(&device), (optimizer(), optimizer()));
+    for round in 0..2 {
+        let mut sums = (GradientsAccumulator::new(), GradientsAccumulator::new());
+        for seed in [2 * round, 2 * round + 1] {
+            let gradients = TrainStep::step(&learning, views(seed, &device)).grads;
+            sums.0.accumulate(&learning, gradients);
+            let outcome;
+            (expected, outcome) = expected.contrast(views(seed, &device)).unwrap();
+            let gradients = GradientsParams::from_grads(outcome.loss.backward(), &expected.query);
+            sums.1.accumulate(&expected.query, gradients);
+        }
+        learning = TrainStep::optimize(learning, &mut optimizers.0, RATE.into(), sums.0.grads());
+        expected = expected.optimize(&mut optimizers.1, RATE.into(), sums.1.grads());
+        assert_eq!(learning.method.steps(), 2 * (u64::from(round) + 1));
+        assert_eq!(tensors(&learning.method), tensors(&expected), "bit for bit, keys of both batches in the queue");
+    }
 }
 
 #[test]

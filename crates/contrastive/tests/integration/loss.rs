@@ -84,6 +84,11 @@ fn equal_features_give_ln_of_k_plus_one() {
     }
     let ours = InfoNce::new(0.1).nt_xent(same(5), same(5));
     assert!((scalar(&ours.loss) - 9f64.ln()).abs() < 1e-6);
+    for dim in [3, 50, 1000] {
+        // One direction whose numbers are not exact: sums in different orders differ.
+        let one = normalize(matrix(numbers(3, dim), dim, &device)).repeat_dim(0, 5);
+        assert_eq!(scalar(&InfoNce::new(0.1).nt_xent(one.clone(), one).accuracy), 0.0, "a tie is no hit, dim {dim}");
+    }
     assert_eq!(ours.negatives, 8);
     let decoupled = InfoNce::new(0.1).with_decoupled(true).info_nce(same(4), same(4), same(9));
     assert!((scalar(&decoupled.loss) - 9f64.ln()).abs() < 1e-6);

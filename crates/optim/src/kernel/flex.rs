@@ -5,9 +5,10 @@ use burn::backend::tensor::FloatTensor;
 use burn::tensor::{DType, Tensor};
 use rayon::prelude::*;
 
+use super::gradient::Gradient;
 use super::{Rule, Slot, Stepped, plain};
 
-/// Weights that a core takes at a time.
+/// Weights that a core takes at a time at a weight's first step.
 const PIECE: usize = 1 << 15;
 
 /// Weights that are worth waking another core for.
@@ -49,13 +50,15 @@ impl Own {
 
     /// A step without momentum.
     fn descend(self, factors: Factors) -> OwnStepped {
-        let (mut weight, gradient) = (whole(self.weight), whole(self.gradient));
-        let (weights, gradients) = (weight.storage_mut::<f32>(), gradient.storage::<f32>());
+        let (mut weight, gradient) = (whole(self.weight), Gradient::of(self.gradient));
+        let weights = weight.storage_mut::<f32>();
+        let step = |(number, weights): (usize, &mut [f32])| {
+            gradient.with(number, weights.len(), |gradients| factors.descend(weights, gradients));
+        };
         if weights.len() < WORTH_WAKING {
-            factors.descend(weights, gradients);
+            weights.chunks_mut(gradient.piece()).enumerate().for_each(step);
         } else {
-            let pieces = weights.par_chunks_mut(PIECE).zip(gradients.par_chunks(PIECE));
-            pieces.for_each(|(weights, gradients)| factors.descend(weights, gradients));
+            weights.par_chunks_mut(gradient.piece()).enumerate().for_each(step);
         }
         (weight, None)
     }
@@ -64,16 +67,17 @@ impl Own {
     fn roll(self, factors: Factors) -> OwnStepped {
         let Some(velocity) = self.velocity else { return Self::start(self.weight, self.gradient, factors) };
         let (mut weight, mut velocity) = (whole(self.weight), whole(velocity));
-        let gradient = whole(self.gradient);
+        let gradient = Gradient::of(self.gradient);
         // `storage_mut` copies where another owner must not see the change.
         let (weights, velocities) = (weight.storage_mut::<f32>(), velocity.storage_mut::<f32>());
-        let gradients = gradient.storage::<f32>();
+        let piece = gradient.piece();
+        let step = |(number, (weights, velocities)): (usize, (&mut [f32], &mut [f32]))| {
+            gradient.with(number, weights.len(), |gradients| factors.roll(weights, velocities, gradients));
+        };
         if weights.len() < WORTH_WAKING {
-            factors.roll(weights, velocities, gradients);
+            weights.chunks_mut(piece).zip(velocities.chunks_mut(piece)).enumerate().for_each(step);
         } else {
-            let pieces = weights.par_chunks_mut(PIECE).zip(velocities.par_chunks_mut(PIECE));
-            let pieces = pieces.zip(gradients.par_chunks(PIECE));
-            pieces.for_each(|((weights, velocities), gradients)| factors.roll(weights, velocities, gradients));
+            weights.par_chunks_mut(piece).zip(velocities.par_chunks_mut(piece)).enumerate().for_each(step);
         }
         (weight, Some(velocity))
     }

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "flex")]
 mod flex;
+#[cfg(feature = "flex")]
+mod gradient;
 mod plain;
 
 #[cfg(feature = "flex")]

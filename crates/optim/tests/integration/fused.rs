@@ -94,6 +94,27 @@ fn a_tensor_of_no_numbers_or_of_one_gives_the_same_bits() {
 }
 
 #[test]
+fn the_swapped_gradients_of_convolutions_give_the_same_bits() {
+    // A few pieces, one, and rows longer than a piece.
+    for [rows, columns, side] in [[70, 130, 3], [5, 7, 3], [3, 70_000, 1]] {
+        let shape = [rows, columns, side, side];
+        let count = shape.iter().product();
+        let gradient = |seed| tensor(&numbers(seed, count), [columns, rows, side, side]).swap_dims(0, 1);
+        for rule in rules(0.9, 0.1, 0.05) {
+            let sgd = rule.build().unwrap();
+            let start = tensor(&numbers(0, count), shape);
+            let (mut fused, mut plain) = ((start.clone(), None), (start, None));
+            for seed in 1..4 {
+                fused = step(&sgd, 0.1, fused.0, gradient(seed), fused.1);
+                plain = plain_step(&sgd, 0.1, plain.0, gradient(seed), plain.1);
+                assert_eq!(bits(&fused.0), bits(&plain.0), "{rule:?}");
+                assert_eq!(fused.1.as_ref().map(bits), plain.1.as_ref().map(bits), "{rule:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_step_in_f32_has_the_bits_of_burns() {
     for rule in rules(0.9, 0.1, 0.05) {
         let momentum = MomentumConfig::new().with_momentum(rule.momentum).with_dampening(rule.dampening);

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::panel::{Chunk, Matrix, Pairs, Part};
 use super::{Operands, Pass, Settings};
+use crate::loss::LEAD;
 
 /// The fewest negatives of a chunk, and the most chunks. Both are independent of the number of cores, so that the
 /// result is; each chunk holds sums of the size of the queries.
@@ -103,6 +104,6 @@ impl Totals<'_> {
                 gradient.iter_mut().zip(pulled).for_each(|(gradient, pulled)| *gradient += share * pulled);
             }
         }
-        (log + (max - positive), positive > best)
+        (log + (max - positive), positive > best + best.abs() * LEAD)
     }
 }

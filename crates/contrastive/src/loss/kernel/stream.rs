@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor};
 
 use super::{Operands, Pass, Settings};
-use crate::loss::plain::dots;
+use crate::loss::plain::{accuracy, dots};
 
 /// Negatives in a block: with 256 queries, logits of 8 MiB.
 pub(super) const BLOCK: usize = 8192;
@@ -33,7 +33,7 @@ pub(super) fn pass(operands: Operands, settings: Settings, block: usize) -> Pass
     let Some(Running { max: best, sum, weighted }) = running else {
         return Pass { loss: zero(&device), accuracy: zero(&device) + 1.0, gradient: None };
     };
-    let accuracy = positive.clone().greater(best.clone()).float().mean();
+    let accuracy = accuracy(positive.clone(), best.clone());
     let max = if decoupled { best.clone() } else { best.clone().max_pair(positive.clone()) };
     let shrink = (best - max.clone()).exp(); // [N, 1]
     let negative = sum * shrink.clone();
