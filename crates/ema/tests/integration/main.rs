@@ -9,6 +9,7 @@ mod closed_forms;
 mod detached;
 mod errors;
 mod fixture;
+mod kernel;
 mod narrow;
 mod oracle;
 mod paths;
