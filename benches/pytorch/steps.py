@@ -17,7 +17,7 @@ CLASSES, DIM, QUEUE = 10, 128, 4096
 
 
 def optimizer(parameters):
-    return torch.optim.SGD(parameters, lr=0.03, momentum=0.9, weight_decay=1e-4, foreach=True)
+    return torch.optim.SGD(parameters, lr=0.03, momentum=0.9, weight_decay=1e-4, fused=True)
 
 
 def copy_of(net, name, outputs, place):
@@ -91,4 +91,4 @@ def make(method, name, batch):
 
 if __name__ == "__main__":
     torch.set_num_threads(int(sys.argv[2]))
-    serve(Lazy(make), "channels_last, float32, all cores, _foreach_lerp_, SGD(foreach=True)")
+    serve(Lazy(make), "channels_last, float32, all cores, _foreach_lerp_, SGD(fused=True)")

@@ -1,13 +1,16 @@
 //! What is made of measured times.
 
-/// The value that a share of the values lies below: 0.5 is the median.
+/// The value that a share of the values lies below: 0.5 is the median. Between two values it is interpolated, so that
+/// the quartiles of a few are not their median.
 ///
 /// # Panics
 /// Without values.
 pub fn quantile(values: &[f64], share: f64) -> f64 {
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
-    values[((values.len() - 1) as f64 * share).round() as usize]
+    let place = (values.len() - 1) as f64 * share;
+    let (below, above) = (values[place.floor() as usize], values[place.ceil() as usize]);
+    below + (above - below) * place.fract()
 }
 
 /// The middle value.
@@ -73,4 +76,17 @@ pub fn brief(seconds: f64) -> String {
     let text = format!("{value:.digits$}");
     let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
     format!("{text} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quartiles_of_a_few_values_lie_between_them() {
+        assert_eq!(quantile(&[3.0], 0.75), 3.0);
+        assert_eq!([0.0, 0.25, 0.5, 1.0].map(|share| quantile(&[3.0, 1.0, 2.0], share)), [1.0, 1.5, 2.0, 3.0]);
+        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
+        assert_eq!(spread(&[1.0, 2.0, 3.0]), 0.25);
+    }
 }

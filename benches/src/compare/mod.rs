@@ -177,11 +177,14 @@ impl Session<'_> {
     fn subject(&self, task: &Task, backend: Option<&Backend>) -> Subject {
         let threads = task.threads.unwrap_or(self.cores);
         let threads = format!("{threads} thread{}", if threads == 1 { "" } else { "s" });
-        let (backend, device) = match backend {
-            Some(backend) if backend.is_cpu() => (format!("{}, {threads}", backend.name), measure::processor()),
-            Some(backend) => (backend.name.to_owned(), measure::hardware(backend)),
-            None => (format!("cpu, {threads}"), measure::processor()),
+        let (backend, device, params) = match backend {
+            Some(backend) if backend.is_cpu() => {
+                (backend.name, measure::processor(), format!("{}; {threads}", task.params))
+            }
+            Some(backend) => (backend.name, measure::hardware(backend), task.params.clone()),
+            None => ("cpu", measure::processor(), format!("{}; {threads}", task.params)),
         };
-        Subject { name: task.name.clone(), params: task.params.clone(), backend, device }
+        let backend = backend.to_owned();
+        Subject { name: task.name.clone(), params, backend, device }
     }
 }

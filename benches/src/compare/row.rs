@@ -19,7 +19,7 @@ impl Side {
 pub(super) struct Subject {
     pub(super) name: String,
     pub(super) params: String,
-    /// Backend, and threads on a processor.
+    /// The backend, or `cpu` for work that none does.
     pub(super) backend: String,
     pub(super) device: String,
 }
