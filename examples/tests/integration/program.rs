@@ -112,6 +112,35 @@ pub(crate) fn tiny_data(folder: &Path, train: usize, test: usize) {
     }
 }
 
+/// Images of 12×12 pixels in PNG files by folder, in four classes that differ in what crops, flips and other lights leave
+/// alone, the texture: stripes across, stripes along, a chequerboard, plain. Brightness, contrast and place are drawn
+/// anew for each. With `colors` in red, green and blue. The last `unlabeled` training images lie in `train/unlabeled`.
+pub(crate) fn textured_folder(folder: &Path, train: usize, unlabeled: usize, test: usize, colors: bool) {
+    let mut state = 1_u32;
+    let mut draw = |range: u32| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) % range
+    };
+    for (set, count) in [("train", train), ("test", test)] {
+        for index in 0..count {
+            let class = index % 4;
+            let (dark, contrast, right, down) = (draw(120), 24 + draw(100), draw(4), draw(4));
+            let pixels = image::RgbImage::from_fn(12, 12, |x, y| {
+                let (across, along) = ((x + right) / 2 % 2, (y + down) / 2 % 2);
+                let bright = [across, along, across ^ along, 1][class];
+                let gray = (dark + bright * contrast + draw(8)) as u8;
+                image::Rgb(if colors { [gray, gray / 2 + 60, 250 - gray] } else { [gray; 3] })
+            });
+            let hidden = set == "train" && index >= count - unlabeled;
+            let place = folder.join(set).join(if hidden { "unlabeled".to_owned() } else { format!("class{class}") });
+            std::fs::create_dir_all(&place).expect("made");
+            let (file, picture) = (place.join(format!("{index:04}.png")), image::DynamicImage::from(pixels));
+            let picture = if colors { picture } else { picture.grayscale().to_luma8().into() };
+            picture.save(file).expect("written");
+        }
+    }
+}
+
 fn idx_header(rank: u8, dims: &[usize]) -> Vec<u8> {
     let mut bytes = vec![0, 0, 8, rank];
     for &dim in dims {
