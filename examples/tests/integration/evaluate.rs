@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::program::{command, evaluate, failure, moco, path, success, summary, textured_folder, tiny_data};
+use crate::program::{command, evaluate, failure, moco, path, speckled_folder, success, summary, tiny_data};
 
 /// A folder with data and a short run of `moco` in `run`.
 fn pretrained() -> (tempfile::TempDir, PathBuf) {
@@ -79,7 +79,7 @@ fn a_run_of_mean_teacher_is_scored_too() {
 #[test]
 fn a_bare_file_of_colour_images_needs_its_views() {
     let data = tempfile::tempdir().expect("a temporary folder");
-    textured_folder(data.path(), 80, 0, 40, true);
+    speckled_folder(data.path(), 80, 0, 40, true);
     let run = data.path().join("run");
     let mut train = moco(data.path(), &["--epochs", "1"]);
     train.arg("--out").arg(&run);
@@ -110,7 +110,7 @@ fn a_checkpoint_with_mocos_prefix_scores_as_without() {
         [&file, &run.join("query.safetensors")].map(|file| report(file, data.path(), &flags)["knn"].clone());
     assert_eq!(with, without);
     let said = failure(evaluate(&arguments(&file, data.path(), &["--arch", "resnet18"])));
-    for part in ["moco.safetensors does not fit the network", "missing: `bn1", "more"] {
+    for part in ["moco.safetensors does not fit the network", "missing: `layer1", "unexpected: `bn2", "more"] {
         assert!(said.contains(part), "{part} is not in\n{said}");
     }
 }

@@ -112,10 +112,10 @@ pub(crate) fn tiny_data(folder: &Path, train: usize, test: usize) {
     }
 }
 
-/// Images of 12×12 pixels in PNG files by folder, in four classes that differ in what crops, flips and other lights leave
-/// alone, the texture: stripes across, stripes along, a chequerboard, plain. Brightness, contrast and place are drawn
-/// anew for each. With `colors` in red, green and blue. The last `unlabeled` training images lie in `train/unlabeled`.
-pub(crate) fn textured_folder(folder: &Path, train: usize, unlabeled: usize, test: usize, colors: bool) {
+/// Images of 12×12 pixels in PNG files by folder, in four classes that differ in their share of bright pixels, a fifth to
+/// three quarters: what crops, flips and lights leave alone. Which pixels they are is drawn anew for each. With `colors`
+/// in red, green and blue. The last `unlabeled` training images lie in `train/unlabeled`.
+pub(crate) fn speckled_folder(folder: &Path, train: usize, unlabeled: usize, test: usize, colors: bool) {
     let mut state = 1_u32;
     let mut draw = |range: u32| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -124,11 +124,9 @@ pub(crate) fn textured_folder(folder: &Path, train: usize, unlabeled: usize, tes
     for (set, count) in [("train", train), ("test", test)] {
         for index in 0..count {
             let class = index % 4;
-            let (dark, contrast, right, down) = (draw(120), 24 + draw(100), draw(4), draw(4));
-            let pixels = image::RgbImage::from_fn(12, 12, |x, y| {
-                let (across, along) = ((x + right) / 2 % 2, (y + down) / 2 % 2);
-                let bright = [across, along, across ^ along, 1][class];
-                let gray = (dark + bright * contrast + draw(8)) as u8;
+            let pixels = image::RgbImage::from_fn(12, 12, |_, _| {
+                let bright = draw(100) < 20 + 18 * class as u32;
+                let gray = (if bright { 180 } else { 10 } + draw(60)) as u8;
                 image::Rgb(if colors { [gray, gray / 2 + 60, 250 - gray] } else { [gray; 3] })
             });
             let hidden = set == "train" && index >= count - unlabeled;

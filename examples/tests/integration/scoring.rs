@@ -5,7 +5,7 @@ use slowburn_augment::{Key, presets};
 use slowburn_examples::data;
 use slowburn_examples::scoring::ImageSet;
 
-use crate::program::{textured_folder, tiny_data};
+use crate::program::{speckled_folder, tiny_data};
 
 /// The pixels and classes of a set, in its order.
 fn read(set: &ImageSet<'_>) -> (Vec<f32>, Vec<usize>) {
@@ -51,7 +51,7 @@ fn images_to_be_scored_pass_the_test_time_transform_in_a_fixed_order() {
 #[test]
 fn images_without_a_label_are_left_out() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    textured_folder(folder.path(), 20, 8, 4, false);
+    speckled_folder(folder.path(), 20, 8, 4, false);
     let data = data::load(folder.path()).expect("a data set");
     let train = ImageSet::train(&data, &presets::moco_fashion(12), &Device::flex());
     assert_eq!((data.train.images.len(), train.len()), (20, 12));
