@@ -41,9 +41,14 @@ pub fn moco_cifar(size: u32) -> Pipeline {
 
 /// Fashion-MNIST (28×28, one channel) in the manner of MoCo: crop, flip, brightness and contrast. Not from a paper.
 pub fn moco_fashion(size: u32) -> Pipeline {
-    let jitter = Operation::ColorJitter { brightness: 0.4, contrast: 0.4, saturation: 0.0, hue: 0.0 };
     let normalize = normalize(FASHION_MEAN, FASHION_STD);
-    pipeline("moco_fashion", vec![crop(size, MOCO_SCALE), flip(), sometimes(0.8, jitter), normalize])
+    pipeline("moco_fashion", vec![crop(size, MOCO_SCALE), flip(), sometimes(0.8, gray_jitter()), normalize])
+}
+
+/// [`moco_fashion`] in the manner of [`moco_v1`]: brightness and contrast **always**, then the flip. Not from a paper.
+pub fn moco_fashion_v1(size: u32) -> Pipeline {
+    let normalize = normalize(FASHION_MEAN, FASHION_STD);
+    pipeline("moco_fashion_v1", vec![crop(size, MOCO_SCALE), gray_jitter(), flip(), normalize])
 }
 
 /// lightly's `MoCoV1Transform`: another order than the original, and a jitter that is left out now and then.
@@ -170,11 +175,12 @@ impl Eq for Preset {}
 
 impl Preset {
     /// Every recipe of this module.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::cropping("moco_v1", 224, moco_v1),
         Self::cropping("moco_v2", 224, moco_v2),
         Self::cropping("moco_cifar", 32, moco_cifar),
         Self::cropping("moco_fashion", 28, moco_fashion),
+        Self::cropping("moco_fashion_v1", 28, moco_fashion_v1),
         Self::cropping("lightly_moco_v1", 224, lightly_moco_v1),
         Self::cropping("lightly_moco_v2", 224, lightly_moco_v2),
         Self::cropping("lightly_moco_cifar", 32, lightly_moco_cifar),
@@ -281,6 +287,11 @@ fn jitter(hue: f32) -> Operation {
     Operation::ColorJitter { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue }
 }
 
+/// What MoCo's jitter comes to on one channel.
+fn gray_jitter() -> Operation {
+    Operation::ColorJitter { brightness: 0.4, contrast: 0.4, saturation: 0.0, hue: 0.0 }
+}
+
 fn gray() -> Operation {
     Operation::Grayscale { probability: 0.2 }
 }
@@ -328,6 +339,17 @@ mod tests {
         assert!(matches!(preset.pipeline(Some(28)), Err(Error::FixedSize { .. })));
         let error = "moco_v4".parse::<Preset>().unwrap_err().to_string();
         assert!(error.contains("\"moco_v4\"") && error.contains("moco_v1, moco_v2"), "{error}");
+    }
+
+    #[test]
+    fn v1_always_jitters_and_never_blurs() {
+        let always = |pipeline: &Pipeline| {
+            pipeline.operations.iter().any(|operation| matches!(operation, Operation::ColorJitter { .. }))
+        };
+        for (v1, v2) in [(moco_v1(224), moco_v2(224)), (moco_fashion_v1(28), moco_fashion(28))] {
+            assert!(always(&v1) && !always(&v2), "{v1} / {v2}");
+            assert!(!v1.to_string().contains("blur"), "{v1}");
+        }
     }
 
     #[test]

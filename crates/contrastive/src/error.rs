@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 /// What can be wrong with settings, batches or data to evaluate on.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -9,8 +11,8 @@ pub enum Error {
         field: &'static str,
         /// The value given.
         value: f64,
-        /// The allowed range, in words.
-        range: &'static str,
+        /// The allowed range, in words, with the bound where it depends on the data.
+        range: Cow<'static, str>,
     },
     /// The two views of a batch are not of the same samples.
     #[error("the query view has {query} rows and the key view {key}: they must be views of the same samples")]
@@ -93,10 +95,23 @@ pub enum Error {
 
 impl Error {
     /// `Ok` where `holds`, which is written in the positive form so that NaN fails it.
-    pub(crate) fn unless(holds: bool, field: &'static str, value: f64, range: &'static str) -> Result<(), Self> {
+    pub(crate) fn unless(
+        holds: bool,
+        field: &'static str,
+        value: f64,
+        range: impl Into<Cow<'static, str>>,
+    ) -> Result<(), Self> {
         match holds {
             true => Ok(()),
-            false => Err(Self::OutOfRange { field, value, range }),
+            false => Err(Self::OutOfRange { field, value, range: range.into() }),
+        }
+    }
+
+    /// `Ok` where a count is at most `bound`, which is `what` of the data.
+    pub(crate) fn at_most(field: &'static str, value: usize, bound: usize, what: &str) -> Result<(), Self> {
+        match value <= bound {
+            true => Ok(()),
+            false => Self::unless(false, field, value as f64, format!("at most {bound}, {what}")),
         }
     }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Group, Row, Setting, Summary, grid};
 use crate::data::Dataset;
 use crate::network::Arch;
+use crate::recipe::seeds;
 use crate::run::{Part, RunFolder, default_folder};
 use crate::{data, device, moco, report};
 
@@ -84,7 +85,7 @@ impl Cli {
             ..moco::Cli::default()
         };
         let groups = if self.only.is_empty() { Group::ALL.to_vec() } else { self.only.clone() };
-        Ok(Plan { base: base.recipe()?, groups, seeds: (first..first.saturating_add(count)).collect() })
+        Ok(Plan { base: base.recipe()?, groups, seeds: seeds(first, count)? })
     }
 }
 

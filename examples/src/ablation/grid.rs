@@ -12,7 +12,7 @@ pub enum Group {
     Decay,
     /// Split batch normalisation and shuffled keys.
     Statistics,
-    /// Head, temperature and schedule of v1 and v2.
+    /// Head, temperature, schedule and views of v1 and v2.
     Version,
     /// MoCo, end-to-end, memory bank.
     Method,
@@ -109,6 +109,13 @@ mod tests {
                 setting.recipe.validate_for(10_000, 10_000).expect("fits");
             }
         }
+    }
+
+    #[test]
+    fn the_first_version_differs_in_views_too() {
+        let settings = grid(Group::Version, &fashion(), 10_000);
+        assert_eq!(settings[0].recipe.views, slowburn_augment::presets::moco_fashion_v1(28));
+        assert_eq!(settings[1].recipe, fashion());
     }
 
     #[test]

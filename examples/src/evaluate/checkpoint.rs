@@ -1,11 +1,14 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
+use sha2::{Digest, Sha256};
 use slowburn_augment::{ImageSize, Pipeline};
-use slowburn_models::{HeadVersion, StateDict, load_state_dict, state_dict};
+use slowburn_models::{HeadVersion, ModelError, StateDict, state_dict};
 
 use crate::moco;
-use crate::network::{Arch, BackboneConfig, Contrast, ContrastConfig, Normalization, WeightsError, read_safetensors};
+use crate::network::{
+    Arch, BackboneConfig, Contrast, ContrastConfig, Normalization, WeightsError, load_weights, parse_safetensors,
+};
 use crate::recipe;
 use crate::run::{RunError, RunFolder};
 
@@ -24,6 +27,25 @@ pub enum CheckpointError {
     NoArch {
         /// The file.
         path: PathBuf,
+    },
+    /// A bare file does not say how its colour images were normalised.
+    #[error(
+        "{path} does not say how its images were normalised: name their recipe by --views (imagenet_evaluation, \
+         moco_cifar, mean_teacher_cifar, …; `views --list` shows all)"
+    )]
+    NoViews {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The weights are not those that a run began with.
+    #[error("{path} has changed since the run began: its SHA-256 is {found}, it was {expected}")]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// The digest of the file.
+        found: String,
+        /// The run's.
+        expected: String,
     },
     /// Another network than the run's was named.
     #[error("--arch is {asked:?}, but the run in {path} trained {found:?}")]
@@ -47,6 +69,9 @@ pub enum CheckpointError {
     /// The weights.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// A network of that kind cannot be.
+    #[error(transparent)]
+    Model(#[from] ModelError),
 }
 
 /// Weights, and what is known of the network they belong to.
@@ -58,8 +83,10 @@ pub struct Checkpointed {
     pub arch: Arch,
     /// How it normalises, where it has a choice.
     pub normalization: Normalization,
-    /// What it was trained on, if the run says so.
-    pub views: Option<Pipeline>,
+    /// What images pass before the encoder where it is scored, if the run says so.
+    pub evaluation: Option<Pipeline>,
+    /// SHA-256 of the file, in hexadecimal.
+    pub sha256: String,
     weights: StateDict,
 }
 
@@ -72,10 +99,9 @@ impl Checkpointed {
     pub fn read(path: &Path, average: bool, arch: Option<Arch>) -> Result<Self, CheckpointError> {
         if !path.is_dir() {
             let arch = arch.ok_or_else(|| CheckpointError::NoArch { path: path.to_owned() })?;
-            let (weights, normalization) = (read_safetensors(path)?, Normalization::Batch);
-            return Ok(Self { file: path.to_owned(), arch, normalization, views: None, weights });
+            return Self::of_file(path.to_owned(), arch, Normalization::Batch, None);
         }
-        let (names, found, normalization, views) = described(path)?;
+        let (names, found, normalization, evaluation) = described(path)?;
         if let Some(asked) = arch.filter(|&asked| asked != found) {
             return Err(CheckpointError::OtherArch { path: path.to_owned(), asked, found });
         }
@@ -83,7 +109,34 @@ impl Checkpointed {
         if !file.exists() {
             return Err(CheckpointError::Missing { path: file });
         }
-        Ok(Self { weights: read_safetensors(&file)?, file, arch: found, normalization, views: Some(views) })
+        Self::of_file(file, found, normalization, Some(evaluation))
+    }
+
+    fn of_file(
+        file: PathBuf,
+        arch: Arch,
+        normalization: Normalization,
+        evaluation: Option<Pipeline>,
+    ) -> Result<Self, CheckpointError> {
+        // Read once: the digest is that of these weights.
+        let bytes = std::fs::read(&file).map_err(|source| WeightsError::Io { path: file.clone(), source })?;
+        let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { weights: parse_safetensors(&bytes, &file)?, file, arch, normalization, evaluation, sha256 })
+    }
+
+    /// Checks that the file is the one that a run began with.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Changed`].
+    pub fn check_unchanged(&self, expected: &str) -> Result<(), CheckpointError> {
+        match self.sha256 == expected {
+            true => Ok(()),
+            false => Err(CheckpointError::Changed {
+                path: self.file.clone(),
+                found: self.sha256.clone(),
+                expected: expected.to_owned(),
+            }),
+        }
     }
 
     /// The encoder's weights, without any head.
@@ -103,15 +156,14 @@ impl Checkpointed {
     /// The network with these weights.
     ///
     /// # Errors
-    /// [`CheckpointError::NoHead`] if an `embedding` is wanted and cannot be had; [`WeightsError::Misfit`] with the
-    /// first name or shape that does not fit.
+    /// [`CheckpointError::NoHead`] if an `embedding` is wanted and cannot be had; [`WeightsError::Misfit`] with every
+    /// name and shape that does not fit.
     pub fn network(&self, image: ImageSize, embedding: bool, device: &Device) -> Result<Contrast, CheckpointError> {
         let path = self.file.clone();
         let head = self.head();
         if embedding && head.is_none() {
             return Err(CheckpointError::NoHead { path });
         }
-        let misfit = |source| CheckpointError::Weights(WeightsError::Misfit { path: path.clone(), source });
         let backbone = BackboneConfig {
             arch: self.arch,
             normalization: self.normalization,
@@ -120,7 +172,7 @@ impl Checkpointed {
             input_noise: 0.0,
         };
         let (version, dim) = head.unwrap_or((HeadVersion::V1, 1));
-        let mut network = ContrastConfig { backbone, head: version, dim }.init(image, device).map_err(misfit)?;
+        let mut network = ContrastConfig { backbone, head: version, dim }.init(image, device)?;
         let mut weights = self.weights.clone();
         // Mean Teacher's second head is no part of the encoder.
         weights.retain(|name, _| !name.starts_with("fc_consistency."));
@@ -129,19 +181,19 @@ impl Checkpointed {
             weights
                 .extend(state_dict(&network.projector.fc).into_iter().map(|(name, data)| (format!("fc.{name}"), data)));
         }
-        network.projector = load_state_dict(network.projector, &weights).map_err(misfit)?;
+        network.projector = load_weights(network.projector, &weights, &path)?;
         Ok(network)
     }
 }
 
-/// Networks of the run, encoder and views of its recipe.
+/// Networks of the run, its encoder, and what images pass before that where it is scored.
 fn described(path: &Path) -> Result<([&'static str; 2], Arch, Normalization, Pipeline), RunError> {
     // The two programs' recipes have no common form; which it is shows in the fields.
     if let Ok((_, recipe)) = RunFolder::open::<moco::Recipe>(path) {
         let names = ["query.safetensors", "key.safetensors"];
-        return Ok((names, recipe.network.arch, Normalization::Batch, recipe.views));
+        return Ok((names, recipe.network.arch, Normalization::Batch, recipe.evaluation()));
     }
     let (_, recipe) = RunFolder::open::<recipe::Recipe>(path)?;
     let names = ["student.safetensors", "teacher.safetensors"];
-    Ok((names, recipe.network.arch, recipe.network.normalization, recipe.views))
+    Ok((names, recipe.network.arch, recipe.network.normalization, recipe.views.evaluation()))
 }

@@ -10,7 +10,7 @@ use slowburn_contrastive::evaluation::{
     spread,
 };
 
-use super::Checkpointed;
+use super::{CheckpointError, Checkpointed};
 use crate::network::Arch;
 use crate::run::write_atomically;
 use crate::scoring::{ImageSet, features};
@@ -36,7 +36,8 @@ pub struct Cli {
     /// Score the projection head's output instead of the features below it
     #[arg(long)]
     pub embedding: bool,
-    /// The views whose fixed part (resizing, normalisation) images pass [default: the run's]
+    /// The views whose fixed part (resizing, normalisation) images pass; needed for a bare file of colour images
+    /// [default: the run's; `fashion` for a bare file of grey images]
     #[arg(long, value_name = "PRESET")]
     pub views: Option<String>,
     /// Neighbours that vote
@@ -145,12 +146,13 @@ impl Cli {
         }
     }
 
-    fn pipeline(&self, of_run: Option<&Pipeline>, image: ImageSize) -> Result<Pipeline> {
-        let pipeline = match (&self.views, of_run) {
+    fn pipeline(&self, checkpoint: &Checkpointed, image: ImageSize) -> Result<Pipeline> {
+        let pipeline = match (&self.views, &checkpoint.evaluation) {
             (Some(name), _) => name.parse::<Preset>()?.pipeline(None)?,
-            (None, Some(views)) => views.clone(),
+            (None, Some(evaluation)) => evaluation.clone(),
             (None, None) if image.channels == 1 => presets::fashion(),
-            (None, None) => presets::mean_teacher_cifar(),
+            // Five normalisations of CIFAR-10 alone are in use: a guess would cost points and not be noticed.
+            (None, None) => return Err(CheckpointError::NoViews { path: checkpoint.file.clone() }.into()),
         };
         pipeline.validate_for(image)?;
         Ok(pipeline)
@@ -167,7 +169,7 @@ pub fn run(cli: &Cli) -> Result<Evaluation> {
     cli.sweep().validate()?;
     let checkpoint = Checkpointed::read(&cli.checkpoint, cli.encoder == Encoding::Average, cli.arch)?;
     let data = data::load(&cli.data)?;
-    let pipeline = cli.pipeline(checkpoint.views.as_ref(), data.image_size())?;
+    let pipeline = cli.pipeline(&checkpoint, data.image_size())?;
     let network = checkpoint.network(pipeline.output_size(data.image_size()), cli.embedding, &device)?;
     let representation = if cli.embedding { Representation::Embedding } else { Representation::Features };
 

@@ -83,13 +83,13 @@ impl Cli {
     /// # Errors
     /// For settings out of range and a checkpoint that cannot be read.
     pub fn recipe(&self) -> Result<Recipe> {
-        let (start, arch) = match &self.from {
+        let (start, start_sha256, arch) = match &self.from {
             Some(path) => {
                 let path = std::path::absolute(path)?;
-                let found = Checkpointed::read(&path, false, self.arch)?.arch;
-                (Start::From(path), Some(found))
+                let Checkpointed { arch, sha256, .. } = Checkpointed::read(&path, false, self.arch)?;
+                (Start::From(path), Some(sha256), Some(arch))
             }
-            None => (Start::Moco(Box::new(self.pretraining().recipe()?)), self.arch),
+            None => (Start::Moco(Box::new(self.pretraining().recipe()?)), None, self.arch),
         };
         let method = if self.mean_teacher { Method::MeanTeacher } else { Method::Supervised };
         let tuning = cli::Cli {
@@ -105,7 +105,7 @@ impl Cli {
             device: self.device.clone(),
             ..cli::Cli::default()
         };
-        Ok(Recipe { start, tuning: tuning.recipe()? })
+        Ok(Recipe { start, start_sha256, tuning: tuning.recipe()? })
     }
 
     fn pretraining(&self) -> moco::Cli {
@@ -133,6 +133,7 @@ pub fn run(cli: &Cli) -> Result<()> {
             let (folder, recipe): (_, Recipe) = RunFolder::open(path)?;
             let data = data::load(&recipe.tuning.data)?;
             folder.check_same(&recipe, &recipe.tuning.data, &data.fingerprint())?;
+            recipe.check(&data)?;
             (folder, recipe, data)
         }
         None => {
@@ -148,6 +149,7 @@ pub fn run(cli: &Cli) -> Result<()> {
                 moco::check(pretraining, &data)?;
             }
             Plan::new(&recipe.tuning, &data)?;
+            recipe.check(&data)?;
             (RunFolder::create(&out, &recipe, &data.fingerprint())?, recipe, data)
         }
     };

@@ -7,6 +7,7 @@ use slowburn_models::StateDict;
 use super::{Accuracies, Summary};
 use crate::data::Dataset;
 use crate::evaluate::Checkpointed;
+use crate::network::load_weights;
 use crate::recipe::Method;
 use crate::run::{Part, RunFolder};
 use crate::training::{Plan, Session};
@@ -27,11 +28,39 @@ pub enum Start {
 pub struct Recipe {
     /// The pre-trained encoder.
     pub start: Start,
+    /// SHA-256 of the weights of [`Start::From`] when the run began; runs of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_sha256: Option<String>,
     /// Training with labels, the same from both starts.
     pub tuning: recipe::Recipe,
 }
 
 impl Recipe {
+    /// Checks that the encoder of [`Start::From`] is the one that the run began with, and fits the network and images.
+    /// Nothing is to be checked of one that will be pre-trained.
+    ///
+    /// # Errors
+    /// Those of [`Checkpointed`], and [`WeightsError::Misfit`](crate::network::WeightsError::Misfit).
+    pub fn check(&self, data: &Dataset) -> Result<()> {
+        let Start::From(path) = &self.start else {
+            return Ok(());
+        };
+        let checkpoint = self.checkpoint(path)?;
+        let device = device::parse(&self.tuning.device)?;
+        let image = self.tuning.views.output_size(data.image_size());
+        let encoder = self.tuning.network.backbone().init(image, &device)?;
+        load_weights(encoder, &checkpoint.encoder(), &checkpoint.file)?;
+        Ok(())
+    }
+
+    fn checkpoint(&self, path: &Path) -> Result<Checkpointed> {
+        let checkpoint = Checkpointed::read(path, false, Some(self.tuning.network.arch))?;
+        if let Some(expected) = &self.start_sha256 {
+            checkpoint.check_unchanged(expected)?;
+        }
+        Ok(checkpoint)
+    }
+
     /// Runs the parts that are not finished, each in a folder of its own below `folder`: `pretrain`, `scratch`,
     /// `pretrained`.
     ///
@@ -49,7 +78,7 @@ impl Recipe {
                 (path, Some(summary))
             }
         };
-        let encoder = Checkpointed::read(&checkpoint, false, Some(self.tuning.network.arch))?.encoder();
+        let encoder = self.checkpoint(&checkpoint)?.encoder();
         let scratch = self.tune(None, &folder.file("scratch"), data, plain)?;
         let pretrained = self.tune(Some(&encoder), &folder.file("pretrained"), data, plain)?;
         let of = |start: &run::Summary| Accuracies {

@@ -27,7 +27,7 @@ pub struct Cli {
     /// The encoder [default: small]
     #[arg(long)]
     pub arch: Option<Arch>,
-    /// Head, temperature and fall of the learning rate, as in MoCo v1 or v2 [default: v2]
+    /// Head, temperature, fall of the learning rate and views, as in MoCo v1 or v2 [default: v2]
     #[arg(long)]
     pub version: Option<Version>,
     /// Where keys come from [default: moco]
@@ -191,6 +191,7 @@ pub fn run(cli: &Cli) -> Result<()> {
 pub(crate) fn check(recipe: &Recipe, data: &Dataset) -> Result<()> {
     device::parse(&recipe.device)?;
     recipe.views.validate_for(data.image_size())?;
+    recipe.evaluation().validate_for(data.image_size())?;
     let labelled = data.train.labels.iter().flatten().count();
     recipe.validate_for(data.train.images.len(), labelled)?;
     Ok(recipe.scoring.validate(labelled)?)
@@ -222,6 +223,8 @@ pub(crate) fn finish(
 
 #[cfg(test)]
 mod tests {
+    use slowburn_augment::{ImageSize, presets};
+
     use super::*;
     use crate::recipe::RampShape;
 
@@ -251,8 +254,37 @@ mod tests {
         let recipe = parse(&["--version", "v1"]).recipe().expect("valid");
         assert_eq!((recipe.network.version, recipe.temperature), (Version::V1, 0.07));
         assert_eq!(recipe.optimizer.ramp_down, RampShape::Milestones(0.6, 0.8));
+        assert_eq!(recipe.views, presets::moco_fashion_v1(28));
+        assert_eq!(parse(&["--version", "v2"]).recipe().expect("valid"), fashion());
         let recipe = parse(&["--version", "v1", "--temperature", "0.5"]).recipe().expect("valid");
         assert_eq!(recipe.temperature, 0.5);
+    }
+
+    #[test]
+    fn views_fit_the_images_and_the_version() {
+        let fitted = |flags: &[&str], size| {
+            let mut recipe = parse(flags).recipe().expect("valid");
+            recipe.fit_views(size);
+            recipe.views
+        };
+        let (gray, color) = (ImageSize::new(12, 12, 1), ImageSize::new(32, 32, 3));
+        assert_eq!(fitted(&[], gray), presets::moco_fashion(12));
+        assert_eq!(fitted(&["--version", "v1"], gray), presets::moco_fashion_v1(12));
+        assert_eq!(fitted(&["--version", "v1"], color), presets::moco_cifar(32));
+    }
+
+    /// Recipes written before these fields were there mean what they meant.
+    #[test]
+    fn a_recipe_of_an_earlier_version_is_read() {
+        let run = fashion();
+        let value = serde_json::to_value(&run).expect("serialises");
+        assert!(value.get("evaluation").is_none() && value["scoring"].get("probe_representation").is_none());
+        let mut value = value;
+        value["optimizer"]["ramp_down"] = "cosine_by_epoch".into();
+        let old: Recipe = serde_json::from_value(value).expect("readable");
+        assert_eq!(old.optimizer.ramp_down, RampShape::CosineByEpoch);
+        assert_eq!(old.evaluation(), run.views.evaluation());
+        assert_eq!(old.scoring.probe_representation(), run.scoring.representation);
     }
 
     #[test]

@@ -8,8 +8,19 @@ use crate::recipe::{Algorithm, Length, OptimizerConfig, RampShape};
 use crate::scoring::Scoring;
 
 /// The views of grey images.
-pub(super) fn views(side: u32) -> Pipeline {
-    presets::moco_fashion(side)
+pub(super) fn gray_views(version: Version, side: u32) -> Pipeline {
+    match version {
+        Version::V1 => presets::moco_fashion_v1(side),
+        Version::V2 => presets::moco_fashion(side),
+    }
+}
+
+/// The views of ImageNet.
+pub(super) fn imagenet_views(version: Version, side: u32) -> Pipeline {
+    match version {
+        Version::V1 => presets::moco_v1(side),
+        Version::V2 => presets::moco_v2(side),
+    }
 }
 
 /// The recipe of the example without flags: the shipped images of Fashion-MNIST, minutes on two CPU cores.
@@ -19,7 +30,8 @@ pub fn fashion() -> Recipe {
         preset: None,
         data: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/data/fashion-mnist")),
         seed: 0,
-        views: views(28),
+        views: gray_views(Version::V2, 28),
+        evaluation: None,
         network: NetworkConfig { arch: Arch::Small, splits: 8, version: Version::V2, dim: 64 },
         method: Method::Moco,
         queue: 4096,

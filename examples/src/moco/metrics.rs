@@ -60,7 +60,7 @@ pub struct Summary {
     pub epochs: u64,
     /// The steps trained.
     pub steps: u64,
-    /// Seconds of training and monitoring, over all sittings; without reading data and the final evaluation.
+    /// Seconds of training, over all sittings; without reading data, the monitor and the final evaluation.
     pub train_seconds: f64,
     /// Training images a second over that time; two views of an image count once.
     pub images_per_second: f64,

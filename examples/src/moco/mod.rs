@@ -1,6 +1,7 @@
 //! Contrastive pre-training without labels: MoCo and the two methods that its paper compares it with.
 
 mod cli;
+mod concern;
 mod defaults;
 mod error;
 mod metrics;

@@ -1,12 +1,13 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use slowburn_augment::{ImageSize, Pipeline, presets};
+use slowburn_augment::{ImageSize, Operation, Pipeline, presets};
 use slowburn_contrastive::{InfoNce, MocoConfig, Reduction, Unfilled};
 use slowburn_ema::Decay;
 use slowburn_models::HeadVersion;
 
 use super::RecipeError;
+use super::defaults::{gray_views, imagenet_views};
 use crate::network::{Arch, BackboneConfig, ContrastConfig, Normalization};
 use crate::recipe::{Length, OptimizerConfig, RampShape};
 use crate::scoring::Scoring;
@@ -37,9 +38,10 @@ impl std::fmt::Display for Method {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Version {
-    /// arXiv 1911.05722: linear head, τ 0.07, the learning rate falls in two steps.
+    /// arXiv 1911.05722: linear head, τ 0.07, the learning rate falls in two steps, views are always jittered.
     V1,
-    /// arXiv 2003.04297: two-layer head, τ 0.2, the learning rate falls as a cosine.
+    /// arXiv 2003.04297: two-layer head, τ 0.2, the learning rate falls as a cosine, views are jittered less often and
+    /// blurred where they have colours.
     V2,
 }
 
@@ -87,6 +89,9 @@ pub struct Recipe {
     pub seed: u64,
     /// Where both views of an image come from.
     pub views: Pipeline,
+    /// What images pass before an encoder that is scored; the fixed part of the views if nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluation: Option<Pipeline>,
     /// Encoder and head.
     pub network: NetworkConfig,
     /// The method.
@@ -115,6 +120,16 @@ pub struct Recipe {
     pub device: String,
 }
 
+/// The views of one version where `views` are those of the other, of the same size.
+fn other_views(views: &Pipeline, before: Version, version: Version) -> Option<Pipeline> {
+    let side = views.operations.iter().find_map(|operation| match operation {
+        Operation::RandomResizedCrop { height, .. } => Some(*height),
+        _ => None,
+    })?;
+    let kinds: [fn(Version, u32) -> Pipeline; 2] = [imagenet_views, gray_views];
+    kinds.into_iter().find(|kind| kind(before, side) == *views).map(|kind| kind(version, side))
+}
+
 impl Recipe {
     /// MoCo's settings.
     pub fn moco(&self) -> MocoConfig {
@@ -136,27 +151,38 @@ impl Recipe {
         InfoNce::new(self.temperature)
     }
 
+    /// What images pass before an encoder that is scored.
+    pub fn evaluation(&self) -> Pipeline {
+        self.evaluation.clone().unwrap_or_else(|| self.views.evaluation())
+    }
+
     /// Makes the views of a recipe without preset fit the images: their side, and colours where there are any.
     pub fn fit_views(&mut self, image: ImageSize) {
         if self.preset.is_none() {
             let side = image.height.min(image.width) as u32;
             self.views = match image.channels {
-                1 => super::defaults::views(side),
+                1 => gray_views(self.network.version, side),
+                // The notebook's, the only ones of the authors for small images.
                 _ => presets::moco_cifar(side),
             };
         }
     }
 
-    /// Takes over what a version says: head, temperature and the learning rate's fall.
+    /// Takes over what a version says: head, temperature, the learning rate's fall, and the views where the papers'
+    /// differ (the notebook has one kind of views).
     pub fn set_version(&mut self, version: Version) {
         if self.network.version == version {
             return;
         }
-        self.network.version = version;
-        (self.temperature, self.optimizer.ramp_down) = match version {
+        let before = std::mem::replace(&mut self.network.version, version);
+        if let Some(views) = other_views(&self.views, before, version) {
+            self.views = views;
+        }
+        (self.temperature, self.optimizer.ramp_down) = match (version, &self.preset) {
             // The original's 120 and 160 of 200 epochs.
-            Version::V1 => (0.07, RampShape::Milestones(0.6, 0.8)),
-            Version::V2 => (0.2, RampShape::CosineDown(self.length)),
+            (Version::V1, _) => (0.07, RampShape::Milestones(0.6, 0.8)),
+            (Version::V2, Some(_)) => (0.2, RampShape::CosineByEpochFromZero),
+            (Version::V2, None) => (0.2, RampShape::CosineDown(self.length)),
         };
     }
 
@@ -175,6 +201,7 @@ impl Recipe {
     pub fn validate(&self) -> anyhow::Result<()> {
         let unless = RecipeError::unless;
         self.views.validate()?;
+        self.evaluation().validate()?;
         let positive = |value: f64| value > 0.0 && value.is_finite();
         unless(positive(self.temperature), "--temperature", self.temperature, "positive and finite")?;
         unless((0.0..=1.0).contains(&self.decay), "--decay", self.decay, "in [0, 1]")?;

@@ -15,7 +15,7 @@ use crate::device;
 use crate::network::{Contrast, save_safetensors};
 use crate::report::{Report, Scatter, draw_scatter};
 use crate::run::{Checkpoint, Progress, RunFolder};
-use crate::scoring::{ImageSet, Monitor, Scores, features, pixels, principal_plane};
+use crate::scoring::{ImageSet, Monitor, ScoredSets, Scores, pixels, principal_plane};
 use crate::trainer::{Steps, Trainer, mix, read_all};
 
 /// A whole pre-training: random encoder, method, scores, summary.
@@ -50,10 +50,10 @@ impl Session<'_> {
     /// [`TrainError`](crate::trainer::TrainError), and errors of data and files.
     pub fn run(&self, resume: Option<Checkpoint<EpochMetrics>>, report: &mut dyn Report) -> Result<(Summary, History)> {
         let recipe = self.recipe;
-        let plain = self.device.clone().without_autodiff();
+        let (plain, evaluation) = (self.device.clone().without_autodiff(), recipe.evaluation());
         let (train, test) = (
-            ImageSet::train(self.data, &recipe.views, &plain),
-            ImageSet::test(self.data, &recipe.views, usize::MAX, &plain),
+            ImageSet::train(self.data, &evaluation, &plain),
+            ImageSet::test(self.data, &evaluation, usize::MAX, &plain),
         );
         let mut progress = resume.as_ref().map(|checkpoint| checkpoint.header.progress.clone()).unwrap_or_default();
         let monitor = Monitor::new(&train, &recipe.scoring);
@@ -62,12 +62,13 @@ impl Session<'_> {
         }
         let (encoder, progress) = self.train(&monitor, progress, resume, report)?;
 
-        let pretrained = self.sets(&encoder, &train, &test)?;
-        self.scatter(&pretrained.1)?;
-        let random = self.sets(&self.network()?, &train, &test)?;
-        let raw = (pixels(&train)?, pixels(&test)?);
-        let score = |(train, test): &(FeatureSet, FeatureSet)| recipe.scoring.score(train, test);
-        let summary = self.summary(&progress, &pretrained, [score(&pretrained)?, score(&random)?, score(&raw)?])?;
+        let scoring = &recipe.scoring;
+        let pretrained = scoring.sets(&encoder, &train, &test)?;
+        self.scatter(&pretrained.neighbours[1])?;
+        let random = scoring.sets(&self.network()?, &train, &test)?;
+        let raw = ScoredSets::same(pixels(&train)?, pixels(&test)?);
+        let scores = [scoring.score(&pretrained)?, scoring.score(&random)?, scoring.score(&raw)?];
+        let summary = self.summary(&progress, &pretrained.neighbours, scores)?;
         Ok((summary, progress))
     }
 
@@ -76,11 +77,6 @@ impl Session<'_> {
         self.device.seed(mix(self.recipe.seed, u64::MAX));
         let size = self.recipe.views.output_size(self.data.image_size());
         Ok(read_all(self.recipe.network.contrast().init(size, &self.device)?))
-    }
-
-    fn sets(&self, encoder: &Contrast, train: &ImageSet<'_>, test: &ImageSet<'_>) -> Result<(FeatureSet, FeatureSet)> {
-        let what = self.recipe.scoring.representation;
-        Ok((features(encoder, train, what)?, features(encoder, test, what)?))
     }
 
     /// Trains with the method, writes its networks and returns the one that is scored.
@@ -187,7 +183,7 @@ impl Session<'_> {
     fn summary(
         &self,
         progress: &History,
-        (train, test): &(FeatureSet, FeatureSet),
+        [train, test]: &[FeatureSet; 2],
         [scores, random, pixel]: [Scores; 3],
     ) -> Result<Summary> {
         let recipe = self.recipe;

@@ -32,13 +32,15 @@ pub(super) fn active_terms(recipe: &Recipe, steps: Steps, data: &Dataset) -> Str
     line("batch statistics", format!("in {} splits, keys {order}", network.splits));
     line("learning rate", recipe.optimizer.describe(steps.per_epoch, steps.total));
     line("views", recipe.views.to_string());
+    line("scored on", recipe.evaluation().to_string());
     line("batch", format!("{} images", recipe.batch));
     line("length", format!("{} epochs of {} steps: {} steps", steps.epochs(), steps.per_epoch, steps.total));
     line("data", data.describe());
     let scoring = &recipe.scoring;
     line("kNN", format!("k {}, τ {}, {:?}", scoring.knn.k, scoring.knn.temperature, scoring.representation));
     let rates = &scoring.sweep.learning_rates;
-    line("linear probe", format!("{} epochs, rates {rates:?} by a held-out part", scoring.sweep.probe.epochs));
+    let (epochs, what) = (scoring.sweep.probe.epochs, scoring.probe_representation());
+    line("linear probe", format!("{epochs} epochs, rates {rates:?} by a held-out part, {what:?}"));
     line("device", recipe.device.clone());
     line("seed", recipe.seed.to_string());
     text

@@ -6,6 +6,7 @@ use burn::tensor::{Device, Tensor};
 use slowburn_augment::loader::{Images, ViewBatch, ViewLoader};
 use slowburn_contrastive::{Contrastive, Views};
 
+use super::concern::concerns;
 use super::{EpochMetrics, Recipe};
 use crate::network::Contrast;
 use crate::report::Figure;
@@ -84,7 +85,7 @@ impl<M: Contrastive<Encoder = Contrast>> Task for ContrastTask<'_, M> {
     fn metrics(&self, method: &M, seen: &Observed) -> Result<EpochMetrics> {
         let due = seen.epoch.is_multiple_of(self.recipe.monitor) || seen.step == self.steps.total;
         let looked = due.then(|| self.monitor.look(method.query())).transpose()?;
-        Ok(EpochMetrics {
+        let metrics = EpochMetrics {
             epoch: seen.epoch,
             step: seen.step,
             loss: seen.costs[0],
@@ -93,7 +94,12 @@ impl<M: Contrastive<Encoder = Contrast>> Task for ContrastTask<'_, M> {
             learning_rate: seen.learning_rate,
             knn_accuracy: looked.map(|(accuracy, _)| accuracy),
             spread: looked.map(|(_, spread)| spread),
-        })
+        };
+        // As often as the monitor looks, so that a bad run does not bury its progress.
+        for concern in concerns(&metrics).into_iter().filter(|_| due) {
+            tracing::warn!("{concern}");
+        }
+        Ok(metrics)
     }
 
     fn epoch_figures(&self, metrics: &EpochMetrics) -> Vec<Figure> {

@@ -37,7 +37,8 @@ impl NetworkConfig {
         Ok(Network { body, group: self.group })
     }
 
-    fn backbone(&self) -> BackboneConfig {
+    /// The encoder alone.
+    pub fn backbone(&self) -> BackboneConfig {
         let &Self { arch, normalization, dropout, input_noise, .. } = self;
         BackboneConfig { arch, normalization, splits: 1, dropout, input_noise }
     }

@@ -8,4 +8,4 @@ mod weights;
 pub use backbone::{Arch, Backbone, BackboneConfig, Normalization};
 pub use classifier::{Network, NetworkConfig};
 pub use projector::{Contrast, ContrastConfig};
-pub use weights::{WeightsError, read_safetensors, save_safetensors};
+pub use weights::{Differences, WeightsError, load_weights, parse_safetensors, read_safetensors, save_safetensors};

@@ -5,12 +5,14 @@ mod diff;
 mod labels;
 mod optimizer;
 mod presets;
+mod seeds;
 
 pub use defaults::fashion;
 pub use diff::differences;
 pub use labels::Labels;
 pub use optimizer::{Algorithm, OptimizerConfig, OptimizerState};
 pub use presets::{PRESETS, Preset, preset};
+pub use seeds::{SeedError, seeds};
 
 use std::path::PathBuf;
 
@@ -83,13 +85,26 @@ pub enum RampShape {
     CosineDown(Length),
     /// [`Ramp::CosineFraction`] with 7/16.
     CosineSevenSixteenths(Length),
-    /// [`Ramp::CosineStairs`] by epoch, to the end of training.
+    /// [`Ramp::CosineStairs`] by epoch, to the end of training: `(cos(πe/E)+1)/2`, epochs e of E counted from 1, as in
+    /// MoCo's notebook.
     CosineByEpoch,
+    /// The same with epochs counted from 0, as in MoCo's ImageNet runs: [`Ramp::CosineDown`] at each epoch's first
+    /// step, see [`stair`](Self::stair).
+    CosineByEpochFromZero,
     /// [`Ramp::Milestones`] at these fractions of training.
     Milestones(f64, f64),
 }
 
 impl RampShape {
+    /// Steps for which the ramp stays at its value on the first of them: 1 but for
+    /// [`CosineByEpochFromZero`](Self::CosineByEpochFromZero).
+    pub fn stair(self, steps_per_epoch: usize) -> u64 {
+        match self {
+            Self::CosineByEpochFromZero => steps_per_epoch.max(1) as u64,
+            _ => 1,
+        }
+    }
+
     /// The ramp in steps, of a training of `total` steps.
     pub fn in_steps(self, steps_per_epoch: usize, total: u64) -> Ramp {
         let steps = |length: Length| length.steps(steps_per_epoch);
@@ -102,6 +117,7 @@ impl RampShape {
             Self::CosineSevenSixteenths(length) => {
                 Ramp::CosineFraction { length: steps(length).max(1), fraction: 7.0 / 16.0 }
             }
+            Self::CosineByEpochFromZero => Ramp::CosineDown { length: total.max(1) },
             Self::CosineByEpoch => Ramp::CosineStairs { stair: steps_per_epoch.max(1) as u64, length: total.max(1) },
             Self::Milestones(first, second) => {
                 let at = |fraction: f64| (fraction * total as f64).round() as u64;
@@ -220,6 +236,11 @@ impl Recipe {
         self.decay.validate()?;
         self.objective(1, 1).validate()?;
         self.optimizer.validate()?;
+        let ramps = [self.consistency.ramp_up, self.consistency.ramp_down, self.optimizer.ramp_up];
+        ensure!(
+            !ramps.contains(&RampShape::CosineByEpochFromZero),
+            "cosine_by_epoch_from_zero is for ramp_down of the optimizer alone"
+        );
         ensure!(self.batch > 0, "--batch is 0: it must be at least 1");
         if let Mix::Fixed { labeled } = self.mix {
             ensure!(

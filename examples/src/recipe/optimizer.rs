@@ -91,16 +91,21 @@ impl OptimizerConfig {
             };
         }
         let (ramp_up, ramp_down) = self.ramps(steps_per_epoch, total);
-        Ok(OptimizerState { optimizer, config: self.clone(), ramp_up, ramp_down, beta_1 })
+        let stair = self.ramp_down.stair(steps_per_epoch);
+        Ok(OptimizerState { optimizer, config: self.clone(), ramp_up, ramp_down, stair, beta_1 })
     }
 
     /// The schedules of a training of `total` steps, in words.
     pub fn describe(&self, steps_per_epoch: usize, total: u64) -> String {
         let rate = self.learning_rate;
+        let stairs = match self.ramp_down.stair(steps_per_epoch) {
+            1 => String::new(),
+            stair => format!(", in stairs of {stair} steps"),
+        };
         match self.ramps(steps_per_epoch, total) {
             (Ramp::Constant, Ramp::Constant) => format!("{rate}, constant"),
-            (Ramp::Constant, ramp) | (ramp, Ramp::Constant) => format!("{rate}, {ramp}"),
-            (up, down) => format!("{rate}, {up}, {down}"),
+            (Ramp::Constant, ramp) | (ramp, Ramp::Constant) => format!("{rate}, {ramp}{stairs}"),
+            (up, down) => format!("{rate}, {up}, {down}{stairs}"),
         }
     }
 
@@ -139,6 +144,8 @@ pub struct OptimizerState {
     config: OptimizerConfig,
     ramp_up: Ramp,
     ramp_down: Ramp,
+    /// Steps for which the fall stays where it is.
+    stair: u64,
     beta_1: SharedBeta,
 }
 
@@ -151,7 +158,7 @@ impl std::fmt::Debug for OptimizerState {
 impl OptimizerState {
     /// Sets the schedules to `step`, counted from 0, and returns its learning rate.
     pub fn prepare(&mut self, step: u64) -> f64 {
-        let down = self.ramp_down.at(step);
+        let down = self.ramp_down.at(step / self.stair * self.stair);
         if let Algorithm::Adam { beta_1, beta_1_end, .. } = self.config.algorithm {
             let now = down * f64::from(beta_1) + (1.0 - down) * f64::from(beta_1_end);
             self.beta_1.0.store((now as f32).to_bits(), Ordering::Relaxed);

@@ -11,8 +11,11 @@ use super::ImageSet;
 /// How features are scored: everything that a score depends on beside the features.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Scoring {
-    /// What of the encoder's output.
+    /// What of the encoder's output neighbours are found by.
     pub representation: Representation,
+    /// What of it the linear probe sees, where that is something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe_representation: Option<Representation>,
     /// Weighted nearest neighbours.
     pub knn: KnnConfig,
     /// The linear probe, whose learning rate is chosen on a part of the training images.
@@ -26,6 +29,7 @@ impl Default for Scoring {
         let probe = ProbeConfig { epochs: 30, standardize: true, ..ProbeConfig::simclr() };
         Self {
             representation: Representation::Features,
+            probe_representation: None,
             knn: KnnConfig::default(),
             sweep: SweepConfig { learning_rates: vec![0.003, 0.01, 0.03, 0.1, 0.3], probe, ..SweepConfig::default() },
         }
@@ -51,12 +55,52 @@ impl Scoring {
         self.sweep.validate()
     }
 
-    /// Scores `test` by what is known of `train`.
+    /// What of the encoder's output the linear probe sees.
+    pub fn probe_representation(&self) -> Representation {
+        self.probe_representation.unwrap_or(self.representation)
+    }
+
+    /// The features that are scored.
+    ///
+    /// # Errors
+    /// Those of [`features`].
+    pub fn sets<E>(&self, encoder: &E, train: &ImageSet<'_>, test: &ImageSet<'_>) -> Result<ScoredSets>
+    where
+        E: Encode<Input = Tensor<4>>,
+    {
+        let sets = |what| anyhow::Ok([features(encoder, train, what)?, features(encoder, test, what)?]);
+        let neighbours = sets(self.representation)?;
+        let probe = match self.probe_representation() == self.representation {
+            true => neighbours.clone(),
+            false => sets(self.probe_representation())?,
+        };
+        Ok(ScoredSets { neighbours, probe })
+    }
+
+    /// Scores test images by what is known of training images.
     ///
     /// # Errors
     /// Those of the scores.
-    pub fn score(&self, train: &FeatureSet, test: &FeatureSet) -> Result<Scores, slowburn_contrastive::Error> {
-        Ok(Scores { knn: self.knn.evaluate(train, test)?, linear: self.sweep.evaluate(train, test)? })
+    pub fn score(&self, sets: &ScoredSets) -> Result<Scores, slowburn_contrastive::Error> {
+        let ScoredSets { neighbours: [bank, queries], probe: [train, test] } = sets;
+        Ok(Scores { knn: self.knn.evaluate(bank, queries)?, linear: self.sweep.evaluate(train, test)? })
+    }
+}
+
+/// Features of training and of test images.
+#[derive(Debug, Clone)]
+pub struct ScoredSets {
+    /// For nearest neighbours.
+    pub neighbours: [FeatureSet; 2],
+    /// For the linear probe.
+    pub probe: [FeatureSet; 2],
+}
+
+impl ScoredSets {
+    /// The same for both scores.
+    pub fn same(train: FeatureSet, test: FeatureSet) -> Self {
+        let neighbours = [train, test];
+        Self { probe: neighbours.clone(), neighbours }
     }
 }
 

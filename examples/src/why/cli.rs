@@ -8,6 +8,7 @@ use super::train::{GRID, Problem};
 use super::{Idea, Moons, Outcome, Recipe, Row, Summary, train};
 use crate::cli::set;
 use crate::device;
+use crate::recipe::seeds;
 use crate::report::{Region, Regions, draw_regions};
 use crate::run::{RunFolder, default_folder};
 
@@ -87,10 +88,10 @@ pub fn run(cli: &Cli) -> Result<()> {
     let recipe = cli.recipe()?;
     let device = device::parse(cli.device.as_deref().unwrap_or("cpu"))?.autodiff();
     let out = cli.out.clone().unwrap_or_else(|| default_folder("why_consistency"));
+    let seeds = seeds(recipe.seed, recipe.seeds)?;
     let folder = RunFolder::create(&out, &recipe, "two moons, drawn from the seed")?;
 
     let started = Instant::now();
-    let seeds: Vec<u64> = (recipe.seed..recipe.seed.saturating_add(recipe.seeds)).collect();
     let problem = Problem::new(&recipe, recipe.seed)?;
     let (mut rows, mut regions) = (Vec::new(), Vec::new());
     for idea in Idea::ALL {

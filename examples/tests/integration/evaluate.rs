@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::program::{command, evaluate, failure, moco, path, success, summary, tiny_data};
+use crate::program::{command, evaluate, failure, moco, path, speckled_folder, success, summary, tiny_data};
 
 /// A folder with data and a short run of `moco` in `run`.
 fn pretrained() -> (tempfile::TempDir, PathBuf) {
@@ -73,6 +73,46 @@ fn a_run_of_mean_teacher_is_scored_too() {
     success(train);
     let report = report(&run, folder.path(), &["--encoder", "average"]);
     assert!(report["weights"].as_str().expect("a path").ends_with("teacher.safetensors"));
+}
+
+/// Five normalisations of CIFAR-10 alone are in use: which one is not guessed.
+#[test]
+fn a_bare_file_of_colour_images_needs_its_views() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    speckled_folder(data.path(), 80, 0, 40, true);
+    let run = data.path().join("run");
+    let mut train = moco(data.path(), &["--epochs", "1"]);
+    train.arg("--out").arg(&run);
+    success(train);
+    let file = run.join("query.safetensors");
+    let said = failure(evaluate(&arguments(&file, data.path(), &["--arch", "small"])));
+    assert!(said.contains("query.safetensors does not say how") && said.contains("--views"), "{said}");
+    let of_file = report(&file, data.path(), &["--arch", "small", "--views", "lightly_moco_cifar"]);
+    assert_eq!(of_file["pipeline"]["name"], "lightly_moco_cifar/evaluation");
+    assert_eq!(report(&run, data.path(), &[])["knn"]["accuracy"], summary(&run)["knn_accuracy"], "the run's views");
+}
+
+/// A checkpoint of MoCo on several GPUs, as `torch.save` and safetensors have it: the query encoder is scored.
+#[test]
+fn a_checkpoint_with_mocos_prefix_scores_as_without() {
+    let (data, run) = pretrained();
+    let bytes = fs::read(run.join("query.safetensors")).expect("written");
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).expect("intact");
+    let (key, pointer) = ([0_u8; 4], [0_u8; 8]);
+    let view = |kind, shape, bytes| safetensors::tensor::TensorView::new(kind, shape, bytes).expect("fits");
+    let mut named: Vec<_> = tensors.iter().map(|(name, tensor)| (format!("module.encoder_q.{name}"), tensor)).collect();
+    named.push(("module.encoder_k.conv1.weight".to_owned(), view(safetensors::Dtype::F32, vec![1], &key[..])));
+    named.push(("module.queue_ptr".to_owned(), view(safetensors::Dtype::I64, vec![1], &pointer[..])));
+    let file = data.path().join("moco.safetensors");
+    fs::write(&file, safetensors::serialize(named, None).expect("serialises")).expect("written");
+    let flags = ["--arch", "small", "--views", "moco_fashion"];
+    let [with, without] =
+        [&file, &run.join("query.safetensors")].map(|file| report(file, data.path(), &flags)["knn"].clone());
+    assert_eq!(with, without);
+    let said = failure(evaluate(&arguments(&file, data.path(), &["--arch", "resnet18"])));
+    for part in ["moco.safetensors does not fit the network", "missing: `layer1", "unexpected: `bn2", "more"] {
+        assert!(said.contains(part), "{part} is not in\n{said}");
+    }
 }
 
 #[test]

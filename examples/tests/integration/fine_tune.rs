@@ -6,7 +6,7 @@ use std::process::Command;
 
 use slowburn_examples::network::read_safetensors;
 
-use crate::program::{failure, fine_tune, path, success, summary, tiny_data};
+use crate::program::{failure, fine_tune, moco, path, success, summary, tiny_data};
 
 /// A command on 160 tiny images of which 16 keep their label; one epoch of everything.
 fn command(data: &Path, out: &Path, flags: &[&str]) -> Command {
@@ -57,6 +57,33 @@ fn both_starts_are_trained_and_compared_and_a_run_can_be_gone_on_with() {
     success(command(data.path(), &other, &["--from", path(&out.join("pretrain")), "--seed", "5"]));
     assert_eq!(summary(&other)["pretrained"]["supervised"], whole["pretrained"]["supervised"]);
     assert!(summary(&other)["pretrained"]["mean_teacher"].is_null());
+
+    // Stopped before its end, it does not go on with other weights than it began with.
+    fs::remove_file(other.join("summary.json")).expect("removed");
+    let weights = out.join("pretrain/query.safetensors");
+    fs::copy(out.join("pretrain/key.safetensors"), &weights).expect("copied");
+    let said = failure(fine_tune(&["--resume", path(&other)]));
+    assert!(said.contains("query.safetensors has changed since the run began: its SHA-256 is"), "{said}");
+}
+
+#[test]
+fn an_encoder_that_does_not_fit_is_named_before_anything_is_written() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    tiny_data(data.path(), 160, 40);
+    let run = data.path().join("run");
+    let mut train = moco(data.path(), &["--epochs", "0.2"]);
+    train.arg("--out").arg(&run);
+    success(train);
+    let out = data.path().join("out");
+    let file = run.join("query.safetensors");
+    for (from, arch, expected) in [
+        (&file, "resnet18", ["query.safetensors does not fit the network", "missing: `layer1.0", "more"]),
+        (&run, "resnet18", ["--arch is ResNet18", "the run in", "Small"]),
+    ] {
+        let said = failure(command(data.path(), &out, &["--from", path(from), "--arch", arch]));
+        assert!(expected.iter().all(|part| said.contains(part)), "{said}");
+        assert!(!out.exists(), "{arch} left a folder behind");
+    }
 }
 
 #[test]

@@ -9,5 +9,6 @@ mod mean_teacher;
 mod moco;
 mod program;
 mod resume;
+mod scoring;
 mod views;
 mod why_consistency;

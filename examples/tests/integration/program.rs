@@ -112,6 +112,33 @@ pub(crate) fn tiny_data(folder: &Path, train: usize, test: usize) {
     }
 }
 
+/// Images of 12×12 pixels in PNG files by folder, in four classes that differ in their share of bright pixels, a fifth to
+/// three quarters: what crops, flips and lights leave alone. Which pixels they are is drawn anew for each. With `colors`
+/// in red, green and blue. The last `unlabeled` training images lie in `train/unlabeled`.
+pub(crate) fn speckled_folder(folder: &Path, train: usize, unlabeled: usize, test: usize, colors: bool) {
+    let mut state = 1_u32;
+    let mut draw = |range: u32| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) % range
+    };
+    for (set, count) in [("train", train), ("test", test)] {
+        for index in 0..count {
+            let class = index % 4;
+            let pixels = image::RgbImage::from_fn(12, 12, |_, _| {
+                let bright = draw(100) < 20 + 18 * class as u32;
+                let gray = (if bright { 180 } else { 10 } + draw(60)) as u8;
+                image::Rgb(if colors { [gray, gray / 2 + 60, 250 - gray] } else { [gray; 3] })
+            });
+            let hidden = set == "train" && index >= count - unlabeled;
+            let place = folder.join(set).join(if hidden { "unlabeled".to_owned() } else { format!("class{class}") });
+            std::fs::create_dir_all(&place).expect("made");
+            let (file, picture) = (place.join(format!("{index:04}.png")), image::DynamicImage::from(pixels));
+            let picture = if colors { picture } else { picture.grayscale().to_luma8().into() };
+            picture.save(file).expect("written");
+        }
+    }
+}
+
 fn idx_header(rank: u8, dims: &[usize]) -> Vec<u8> {
     let mut bytes = vec![0, 0, 8, rank];
     for &dim in dims {

@@ -75,8 +75,10 @@ fn check_method(method: &str, networks: &[&str]) {
 
     // SIGKILL in the baseline or soon after, then again in the method itself.
     kill_when(spawn(all(&killed, &[])), || !checkpoints(&killed).is_empty());
+    assert!(!killed.join("summary.json").exists(), "it ended before it was killed");
     let seen = checkpoints(&killed).last().cloned();
     kill_when(spawn(command(&data, &flags_for_resume(&killed))), || checkpoints(&killed).last().cloned() != seen);
+    assert!(!killed.join("summary.json").exists(), "it ended before it was killed again");
     success(command(&data, &flags_for_resume(&killed)));
     assert_same_end(&whole, &killed);
 }

@@ -28,7 +28,9 @@ fn five_trainings_are_scored_and_drawn() {
 fn what_is_wrong_is_said_before_anything_is_written() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let out = folder.path().join("run");
-    for flags in [["--labels", "1"], ["--noise", "11"], ["--seeds", "0"], ["--batch", "12"]] {
+    for flags in
+        [["--labels", "1"], ["--noise", "11"], ["--seeds", "0"], ["--seed", "18446744073709551615"], ["--batch", "12"]]
+    {
         let said = failure(why_consistency(&[&flags[..], &["--out", path(&out)]].concat()));
         assert!(said.contains(flags[0]), "{flags:?}: {said}");
         assert!(!out.exists(), "{flags:?} left a folder behind");

@@ -70,8 +70,8 @@ impl KnnConfig {
     /// # Errors
     /// [`Error::OutOfRange`], which names the setting.
     pub fn validate(&self, bank: usize) -> Result<(), Error> {
-        let fits = (1..=bank).contains(&self.k);
-        Error::unless(fits, "k", self.k as f64, "at least 1 and at most the number of bank vectors")?;
+        Error::at_least_one("k", self.k)?;
+        Error::at_most("k", self.k, bank, "the number of bank vectors")?;
         Error::positive("temperature", self.temperature)
     }
 
@@ -85,7 +85,8 @@ impl KnnConfig {
         self.validate(bank.samples())?;
         bank.check_beside(queries)?;
         let known = bank.classes();
-        Error::unless(known <= classes, "classes", classes as f64, "more than every class of the bank")?;
+        let range = format!("at least {known}, one more than the largest class of the bank");
+        Error::unless(known <= classes, "classes", classes as f64, range)?;
         let all = normalize(bank.features()); // [bank, D]
         let mut votes = Vec::with_capacity(queries.samples());
         for block in normalize(queries.features().to_device(&all.device())).split(QUERY_BLOCK, 0) {
@@ -189,9 +190,24 @@ impl Neighbour {
 /// Keeps the `k` nearest of those found so far and of a stretch of the bank that begins at row `first`.
 fn merge(nearest: &mut Vec<Neighbour>, similar: &[f32], first: usize, k: usize) {
     let found = similar.iter().enumerate();
-    nearest.extend(found.map(|(offset, &similarity)| Neighbour { similarity, index: first + offset }));
+    // Adding zero makes −0 a +0: the two are equal, and a total order has them apart.
+    nearest.extend(found.map(|(offset, &similar)| Neighbour { similarity: similar + 0.0, index: first + offset }));
     if nearest.len() > k {
         nearest.select_nth_unstable_by(k - 1, Neighbour::order);
         nearest.truncate(k);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zeros_of_either_sign_are_equally_near() {
+        for similar in [[-0.0, 0.0], [0.0, -0.0]] {
+            let mut nearest = Vec::new();
+            merge(&mut nearest, &similar, 5, 1);
+            assert_eq!(nearest[0].index, 5, "{similar:?}: of equals the smaller index");
+        }
     }
 }

@@ -124,7 +124,8 @@ impl ProbeConfig {
         }
     }
 
-    /// The protocol of SimCLR as lightly has it: 0.1 for batches of 256, in proportion for others.
+    /// The protocol of SimCLR as lightly has it, for batches of 256. Theirs is 0.1·B/256; nothing here scales the rate by
+    /// the batch: with another `batch`, set `learning_rate` too.
     pub fn simclr() -> Self {
         Self { learning_rate: 0.1, schedule: Schedule::Cosine, epochs: 90, ..Self::moco() }
     }

@@ -61,8 +61,7 @@ impl MemoryBankConfig {
     /// Those of [`validate`](Self::validate), and for fewer samples than negatives and one more.
     pub fn init<E: Encode>(&self, query: E, samples: usize, device: &Device) -> Result<MemoryBank<E>, Error> {
         self.validate()?;
-        let enough = self.negatives < samples;
-        Error::unless(enough, "negatives", self.negatives as f64, "less than the number of samples")?;
+        Error::at_most("negatives", self.negatives, samples.saturating_sub(1), "one less than the number of samples")?;
         Ok(MemoryBank {
             query,
             bank: Rows::random(samples, self.dim, self.seed, device),
@@ -109,9 +108,8 @@ impl<E: Encode> MemoryBank<E> {
                 return Err(Error::RepeatedSample { sample });
             }
         }
-        let others = (samples - rows) as f64;
-        let negatives = self.config.negatives as f64;
-        Error::unless(negatives <= others, "negatives", negatives, "at most the number of samples outside the batch")
+        let others = "the number of samples outside the batch";
+        Error::at_most("negatives", self.config.negatives, samples - rows, others)
     }
 
     /// `v ← normalize(d·v + (1−d)·q)` in the slots `at`, whose old values are `old`.

@@ -137,5 +137,5 @@ fn batches_that_a_bank_cannot_place_are_refused() {
     let many = MemoryBankConfig { dim: DIM, negatives: 15, ..Default::default() };
     let many = many.init(Network::plain(1, &device), SAMPLES, &device).unwrap();
     let error = many.contrast(views(1, &device)).unwrap_err();
-    assert!(error.to_string().contains("at most the number of samples outside the batch"), "{error}");
+    assert_eq!(error.to_string(), "negatives is 15: it must be at most 14, the number of samples outside the batch");
 }

@@ -30,7 +30,10 @@ fn numbers_out_of_range_are_refused_nan_included() {
     assert!(MemoryBankConfig { negatives: 0, ..Default::default() }.validate().is_err());
     let device = Device::flex();
     let few = MemoryBankConfig { negatives: 20, ..Default::default() }.init(Network::plain(1, &device), 20, &device);
-    assert_eq!(few.unwrap_err().to_string(), "negatives is 20: it must be less than the number of samples");
+    assert_eq!(
+        few.unwrap_err().to_string(),
+        "negatives is 20: it must be at most 19, one less than the number of samples"
+    );
 }
 
 #[test]

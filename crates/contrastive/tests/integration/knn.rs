@@ -151,9 +151,11 @@ fn settings_and_sets_that_do_not_fit_are_refused() {
         assert!(matches!(evaluate(k, temperature), Err(Error::OutOfRange { .. })), "{k} {temperature}");
     }
     let error = evaluate(5, 0.1).unwrap_err();
-    assert_eq!(error.to_string(), "k is 5: it must be at least 1 and at most the number of bank vectors");
+    assert_eq!(error.to_string(), "k is 5: it must be at most 4, the number of bank vectors");
+    assert_eq!(evaluate(0, 0.1).unwrap_err().to_string(), "k is 0: it must be at least 1");
     let other = set(numbers(1, 4), 2, vec![0, 1]);
     let error = KnnConfig { k: 1, temperature: 0.1 }.evaluate(&bank, &other).unwrap_err();
     assert_eq!(error, Error::Dim { found: 2, expected: 3 });
-    assert!(KnnConfig { k: 1, temperature: 0.1 }.votes(&bank, &bank, 3).is_err(), "class 3 is not below 3");
+    let error = KnnConfig { k: 1, temperature: 0.1 }.votes(&bank, &bank, 3).unwrap_err().to_string();
+    assert_eq!(error, "classes is 3: it must be at least 4, one more than the largest class of the bank");
 }

@@ -78,6 +78,7 @@ fn a_trained_encoder_beats_a_random_one() {
         );
         println!("{what}");
         assert!(knn > random_knn + 0.15, "{what}");
+        assert!(linear > random_linear + 0.15, "{what}");
         assert!(loss < chance_loss(QUEUE) - 1.0, "{what}");
         let spread = spread(sets(&moco.query.valid()).0.features());
         assert!(spread.std > 0.3 * spread.even, "no collapse: {spread:?}");
