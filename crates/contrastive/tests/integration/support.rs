@@ -33,6 +33,8 @@ pub(crate) struct Network {
 
 impl Network {
     pub(crate) fn new(seed: u32, version: HeadVersion, splits: usize, dropout: f64, device: &Device) -> Self {
+        // First weights are drawn before they are replaced.
+        let _held = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
         let network = Self {
             first: LinearConfig::new(INPUT, HIDDEN).with_bias(false).init(device),
             norm: SplitBatchNormConfig::new(HIDDEN).with_splits(splits).init(device),
@@ -133,11 +135,12 @@ pub(crate) fn optimizer() -> ModuleOptimizer {
 /// Runs `f` with the random numbers of this seed. Burn's CPU backend has one generator for all threads: whatever draws
 /// numbers in these tests does so in here.
 pub(crate) fn seeded<R>(seed: u64, f: impl FnOnce() -> R) -> R {
-    static GENERATOR: Mutex<()> = Mutex::new(());
     let _held = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
     Device::flex().seed(seed);
     f()
 }
+
+static GENERATOR: Mutex<()> = Mutex::new(());
 
 /// Every tensor of a module by path, in the order of a traversal, pending statistics included.
 pub(crate) fn tensors<M: Module>(module: &M) -> Vec<(String, Vec<f64>)> {
