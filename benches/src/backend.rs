@@ -39,6 +39,15 @@ pub fn built_in() -> Vec<Backend> {
     backends.into_iter().map(|(name, device)| Backend { name, device }).collect()
 }
 
+/// What is wrong with a backend's arithmetic in this environment, if anything is known: times of it would be worth
+/// nothing.
+pub fn concern(name: &str) -> Option<String> {
+    let of_wgpu = matches!(name, "wgpu" | "vulkan" | "metal");
+    // Seen with cubecl-wgpu 0.11.3, in plain operations of Burn as well: docs/performance.md.
+    (of_wgpu && std::env::var("CUBECL_WGPU_MAX_TASKS").is_err())
+        .then(|| format!("{name} may compute wrong numbers: run with CUBECL_WGPU_MAX_TASKS=1 in the environment"))
+}
+
 /// The default: the first of [`built_in`].
 ///
 /// # Errors

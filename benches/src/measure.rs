@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use slowburn_benches::backend::{Backend, built_in};
+use slowburn_benches::backend::{Backend, built_in, concern};
 use slowburn_benches::work::Run;
 
 /// Seconds each, over at least `seconds` of work, after one time to warm up.
@@ -22,6 +22,7 @@ pub(crate) fn backends(name: Option<&str>) -> Result<Vec<Backend>> {
     let known = backends.iter().map(|backend| backend.name).collect::<Vec<_>>().join(", ");
     backends.retain(|backend| name.is_none_or(|name| name == backend.name));
     ensure!(!backends.is_empty(), "--backend {}: not built in; there is {known}", name.unwrap_or("(any)"));
+    backends.iter().filter_map(|backend| concern(backend.name)).for_each(|concern| eprintln!("{concern}"));
     Ok(backends)
 }
 

@@ -120,7 +120,7 @@ fn rate(seconds: f64) -> String {
     }
 }
 
-/// Markdown, as docs/performance.md has it.
+/// Markdown; docs/performance.md leaves some columns out.
 pub(super) fn table(rows: &[Row]) -> String {
     let mut text =
         "| Work | With | Slowburn, each | rate | PyTorch | ratio | of its floor | peak memory |\n".to_owned();

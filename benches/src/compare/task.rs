@@ -5,7 +5,7 @@ use slowburn_benches::backend::Backend;
 use slowburn_benches::work::average::BYTES_PER_WEIGHT;
 use slowburn_benches::work::passes::{Network, forward, forward_backward};
 use slowburn_benches::work::steps::{LABELED, QUEUE, batch, mean_teacher_step, moco_step};
-use slowburn_benches::work::{Run, average, contrast, floor, queue};
+use slowburn_benches::work::{Run, average, contrast, floor, optimizer, queue};
 use slowburn_models::ResNetConfig;
 
 /// Queue and batch of MoCo on ImageNet.
@@ -62,6 +62,7 @@ pub(super) fn tasks(backend: &Backend) -> Vec<Task> {
     let mut tasks = averages(backend);
     tasks.extend(losses(backend));
     tasks.push(enqueue(backend));
+    tasks.extend(optimizers(backend));
     tasks.extend(passes(backend));
     tasks.extend(steps(backend));
     tasks
@@ -123,7 +124,25 @@ fn enqueue(backend: &Backend) -> Task {
     let device = backend.device.clone();
     let params = format!("{keys} keys of length {} into a queue of {size}", contrast::DIM);
     let set_up = move || queue::enqueue(keys, size, &device);
-    Task::new(format!("enqueue/{keys}x{size}"), "enqueue.py", params, set_up).with_peak()
+    // The keys are read and written.
+    let floor = Floor::Bytes((2 * keys * contrast::DIM * size_of::<f32>()) as f64);
+    Task::new(format!("enqueue/{keys}x{size}"), "enqueue.py", params, set_up).with_floor(floor).with_peak()
+}
+
+fn optimizers(backend: &Backend) -> Vec<Task> {
+    let weights = 11_176_512;
+    let task = |sgd: optimizer::Sgd| {
+        let device = backend.device.clone();
+        let params = format!(
+            "one step, SGD with momentum {} and weight decay {}, ResNet-18 of 11.2 M weights",
+            optimizer::MOMENTUM,
+            optimizer::WEIGHT_DECAY
+        );
+        let floor = Floor::Bytes((weights * optimizer::BYTES_PER_WEIGHT) as f64);
+        Task::new(format!("sgd/resnet18/{}", sgd.name()), "optimizer.py", params, move || optimizer::step(sgd, &device))
+            .with_floor(floor)
+    };
+    optimizer::Sgd::ALL.map(task).into()
 }
 
 fn passes(backend: &Backend) -> Vec<Task> {

@@ -8,6 +8,7 @@ mod clock;
 mod mean_teacher;
 mod moco;
 mod report;
+mod sgd;
 
 use std::path::PathBuf;
 
@@ -36,7 +37,7 @@ pub(crate) struct Options {
     json: Option<PathBuf>,
 }
 
-/// Profiles both methods.
+/// Profiles both methods, and the optimizer that neither uses.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let backend = measure::backend(options.backend.as_deref())?;
     let (batch, rounds) = if options.quick { (8, 1) } else { (options.batch, options.rounds) };
@@ -50,6 +51,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         println!("\n{}", report.text());
         reports.push(report);
     }
+    println!("\n{}", sgd::profile(rounds, device)?);
     match &options.json {
         Some(path) => {
             std::fs::write(path, serde_json::to_string_pretty(&reports)?).with_context(|| path.display().to_string())

@@ -7,6 +7,7 @@ pub mod contrast;
 pub mod floor;
 pub mod images;
 pub mod networks;
+pub mod optimizer;
 pub mod passes;
 pub mod queue;
 pub mod steps;

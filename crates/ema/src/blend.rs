@@ -1,71 +1,70 @@
 //! One update of an average: `θ̄ ← d·θ̄ + (1−d)·θ`, tensor by tensor.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{Bool, Int, Tensor};
+use burn::tensor::{Bool, Int, Shape, Tensor};
 
 use crate::detach::alongside;
-use crate::kernel::{Moves, among_workers, plain};
-use crate::path::{Entry, Path, SameAs, Tensors};
+use crate::kernel::{Moved, Moves, plain};
+use crate::path::{Path, Tensors};
 use crate::{Buffers, Error};
 
-/// Checks that the student has just the tensors of the average, each of the same shape.
-pub(crate) fn check<M: Module>(average: &M, student: &Tensors) -> Result<(), Error> {
-    if SameAs::check(average, student) {
-        return Ok(());
-    }
+/// What keeps an average from following a student: a tensor that only one has, or has in another shape.
+///
+/// The first in the order of the paths, the same every time; none where both have the same.
+pub(crate) fn difference<M: Module>(average: &M, student: &Tensors) -> Option<Error> {
     let average = Tensors::of(average);
-    let sorted = |tensors: &'_ Tensors| -> BTreeMap<String, burn::tensor::Shape> {
-        tensors.entries.iter().map(|entry| (entry.path.clone(), entry.shape.clone())).collect()
-    };
-    // In the order of the paths: the same error every time.
-    let (average, student) = (sorted(&average), sorted(student));
+    let (average, student) = (average.by_path(), student.by_path());
     if let Some(path) = student.keys().find(|path| !average.contains_key(*path)) {
-        return Err(Error::Unknown { path: path.clone() });
+        return Some(Error::Unknown { path: path.to_string() });
     }
-    for (path, average) in average {
-        match student.get(&path) {
-            None => return Err(Error::Missing { path }),
-            Some(student) if *student != average => {
-                return Err(Error::Shape { path, student: student.clone(), average });
-            }
-            Some(_) => {}
+    average.into_iter().find_map(|(path, average)| match student.get(path) {
+        None => Some(Error::Missing { path: path.to_owned() }),
+        Some(student) if student.shape != average.shape => {
+            Some(Error::Shape { path: path.to_owned(), student: student.shape.clone(), average: average.shape.clone() })
         }
-    }
-    Ok(())
+        Some(_) => None,
+    })
+}
+
+/// How to blend: the decay of this update and the average's policy.
+pub(crate) struct Blending<'a> {
+    pub(crate) decay: f64,
+    pub(crate) buffers: Buffers,
+    pub(crate) buffer_paths: &'a HashSet<String>,
 }
 
 /// Moves the average towards the student's tensors.
-pub(crate) fn blend<M: Module>(
-    average: M,
-    student: Tensors,
-    decay: f64,
-    buffers: Buffers,
-    buffer_paths: &HashSet<String>,
-) -> M {
-    among_workers(student.device.clone(), || {
-        let (path, moves) = (Path::default(), Moves::new(decay));
-        let mut blend = Blend { student, at: 0, decay, buffers, buffer_paths, path, moves };
+///
+/// # Errors
+/// The [`difference`], if the student has not just the tensors of the average, each of the same shape.
+pub(crate) fn blend<M: Module>(average: M, mut student: Tensors, how: Blending<'_>) -> Result<M, Error> {
+    Moves::scope(how.decay, |moves| {
+        let (student, path) = (&mut student, Path::default());
+        let mut blend = Blend { student, at: 0, fits: true, how, path, moves };
         let average = average.map(&mut blend);
-        if blend.moves.is_empty() {
-            return average;
-        }
-        blend.moves.finish();
-        average.map(&mut PutBack { moves: blend.moves })
+        let fits = blend.fits && blend.at == blend.student.len();
+        let moved = blend.moves.finish();
+        let average = match moved.is_empty() {
+            true => average,
+            false => average.map(&mut PutBack { moved }),
+        };
+        if fits { Ok(average) } else { Err(average) }
     })
+    .or_else(|average| difference(&average, &student).map_or(Ok(average), Err))
 }
 
 /// Blends the student's tensors into those of the average that it maps, or hands both to a kernel.
 struct Blend<'a> {
-    student: Tensors,
+    student: &'a mut Tensors,
     /// Tensors mapped so far.
     at: usize,
-    decay: f64,
-    buffers: Buffers,
-    buffer_paths: &'a HashSet<String>,
+    /// Whether the student has had all of them so far, in the same shapes.
+    fits: bool,
+    how: Blending<'a>,
     path: Path,
-    moves: Moves,
+    moves: Moves<'a>,
 }
 
 /// What to do with a tensor of the average.
@@ -77,19 +76,22 @@ enum Role {
 
 impl Blend<'_> {
     /// The student's tensor here, unless the policy leaves this one alone; with it, what to do.
-    fn source<T: Clone + 'static>(&mut self, averages: bool) -> Option<(T, Role)> {
+    fn source<T: Clone + 'static>(&mut self, shape: &Shape, averages: bool) -> Option<(T, Role)> {
         let path = self.path.joined();
         let at = self.at;
         self.at += 1;
-        let role = match (self.buffer_paths.contains(path) || !averages, self.buffers) {
+        let Some(entry) = self.student.find(path, at).filter(|entry| entry.shape == *shape) else {
+            self.fits = false;
+            return None;
+        };
+        let role = match (self.how.buffer_paths.contains(path) || !averages, self.how.buffers) {
             (false, _) => Role::Weight,
             (true, Buffers::Own) => return None,
             (true, Buffers::Copy) => Role::Copy,
             (true, Buffers::Average) if averages => Role::Average,
             (true, Buffers::Average) => Role::Copy,
         };
-        let tensor = self.student.find(path, at).and_then(Entry::take)?;
-        Some((tensor, role))
+        entry.take().map(|tensor| (tensor, role))
     }
 }
 
@@ -103,11 +105,11 @@ impl ModuleMapper for Blend<'_> {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some((student, role)) = self.source::<Tensor<D>>(true) else {
+        let Some((student, role)) = self.source::<Tensor<D>>(&param.lazy_shape(), true) else {
             self.moves.skip();
             return param;
         };
-        let (moves, decay) = (&mut self.moves, self.decay);
+        let (moves, decay) = (&mut self.moves, self.how.decay);
         param.map(|average| {
             let strategy = average.gradient_checkpointing_strategy();
             let (average, student) = (average.without_autodiff(), student.without_autodiff());
@@ -123,14 +125,14 @@ impl ModuleMapper for Blend<'_> {
     }
 
     fn map_int<const D: usize>(&mut self, param: Param<Tensor<D, Int>>) -> Param<Tensor<D, Int>> {
-        match self.source::<Tensor<D, Int>>(false) {
+        match self.source::<Tensor<D, Int>>(&param.lazy_shape(), false) {
             Some((student, _)) => param.map(|own| student.to_device(&own.device())),
             None => param,
         }
     }
 
     fn map_bool<const D: usize>(&mut self, param: Param<Tensor<D, Bool>>) -> Param<Tensor<D, Bool>> {
-        match self.source::<Tensor<D, Bool>>(false) {
+        match self.source::<Tensor<D, Bool>>(&param.lazy_shape(), false) {
             Some((student, _)) => param.map(|own| student.to_device(&own.device())),
             None => param,
         }
@@ -139,13 +141,13 @@ impl ModuleMapper for Blend<'_> {
 
 /// Puts what a kernel has moved in the place of its stand-ins.
 struct PutBack {
-    moves: Moves,
+    moved: Moved,
 }
 
 impl ModuleMapper for PutBack {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        match self.moves.give_back::<D>() {
-            Some(moved) => param.map(|_| moved),
+        match self.moved.give_back::<D>() {
+            Some(tensor) => param.map(|_| tensor),
             None => param,
         }
     }

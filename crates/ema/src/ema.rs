@@ -5,7 +5,7 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{FloatDType, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::blend::{blend, check};
+use crate::blend::{Blending, blend, difference};
 use crate::detach::{Cast, averaging_type, narrow_types};
 use crate::path::{Path, Tensors};
 use crate::{Decay, Error, StepCount, detached_copy, sync_running_state};
@@ -85,13 +85,13 @@ impl EmaConfig {
         self.validate()?;
         let average = detached_copy(student);
         let (own, students) = (Tensors::of(&average), Tensors::of(student));
-        let by_path = students.by_path();
+        let students = students.by_path();
         // Fresh ids went to all but running statistics: an id that both hold is a buffer's.
         let buffer_paths = own
-            .entries
-            .iter()
-            .filter(|entry| by_path.get(entry.path.as_str()).is_some_and(|other| other.id == entry.id))
-            .map(|entry| entry.path.clone())
+            .by_path()
+            .into_iter()
+            .filter(|(path, entry)| students.get(path).is_some_and(|other| other.id == entry.id))
+            .map(|(path, _)| path.to_owned())
             .collect();
         let device = student.devices().into_iter().next().unwrap_or_default();
         Ok(Ema {
@@ -128,7 +128,8 @@ pub struct Ema<M: Module> {
 impl<M: Module> Ema<M> {
     /// Counts a step and, at every n-th, moves the average towards the student. Call it after the optimizer's step.
     ///
-    /// Takes the average by value, so that its memory may be reused.
+    /// Takes the average by value, so that its memory may be reused; after an error it is gone, so keep a clone where a
+    /// student may be the wrong one.
     ///
     /// # Errors
     /// [`Error::Unknown`], [`Error::Missing`] or [`Error::Shape`] when the student is another model.
@@ -142,12 +143,12 @@ impl<M: Module> Ema<M> {
             Buffers::Own => Tensors::but_for(&self.buffer_paths, student),
             Buffers::Copy | Buffers::Average => Tensors::of(student),
         };
-        check(&self.average, &tensors)?;
         if !self.calls.increment().is_multiple_of(self.config.every) {
-            return Ok(self);
+            return difference(&self.average, &tensors).map_or(Ok(self), Err);
         }
-        let decay = self.config.decay.at(self.updates());
-        self.average = blend(self.average, tensors, decay, self.config.buffers, &self.buffer_paths);
+        let (buffers, buffer_paths) = (self.config.buffers, &*self.buffer_paths);
+        let how = Blending { decay: self.config.decay.at(self.updates()), buffers, buffer_paths };
+        self.average = blend(self.average, tensors, how)?;
         Ok(self)
     }
 

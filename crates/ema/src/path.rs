@@ -1,10 +1,11 @@
 //! Parameters by path: the traversals that the average is built from.
 
 use std::any::Any;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
-use burn::tensor::{Bool, Device, Int, Shape, Tensor};
+use burn::tensor::{Bool, Int, Shape, Tensor};
 
 /// The dotted path of the parameter that a traversal is at, such as `layer1.0.conv1.weight`.
 #[derive(Debug, Default)]
@@ -34,10 +35,11 @@ impl Path {
 
 /// Any tensor of a module, its rank and kind erased.
 pub(crate) struct Entry {
-    pub(crate) path: String,
+    /// Where its path is among all paths.
+    path: Range<usize>,
     pub(crate) id: ParamId,
     pub(crate) shape: Shape,
-    tensor: Option<Box<dyn Any + Send>>,
+    tensor: Option<Box<dyn Any>>,
 }
 
 impl Entry {
@@ -48,10 +50,11 @@ impl Entry {
 }
 
 /// All tensors of a module in the order of a traversal.
+#[derive(Default)]
 pub(crate) struct Tensors {
-    pub(crate) entries: Vec<Entry>,
-    /// Where the first float tensor is, if there is one.
-    pub(crate) device: Option<Device>,
+    /// One behind the other: an allocation for each would cost as much as the rest of the traversal.
+    paths: String,
+    entries: Vec<Entry>,
 }
 
 impl Tensors {
@@ -61,18 +64,23 @@ impl Tensors {
 
     /// The same, but of those at these paths only what they are, not their values.
     pub(crate) fn but_for<M: Module>(paths: &HashSet<String>, module: &M) -> Self {
-        let mut collect = Collect { but_for: paths, path: Path::default(), entries: Vec::new(), device: None };
+        let mut collect = Collect { but_for: paths, path: Path::default(), tensors: Self::default() };
         module.visit(&mut collect);
-        Self { entries: collect.entries, device: collect.device }
+        collect.tensors
     }
 
-    pub(crate) fn by_path(&self) -> HashMap<&str, &Entry> {
-        self.entries.iter().map(|entry| (entry.path.as_str(), entry)).collect()
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn by_path(&self) -> BTreeMap<&str, &Entry> {
+        self.entries.iter().map(|entry| (&self.paths[entry.path.clone()], entry)).collect()
     }
 
     /// The entry at a path, which a traversal of the same order finds at `at`.
     pub(crate) fn find(&mut self, path: &str, at: usize) -> Option<&mut Entry> {
-        let is_there = |entry: &Entry| entry.path == path;
+        let paths = &self.paths;
+        let is_there = |entry: &Entry| paths[entry.path.clone()] == *path;
         let at = match self.entries.get(at).is_some_and(is_there) {
             true => at,
             false => self.entries.iter().position(is_there)?,
@@ -85,16 +93,16 @@ impl Tensors {
 struct Collect<'a> {
     but_for: &'a HashSet<String>,
     path: Path,
-    entries: Vec<Entry>,
-    device: Option<Device>,
+    tensors: Tensors,
 }
 
 impl Collect<'_> {
-    fn insert<T: Any + Send>(&mut self, id: ParamId, shape: Shape, value: impl FnOnce() -> T) {
-        let path = self.path.joined().to_owned();
-        let wanted = !self.but_for.contains(&path);
-        let tensor = wanted.then(|| Box::new(value()) as Box<dyn Any + Send>);
-        self.entries.push(Entry { path, id, shape, tensor });
+    fn insert<T: Any>(&mut self, id: ParamId, shape: Shape, value: impl FnOnce() -> T) {
+        let (path, paths) = (self.path.joined(), &mut self.tensors.paths);
+        let tensor = (!self.but_for.contains(path)).then(|| Box::new(value()) as Box<dyn Any>);
+        let start = paths.len();
+        paths.push_str(path);
+        self.tensors.entries.push(Entry { path: start..paths.len(), id, shape, tensor });
     }
 }
 
@@ -108,7 +116,6 @@ impl ModuleVisitor for Collect<'_> {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.device.get_or_insert_with(|| param.lazy_device());
         self.insert(param.id, param.lazy_shape(), || param.val());
     }
 
@@ -118,49 +125,5 @@ impl ModuleVisitor for Collect<'_> {
 
     fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
         self.insert(param.id, param.lazy_shape(), || param.val());
-    }
-}
-
-/// Whether a module has just the tensors of a list, of the same shapes and in the same order.
-pub(crate) struct SameAs<'a> {
-    expected: &'a [Entry],
-    path: Path,
-    seen: usize,
-    same: bool,
-}
-
-impl<'a> SameAs<'a> {
-    pub(crate) fn check<M: Module>(module: &M, expected: &'a Tensors) -> bool {
-        let mut visitor = Self { expected: &expected.entries, path: Path::default(), seen: 0, same: true };
-        module.visit(&mut visitor);
-        visitor.same && visitor.seen == expected.entries.len()
-    }
-
-    fn compare(&mut self, shape: &Shape) {
-        let expected = self.expected.get(self.seen);
-        self.same &= expected.is_some_and(|entry| entry.shape == *shape && entry.path == self.path.joined());
-        self.seen += 1;
-    }
-}
-
-impl ModuleVisitor for SameAs<'_> {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.enter(name);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.exit();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.compare(&param.lazy_shape());
-    }
-
-    fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
-        self.compare(&param.lazy_shape());
-    }
-
-    fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
-        self.compare(&param.lazy_shape());
     }
 }

@@ -1,12 +1,21 @@
-//! One CubeCL kernel a tensor on every GPU, in place where nobody else owns the memory: `d·θ̄ + (1−d)·θ` in the average's
-//! type, the student's tensor converted as it is read.
+//! One CubeCL kernel for all tensors of a module on every GPU, in place where nobody else owns the memory:
+//! `d·θ̄ + (1−d)·θ` in the average's type, the student's tensors converted as they are read.
+//!
+//! A network has many small tensors, and a GPU moves one in less time than a launch takes; so one launch moves as many as
+//! the device binds at once.
 
 // The macros of CubeCL and Burn generate items that are neither documented nor private.
 #![allow(missing_docs, unreachable_pub)]
 
+use std::collections::VecDeque;
+
+use burn::backend::fusion::custom::{
+    CustomOpIr, HandleContainer, OperationFn, OperationIr, ScalarIr, StreamId, TensorIr,
+};
+use burn::backend::fusion::{FusionBackend, FusionRuntime, FusionTensor};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, Dispatch, DispatchDevice, TensorMetadata, backend_extension};
-use burn::tensor::{DType, Shape, Tensor};
+use burn::backend::{Backend, Dispatch, DispatchDevice, Fusion, Scalar, TensorMetadata, backend_extension};
+use burn::tensor::{DType, Device, Shape, Tensor};
 use burn_cubecl::CubeBackend;
 use burn_cubecl::cubecl::prelude::*;
 use burn_cubecl::cubecl::std::tensor::layout::linear::{LinearView, LinearViewMut};
@@ -15,8 +24,67 @@ use burn_cubecl::kernel::untile;
 use burn_cubecl::ops::numeric::empty_device_dtype;
 use burn_cubecl::tensor::CubeTensor;
 
+/// Tensors that wait to be moved by one launch.
+pub(super) struct Group {
+    decay: f64,
+    device: Option<Device>,
+    averages: Vec<FloatTensor<Dispatch>>,
+    students: Vec<FloatTensor<Dispatch>>,
+    moved: Moved,
+}
+
+/// Tensors that were moved, in the order in which they were taken.
+#[derive(Default)]
+pub(super) struct Moved(VecDeque<FloatTensor<Dispatch>>);
+
+impl Moved {
+    /// The first tensor that was taken and not given back yet.
+    pub(super) fn give_back<const D: usize>(&mut self) -> Option<Tensor<D>> {
+        self.0.pop_front().map(Tensor::from_dispatch)
+    }
+}
+
+impl Group {
+    pub(super) fn new(decay: f64) -> Self {
+        Self { decay, device: None, averages: Vec::new(), students: Vec::new(), moved: Moved::default() }
+    }
+
+    /// Takes the average's tensor and returns a stand-in, or both where this kernel is not for them.
+    pub(super) fn take<const D: usize>(
+        &mut self,
+        average: Tensor<D>,
+        student: Tensor<D>,
+    ) -> Result<Tensor<D>, (Tensor<D>, Tensor<D>)> {
+        if !moves(&average, &student) {
+            return Err((average, student));
+        }
+        // A launch is one device's.
+        if self.device.replace(average.device()).is_some_and(|device| device != average.device()) {
+            self.launch();
+        }
+        // The average is not kept, so that its memory may have one owner.
+        self.averages.push(average.into_dispatch());
+        self.students.push(student.clone().into_dispatch());
+        // Any tensor of this rank does.
+        Ok(student)
+    }
+
+    fn launch(&mut self) {
+        if !self.averages.is_empty() {
+            let (averages, students) = (std::mem::take(&mut self.averages), std::mem::take(&mut self.students));
+            self.moved.0.extend(Dispatch::average(averages, students, self.decay));
+        }
+    }
+
+    /// Has everything moved that was taken.
+    pub(super) fn finish(mut self) -> Moved {
+        self.launch();
+        self.moved
+    }
+}
+
 /// Whether this kernel moves such an average towards such a student.
-pub(super) fn moves<const D: usize>(average: &Tensor<D>, student: &Tensor<D>) -> bool {
+fn moves<const D: usize>(average: &Tensor<D>, student: &Tensor<D>) -> bool {
     let float = |dtype| matches!(dtype, DType::F32 | DType::F16 | DType::BF16);
     let on_cube = |tensor: &Tensor<D>| matches!(tensor.device().as_dispatch(), DispatchDevice::Cube(_));
     average.dtype() == DType::F32
@@ -26,79 +94,191 @@ pub(super) fn moves<const D: usize>(average: &Tensor<D>, student: &Tensor<D>) ->
         && average.shape().num_elements() > 0
 }
 
-/// The average moved, where [`moves`] says so.
-pub(super) fn average<const D: usize>(average: Tensor<D>, student: Tensor<D>, decay: f64) -> Tensor<D> {
-    // Dispatched on the device; neither tensor is kept, so that the memory may have one owner.
-    Tensor::from_dispatch(Dispatch::average(average.into_dispatch(), student.into_dispatch(), decay))
+/// What a backend must have for it.
+#[backend_extension(Cube)]
+pub trait AverageOps: Backend {
+    /// `decay·average + (1 − decay)·student` for each average and the student beside it, of the average's shape and type.
+    fn average(
+        averages: Vec<FloatTensor<Self>>,
+        students: Vec<FloatTensor<Self>>,
+        decay: f64,
+    ) -> Vec<FloatTensor<Self>>;
 }
 
-/// What a backend must have for it. With Burn's fusion the call waits in its stream like any other operation.
-#[backend_extension(Cube, Fusion)]
-pub trait AverageOps: Backend {
-    /// `decay·average + (1 − decay)·student`, of the average's shape and type.
-    #[fusion(dtype = average, shape = average)]
-    fn average(average: FloatTensor<Self>, student: FloatTensor<Self>, decay: f64) -> FloatTensor<Self>;
+/// With Burn's fusion the call waits in its stream like any other operation.
+impl<B: FusionBackend + AverageOps> AverageOps for Fusion<B> {
+    fn average(
+        averages: Vec<FloatTensor<Self>>,
+        students: Vec<FloatTensor<Self>>,
+        decay: f64,
+    ) -> Vec<FloatTensor<Self>> {
+        let Some(client) = averages.first().map(|tensor| tensor.client.clone()) else { return Vec::new() };
+        let outputs: Vec<TensorIr> = averages
+            .iter()
+            .map(|average| TensorIr::uninit(client.create_empty_handle(), average.shape.clone(), average.dtype))
+            .collect();
+        let (averages, students) = (inputs::<B>(averages), inputs::<B>(students));
+        let description = CustomOpIr {
+            id: "slowburn_average".to_owned(),
+            inputs: averages.iter().chain(&students).cloned().collect(),
+            outputs: outputs.clone(),
+            scalars: vec![ScalarIr::from(Scalar::from(decay))],
+        };
+        let run = move |handles: &mut Handles<B>| {
+            let mut take = |tensors: &[TensorIr]| tensors.iter().map(|ir| handles.get_float_tensor::<B>(ir)).collect();
+            let (averages, students) = (take(&averages), take(&students));
+            for (output, moved) in outputs.iter().zip(B::average(averages, students, decay)) {
+                handles.register_float_tensor::<B>(&output.id, moved);
+            }
+            Ok(())
+        };
+        client.register(StreamId::current(), OperationIr::Custom(description), OperationFn(run))
+    }
+}
+
+type Handles<B> = HandleContainer<<<B as FusionBackend>::FusionRuntime as FusionRuntime>::FusionHandle>;
+
+fn inputs<B: FusionBackend>(tensors: Vec<FusionTensor<B::FusionRuntime>>) -> Vec<TensorIr> {
+    tensors.into_iter().map(FusionTensor::into_ir).collect()
 }
 
 impl AverageOps for CubeBackend {
-    fn average(average: CubeTensor, student: CubeTensor, decay: f64) -> CubeTensor {
-        launch(untile(average), untile(student), decay)
+    fn average(averages: Vec<CubeTensor>, students: Vec<CubeTensor>, decay: f64) -> Vec<CubeTensor> {
+        let pairs: Vec<Pair> = averages.into_iter().zip(students).map(|(own, other)| Pair::new(own, other)).collect();
+        let moved = pairs.iter().map(|pair| pair.moved.clone()).collect();
+        let mut alike: Vec<Vec<Pair>> = Vec::new();
+        for pair in pairs {
+            match alike.iter_mut().find(|pairs| pairs[0].kind() == pair.kind() && pairs.len() < pair.most()) {
+                Some(pairs) => pairs.push(pair),
+                None => alike.push(vec![pair]),
+            }
+        }
+        alike.into_iter().for_each(|pairs| launch(pairs, decay));
+        moved
+    }
+}
+
+/// Times that a unit moves as many values as it can at once.
+const TURNS: usize = 8;
+
+/// Tensors that one launch moves at the most: each is code of its own in the kernel.
+const MOST: usize = 128;
+
+/// Buffers that a launch binds besides the tensors.
+const OTHER_BINDINGS: usize = 4;
+
+/// A tensor of the average with the student's, and where the result goes.
+struct Pair {
+    average: CubeTensor,
+    student: CubeTensor,
+    target: CubeTensor,
+    /// The result in the average's shape.
+    moved: CubeTensor,
+    in_place: bool,
+    /// Values that a unit takes at once.
+    vector: VectorSize,
+}
+
+impl Pair {
+    fn new(average: CubeTensor, student: CubeTensor) -> Self {
+        let (average, student) = (untile(average), untile(student));
+        let in_place = average.can_mut() && average.is_nonoverlapping();
+        let moved = match in_place {
+            true => average.clone(),
+            false => empty_device_dtype(average.client.clone(), average.device.clone(), average.shape(), average.dtype),
+        };
+        let [average, student, target] = as_rows([average, student, moved.clone()]);
+        // As many values a unit as the order of all memories allows.
+        let vector = [&average, &student, &target].map(vector_size).into_iter().min().unwrap_or(1);
+        Self { average, student, target, moved, in_place, vector }
+    }
+
+    /// What the pairs of one launch have in common.
+    fn kind(&self) -> (DType, VectorSize, bool) {
+        (self.student.dtype, self.vector, self.in_place)
+    }
+
+    /// How many such pairs the device binds at once.
+    fn most(&self) -> usize {
+        let bound = self.average.client.properties().hardware.max_bindings as usize;
+        let each = if self.in_place { 2 } else { 3 };
+        (bound.saturating_sub(OTHER_BINDINGS) / each).clamp(1, MOST)
     }
 }
 
 #[cube(launch, address_type = "dynamic")]
 fn average_kernel<A: Float, S: Float, N: Size>(
-    average: LinearView<'_, Vector<A, N>>,
-    student: LinearView<'_, Vector<S, N>>,
-    mut moved: LinearViewMut<'_, Vector<A, N>>,
+    averages: Sequence<LinearView<'static, Vector<A, N>>>,
+    students: Sequence<LinearView<'static, Vector<S, N>>>,
+    mut moved: Sequence<LinearViewMut<'static, Vector<A, N>>>,
+    // The first cube of each tensor, and the one behind the last.
+    firsts: Sequence<u32>,
     old: InputScalar,
     new: InputScalar,
     #[define(A, S)] _dtypes: [ElemType; 2],
 ) {
-    if !moved.is_in_bounds(ABSOLUTE_POS) {
-        terminate!();
-    }
     let old = Vector::new(old.get::<A>());
     let new = Vector::new(new.get::<A>());
-    let student = Vector::cast_from(student.read(ABSOLUTE_POS));
-    moved.write(ABSOLUTE_POS, old * average.read(ABSOLUTE_POS) + new * student);
+    #[unroll]
+    for tensor in 0..averages.len() {
+        let first = firsts[tensor] as usize;
+        let behind = firsts[tensor + 1] as usize;
+        if CUBE_POS >= first && CUBE_POS < behind {
+            let start = (CUBE_POS - first) * TURNS * CUBE_DIM as usize + UNIT_POS as usize;
+            #[unroll]
+            for turn in 0..TURNS {
+                let place = start + turn * CUBE_DIM as usize;
+                if moved[tensor].is_in_bounds(place) {
+                    let student = Vector::cast_from(students[tensor].read(place));
+                    let value = old * averages[tensor].read(place) + new * student;
+                    moved.index_mut(tensor).write(place, value);
+                }
+            }
+        }
+    }
 }
 
-fn launch(average: CubeTensor, student: CubeTensor, decay: f64) -> CubeTensor {
-    let client = average.client.clone();
-    let in_place = average.can_mut() && average.is_nonoverlapping();
-    let moved = match in_place {
-        true => average.clone(),
-        false => empty_device_dtype(client.clone(), average.device.clone(), average.shape(), average.dtype),
-    };
-    let [average, student, target] = as_rows([average, student, moved.clone()]);
-    // As many values a thread as the order of all memories allows.
-    let vector = [&average, &student, &target].map(vector_size).into_iter().min().unwrap_or(1);
-    let units = average.meta.num_elements() / vector as usize;
-    let dim = CubeDim::new(&client, units);
-    let count = calculate_cube_count_elemwise(&client, units, dim);
-    let address = [&average, &student, &target].map(CubeTensor::required_address_type).into_iter().max();
+/// Moves pairs of one kind.
+fn launch(pairs: Vec<Pair>, decay: f64) {
+    let Some(Pair { average, student, vector, .. }) = pairs.first() else { return };
+    let (client, vector) = (average.client.clone(), *vector);
     let types = [average.dtype, student.dtype].map(burn::backend::cubecl::dtype_to_storage_type);
+    let units = |pair: &Pair| pair.average.meta.num_elements() / vector as usize;
+    let dim = CubeDim::new(&client, pairs.iter().map(units).max().unwrap_or(1));
+    let mut firsts = vec![0];
+    for pair in &pairs {
+        let cubes = units(pair).div_ceil(TURNS * dim.num_elems() as usize);
+        firsts.push(firsts[firsts.len() - 1] + cubes as u32);
+    }
+    let cubes = firsts[pairs.len()] as usize;
+    let count = calculate_cube_count_elemwise(&client, cubes * dim.num_elems() as usize, dim);
+    let tensors = pairs.iter().flat_map(|pair| [&pair.average, &pair.student, &pair.target]);
+    let address = tensors.map(CubeTensor::required_address_type).max().unwrap_or_default();
     let scalar = |value: f64| InputScalar::new(value, types[0]);
-    let student = student.into_linear_view_like(&target);
-    let target = match in_place {
-        true => target.as_linear_view_alias(0),
-        false => target.into_linear_view(),
-    };
+    let [mut averages, mut students, mut moved] = [SequenceArg::new(), SequenceArg::new(), SequenceArg::new()];
+    for (place, pair) in pairs.into_iter().enumerate() {
+        let Pair { average, student, target, in_place, .. } = pair;
+        averages.push(average.into_linear_view());
+        students.push(student.into_linear_view_like(&target));
+        moved.push(match in_place {
+            true => target.as_linear_view_alias(place),
+            false => target.into_linear_view(),
+        });
+    }
     average_kernel::launch(
         &client,
         count,
         dim,
-        address.unwrap_or_default(),
+        address,
         vector,
-        average.into_linear_view(),
-        student,
-        target,
+        averages,
+        students,
+        moved,
+        firsts.into_iter().collect(),
         scalar(decay),
         scalar(1.0 - decay),
         types,
     );
-    moved
 }
 
 /// All tensors as one row each, where all are contiguous: the rows of a 3×3 convolution are too short for vectors.
@@ -112,7 +292,7 @@ fn as_rows(tensors: [CubeTensor; 3]) -> [CubeTensor; 3] {
     })
 }
 
-/// The most values that a thread can take from this memory at a time.
+/// The most values that a unit can take from this memory at a time.
 fn vector_size(tensor: &CubeTensor) -> VectorSize {
     let sizes = tensor.client.io_optimized_vector_sizes(tensor.dtype.size());
     tensor_vector_size_parallel(sizes, tensor.meta.shape(), tensor.meta.strides(), tensor.rank() - 1)

@@ -7,12 +7,11 @@
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use burn::backend::Flex;
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{DispatchDevice, Flex};
-use burn::tensor::{DType, Device, Tensor, bf16, f16};
+use burn::tensor::{DType, Tensor, bf16, f16};
+use rayon::Scope;
 use rayon::prelude::*;
-
-use crate::detach::{Strategy, alongside};
 
 /// Weights that a core moves at a time: 128 KiB of the average and as much of the student stay in its cache.
 const PIECE: usize = 1 << 15;
@@ -20,34 +19,19 @@ const PIECE: usize = 1 << 15;
 /// Weights that are worth waking a core for.
 const LOAD: usize = 4 * PIECE;
 
-/// Does what traverses a module on this device: with this backend on one of the threads that move tensors, which are as
-/// many as cores and none of which waits; with another where it is, since the kernels of a GPU queue by thread.
-pub(crate) fn among_workers<R: Send>(device: Option<Device>, work: impl FnOnce() -> R + Send) -> R {
-    let device = device.map(Device::without_autodiff);
-    match device.as_ref().map(Device::as_dispatch) {
-        Some(DispatchDevice::Flex(_)) => rayon::scope(|_| work()),
-        _ => work(),
-    }
-}
-
-/// Tensors taken from a module, to be moved by any thread and put back in the order of its traversal.
-pub(crate) struct Moves {
+/// Tensors taken from a module, to be moved by the threads of a scope.
+pub(super) struct Loads<'a> {
     decay: f64,
-    /// For each float tensor of the traversal, whether it was taken, and how it is to be put back.
-    taken: VecDeque<Option<Strategy>>,
+    scope: &'a Scope<'static>,
+    /// Whether the traversal is on a thread of the pool: it must not wait for the others, which may wait for it.
+    in_pool: bool,
     /// Tensors that wait until there are enough of them.
     load: Vec<Move>,
     /// Weights of that load.
     weights: usize,
-    /// Loads that were sent away.
-    sent: usize,
+    /// Loads before it.
+    number: usize,
     done: (Sender<Done>, Receiver<Done>),
-    /// Loads that came back out of turn.
-    early: Vec<Done>,
-    /// Moved tensors that are next in turn.
-    next: VecDeque<FloatTensor<Flex>>,
-    /// The load behind them.
-    turn: usize,
 }
 
 struct Move {
@@ -61,40 +45,18 @@ struct Done {
     averages: VecDeque<FloatTensor<Flex>>,
 }
 
-impl Moves {
-    /// Nothing yet.
-    pub(crate) fn new(decay: f64) -> Self {
-        Self {
-            decay,
-            taken: VecDeque::new(),
-            load: Vec::new(),
-            weights: 0,
-            sent: 0,
-            done: channel(),
-            early: Vec::new(),
-            next: VecDeque::new(),
-            turn: 0,
-        }
+impl<'a> Loads<'a> {
+    pub(super) fn new(decay: f64, scope: &'a Scope<'static>) -> Self {
+        let in_pool = rayon::current_thread_index().is_some();
+        Self { decay, scope, in_pool, load: Vec::new(), weights: 0, number: 0, done: channel() }
     }
 
-    /// Whether the module still has all its tensors.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.taken.iter().all(Option::is_none)
-    }
-
-    /// Leaves a tensor in the module.
-    pub(crate) fn skip(&mut self) {
-        self.taken.push_back(None);
-    }
-
-    /// Takes the average's tensor and returns a stand-in, or returns it moved where this kernel is not for it. It goes
-    /// back on autodiff as `strategy` says.
-    pub(crate) fn take<const D: usize>(
+    /// Takes the average's tensor and returns a stand-in, or both where this kernel is not for them.
+    pub(super) fn take<const D: usize>(
         &mut self,
         average: Tensor<D>,
         student: Tensor<D>,
-        strategy: Strategy,
-    ) -> Tensor<D> {
+    ) -> Result<Tensor<D>, (Tensor<D>, Tensor<D>)> {
         let readable = |dtype| matches!(dtype, DType::F32 | DType::F16 | DType::BF16);
         if average.dtype() == DType::F32
             && readable(student.dtype())
@@ -103,58 +65,67 @@ impl Moves {
         {
             // With `average` dropped, the memory may have one owner when the load is moved.
             drop(average);
-            self.taken.push_back(Some(strategy));
             self.weights += own.layout().num_elements();
             self.load.push(Move { average: own, student: source });
             if self.weights >= LOAD {
                 self.send();
             }
             // Any tensor of this rank does.
-            return student;
+            return Ok(student);
         }
-        self.skip();
-        alongside(super::average(average, student, self.decay), strategy)
+        Err((average, student))
     }
 
-    /// Has any thread move what was taken since the last time.
+    /// Has another thread move what was taken since the last time.
     fn send(&mut self) {
-        let (decay, number, done) = (self.decay, self.sent, self.done.0.clone());
+        let (decay, number, done) = (self.decay, self.number, self.done.0.clone());
         let load = std::mem::take(&mut self.load);
         self.weights = 0;
-        self.sent += 1;
+        self.number += 1;
         // Nobody receives if the traversal has panicked; then nobody needs it either.
-        rayon::spawn_fifo(move || drop(done.send(Done { number, averages: run(load, decay) })));
-    }
-
-    /// Has everything moved that was taken; at once, where it is little.
-    pub(crate) fn finish(&mut self) {
-        match self.sent {
-            0 => self.next = run(std::mem::take(&mut self.load), self.decay),
-            _ if self.load.is_empty() => {}
-            _ => self.send(),
+        let work = move || drop(done.send(Done { number, averages: run(load, decay) }));
+        match self.in_pool {
+            true => work(),
+            false => self.scope.spawn(|_| work()),
         }
     }
 
-    /// The tensor that the traversal is at, if it was taken.
-    pub(crate) fn give_back<const D: usize>(&mut self) -> Option<Tensor<D>> {
-        let strategy = self.taken.pop_front()??;
-        if self.next.is_empty() && self.turn < self.sent {
-            self.next = self.wait(self.turn).averages;
+    /// Moves the rest on this thread.
+    pub(super) fn finish(self) -> Moved {
+        let next = Done { number: self.number, averages: run(self.load, self.decay) };
+        // With the other sender gone, a thread that panics cannot be waited for.
+        Moved { turn: 0, next: VecDeque::new(), early: vec![next], done: self.done.1 }
+    }
+}
+
+/// Tensors that the threads of a scope have moved or are moving.
+pub(super) struct Moved {
+    /// The load whose turn it is.
+    turn: usize,
+    /// Moved tensors of the load before it.
+    next: VecDeque<FloatTensor<Flex>>,
+    /// Loads that came before their turn.
+    early: Vec<Done>,
+    done: Receiver<Done>,
+}
+
+impl Moved {
+    /// The first tensor that was taken and not given back yet, as soon as it has been moved.
+    pub(super) fn give_back<const D: usize>(&mut self) -> Option<Tensor<D>> {
+        while self.next.is_empty() {
+            self.next = self.wait()?.averages;
             self.turn += 1;
         }
-        Some(alongside(Tensor::from_primitive::<Flex>(self.next.pop_front()?), strategy))
+        self.next.pop_front().map(Tensor::from_primitive::<Flex>)
     }
 
-    /// The load of that number; until it is there, this thread moves others.
-    fn wait(&mut self, number: usize) -> Done {
+    /// The load whose turn it is; none if its thread has panicked, which the end of the scope will say.
+    fn wait(&mut self) -> Option<Done> {
         loop {
-            self.early.extend(self.done.1.try_iter());
-            if let Some(place) = self.early.iter().position(|done| done.number == number) {
-                return self.early.swap_remove(place);
+            if let Some(place) = self.early.iter().position(|done| done.number == self.turn) {
+                return Some(self.early.swap_remove(place));
             }
-            if rayon::yield_now() != Some(rayon::Yield::Executed) {
-                std::thread::yield_now();
-            }
+            self.early.push(self.done.recv().ok()?);
         }
     }
 }
@@ -177,7 +148,12 @@ fn run(mut load: Vec<Move>, decay: f64) -> VecDeque<FloatTensor<Flex>> {
     }
     // As `mul_scalar` rounds them, so that kernel and plain operations agree in every bit.
     let (old, new) = (decay as f32, (1.0 - decay) as f32);
-    pieces.into_par_iter().for_each(|piece| piece.mix(old, new));
+    let weights: usize = pieces.iter().map(|piece| piece.average.len()).sum();
+    if weights < LOAD {
+        pieces.into_iter().for_each(|piece| piece.mix(old, new));
+    } else {
+        pieces.into_par_iter().for_each(|piece| piece.mix(old, new));
+    }
     load.into_iter().map(|moved| moved.average).collect()
 }
 

@@ -136,6 +136,26 @@ fn memory_of_one_owner_is_used_again() {
     }
 }
 
+/// Plain operations put what lies amid a larger memory into memory of its own: here nothing but the kernel is at work.
+#[test]
+fn a_part_of_a_larger_memory_is_moved_where_it_lies() {
+    for device in [Device::flex(), Device::flex().autodiff()] {
+        let network = |seed| Weights::new(vec![tensor(seed, [9, LOAD / 4], &device).narrow(0, 1, 7)]);
+        let place = |ema: &Ema<Weights>| {
+            let tensor = ema.module().value(0).try_into_primitive::<Flex>().unwrap();
+            (tensor.storage::<f32>().as_ptr() as usize, tensor.layout().start_offset())
+        };
+        // The first update parts it from the tensor that it began with.
+        let mut ema = average(&network(1), 0.9).update(&network(2)).unwrap();
+        let before = place(&ema);
+        assert_eq!(before.1, LOAD / 4);
+        for seed in 3..6 {
+            ema = ema.update(&network(seed)).unwrap();
+            assert_eq!(place(&ema), before);
+        }
+    }
+}
+
 #[test]
 fn a_clone_that_is_alive_elsewhere_does_not_change() {
     for size in [100, 2 * LOAD] {

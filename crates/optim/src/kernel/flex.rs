@@ -53,7 +53,7 @@ impl Own {
         let (mut weight, gradient) = (whole(self.weight), Gradient::of(self.gradient));
         let weights = weight.storage_mut::<f32>();
         let step = |(number, weights): (usize, &mut [f32])| {
-            gradient.with(number, weights.len(), |gradients| factors.descend(weights, gradients));
+            gradient.each(number, weights.len(), |range, gradients| factors.descend(&mut weights[range], gradients));
         };
         if weights.len() < WORTH_WAKING {
             weights.chunks_mut(gradient.piece()).enumerate().for_each(step);
@@ -72,7 +72,9 @@ impl Own {
         let (weights, velocities) = (weight.storage_mut::<f32>(), velocity.storage_mut::<f32>());
         let piece = gradient.piece();
         let step = |(number, (weights, velocities)): (usize, (&mut [f32], &mut [f32]))| {
-            gradient.with(number, weights.len(), |gradients| factors.roll(weights, velocities, gradients));
+            gradient.each(number, weights.len(), |range, gradients| {
+                factors.roll(&mut weights[range.clone()], &mut velocities[range], gradients);
+            });
         };
         if weights.len() < WORTH_WAKING {
             weights.chunks_mut(piece).zip(velocities.chunks_mut(piece)).enumerate().for_each(step);

@@ -1,8 +1,9 @@
 //! Gradients as they lie in memory: in the order of their weight, or with its first two axes swapped, which is how Burn
 //! leaves those of convolutions. Putting a whole one in order takes several times as long as the step itself, most of
-//! it for fresh memory, so the pieces of a step are put in order one by one, in memory that stays with the thread.
+//! it for fresh memory, so it is put in order tile by tile, in memory that stays with the thread and in its cache.
 
 use std::cell::RefCell;
+use std::ops::Range;
 
 use burn::backend::Flex;
 use burn::backend::tensor::FloatTensor;
@@ -10,8 +11,11 @@ use burn::backend::tensor::FloatTensor;
 /// Weights that a core takes at a time.
 const PIECE: usize = 1 << 15;
 
-/// The same where a piece is put in order first: more, so that more of what lies together is read together.
-const SWAPPED_PIECE: usize = 1 << 16;
+/// Numbers that lie together in a swapped gradient and are read together: enough for the memory to run ahead.
+const TOGETHER: usize = 9 * 64;
+
+/// Columns that are put in order at a time: the tile of them stays in the cache.
+const COLUMNS: usize = 64;
 
 thread_local! {
     static ORDERED: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
@@ -51,20 +55,29 @@ impl Gradient {
     pub(super) fn piece(&self) -> usize {
         match self.swapped {
             None => PIECE,
-            Some(swapped) => (SWAPPED_PIECE / swapped.row()).max(1) * swapped.row(),
+            Some(swapped) => (TOGETHER / swapped.run).max(1) * swapped.row(),
         }
     }
 
-    /// Calls `f` with the gradient of the `length` weights of piece `number`.
-    pub(super) fn with<R>(&self, number: usize, length: usize, f: impl FnOnce(&[f32]) -> R) -> R {
+    /// Calls `f` with every part of the `length` weights of piece `number` and the gradient there.
+    pub(super) fn each(&self, number: usize, length: usize, mut f: impl FnMut(Range<usize>, &[f32])) {
         let all = &self.tensor.storage::<f32>()[self.start..];
         let from = number * self.piece();
-        let Some(swapped) = self.swapped else { return f(&all[from..][..length]) };
-        ORDERED.with_borrow_mut(|ordered| {
-            ordered.resize(length, 0.0);
-            swapped.put_in_order(all, from / swapped.row(), ordered);
-            f(ordered)
-        })
+        match self.swapped {
+            None => f(0..length, &all[from..][..length]),
+            Some(swapped) => ORDERED.with_borrow_mut(|tile| {
+                let (first, rows) = (from / swapped.row(), length / swapped.row());
+                for left in (0..swapped.columns).step_by(COLUMNS) {
+                    let wide = COLUMNS.min(swapped.columns - left) * swapped.run;
+                    tile.resize(rows * wide, 0.0);
+                    swapped.put_in_order(all, (first, left), rows, tile);
+                    for (row, gradients) in tile.chunks_exact(wide).enumerate() {
+                        let start = row * swapped.row() + left * swapped.run;
+                        f(start..start + wide, gradients);
+                    }
+                }
+            }),
+        }
     }
 }
 
@@ -88,31 +101,33 @@ impl Swapped {
         self.columns * self.run
     }
 
-    /// Fills `ordered` with whole rows, from row `first` on.
-    fn put_in_order(self, all: &[f32], first: usize, ordered: &mut [f32]) {
+    /// Fills `tile`, of so many rows, with what begins at this row and column.
+    fn put_in_order(self, all: &[f32], (row, column): (usize, usize), rows: usize, tile: &mut [f32]) {
+        let columns = tile.len() / (rows * self.run);
+        let from = (column..column + columns).map(|column| (column * self.rows + row) * self.run);
+        let from = from.map(|start| &all[start..][..rows * self.run]);
         match self.run {
             // Lengths that are known become a few instructions each: kernels of 1×1, 3×3 and 5×5.
-            1 => self.gather::<1>(all, first, ordered),
-            9 => self.gather::<9>(all, first, ordered),
-            25 => self.gather::<25>(all, first, ordered),
+            1 => scatter::<1>(from, columns, tile),
+            9 => scatter::<9>(from, columns, tile),
+            25 => scatter::<25>(from, columns, tile),
             run => {
-                for (place, to) in ordered.chunks_exact_mut(run).enumerate() {
-                    let (row, column) = (first + place / self.columns, place % self.columns);
-                    to.copy_from_slice(&all[(column * self.rows + row) * run..][..run]);
+                for (column, from) in from.enumerate() {
+                    for (from, to) in from.chunks_exact(run).zip(tile[column * run..].chunks_mut(columns * run)) {
+                        to[..run].copy_from_slice(from);
+                    }
                 }
             }
         }
     }
+}
 
-    fn gather<const RUN: usize>(self, all: &[f32], first: usize, ordered: &mut [f32]) {
-        let (all, ordered) = (all.as_chunks::<RUN>().0, ordered.as_chunks_mut::<RUN>().0);
-        let rows = ordered.len() / self.columns;
-        // What lies together is read together.
-        for column in 0..self.columns {
-            let from = &all[column * self.rows + first..][..rows];
-            for (from, to) in from.iter().zip(ordered[column..].iter_mut().step_by(self.columns)) {
-                *to = *from;
-            }
+/// Puts each column, whose runs lie together, in its place in every row.
+fn scatter<'a, const RUN: usize>(from: impl Iterator<Item = &'a [f32]>, columns: usize, tile: &mut [f32]) {
+    let tile = tile.as_chunks_mut::<RUN>().0;
+    for (column, from) in from.enumerate() {
+        for (from, to) in from.as_chunks::<RUN>().0.iter().zip(tile[column..].iter_mut().step_by(columns)) {
+            *to = *from;
         }
     }
 }
@@ -131,15 +146,33 @@ mod tests {
         Tensor::from_data(data, &Device::flex()).swap_dims(0, 1)
     }
 
+    /// The whole gradient, from its pieces; what none of them has is not a number.
+    fn read(gradient: &Gradient, length: usize) -> Vec<f32> {
+        let mut numbers = vec![f32::NAN; length];
+        for (number, piece) in numbers.chunks_mut(gradient.piece()).enumerate() {
+            gradient.each(number, piece.len(), |range, ours| piece[range].copy_from_slice(ours));
+        }
+        numbers
+    }
+
     #[test]
     fn pieces_are_in_the_order_of_the_weight() {
-        for shape in [[5, 7, 3, 3], [300, 40, 3, 3], [2, 9000, 3, 3], [70, 1100, 1, 1], [6, 5, 5, 5], [9, 4, 2, 3]] {
+        let (tall, wide) = (TOGETHER / 9, COLUMNS);
+        for shape in [
+            [5, 7, 3, 3],
+            [2 * tall, wide, 3, 3],
+            [2 * tall + 1, 2 * wide + 1, 3, 3],
+            [2, 9000, 3, 3],
+            [1300, 70, 1, 1],
+            [50, 5, 5, 5],
+            [200, 70, 2, 3],
+            [3, 2, 25, 25],
+        ] {
             let tensor = swapped(shape);
             let expected = tensor.to_data().try_into_vec::<f32>().expect("floats");
             let gradient = Gradient::of(tensor.try_into_primitive::<Flex>().expect("of this backend"));
             assert!(gradient.swapped.is_some(), "{shape:?}");
-            let pieces = expected.chunks(gradient.piece()).enumerate();
-            pieces.for_each(|(number, piece)| gradient.with(number, piece.len(), |ours| assert_eq!(ours, piece)));
+            assert_eq!(read(&gradient, expected.len()), expected, "{shape:?}");
         }
     }
 
@@ -155,7 +188,7 @@ mod tests {
             let expected = tensor.to_data().try_into_vec::<f32>().expect("floats");
             let gradient = Gradient::of(tensor.try_into_primitive::<Flex>().expect("of this backend"));
             assert_eq!(gradient.swapped, None);
-            gradient.with(0, expected.len(), |ours| assert_eq!(ours, expected));
+            assert_eq!(read(&gradient, expected.len()), expected);
         }
     }
 

@@ -6,6 +6,8 @@ mod pi_model;
 mod supervised;
 mod temporal;
 
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
 pub use learner::{SemiSupervised, Teacher};
 pub use mean_teacher::{MeanTeacher, MeanTeacherConfig};
 pub use pi_model::{PiModel, PiModelConfig, SelfTeacher};
@@ -14,3 +16,10 @@ pub use temporal::{PredictionBank, TemporalConfig, TemporalEnsemble};
 
 #[cfg(feature = "train")]
 pub use learner::train::{SemiOutput, TestBatch};
+
+/// Indices on a device.
+fn indices(values: impl Iterator<Item = usize>, device: &Device) -> Tensor<1, Int> {
+    let values: Vec<i32> = values.map(|value| value as i32).collect();
+    let length = values.len();
+    Tensor::from_data(TensorData::new(values, [length]), device)
+}

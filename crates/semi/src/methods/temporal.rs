@@ -2,10 +2,10 @@ use std::collections::HashSet;
 
 use burn::module::{Module, RunningState};
 use burn::tensor::activation::softmax;
-use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData};
+use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::{SemiSupervised, Teacher};
+use super::{SemiSupervised, Teacher, indices};
 use crate::{Error, Objective, Predict, Targets};
 
 /// Temporal ensembling: the targets are an average of the student's own earlier predictions for each sample.
@@ -109,7 +109,7 @@ impl PredictionBank {
 
         let average = self.average.value_sync().without_autodiff();
         let at = self.rows(&distinct, &average);
-        let first = indices(&first, &average.device());
+        let first = indices(first.into_iter(), &average.device());
         let new = predictions.without_autodiff().cast(average.dtype()).select(0, first);
         self.average.update(self.moved(average, new, at.clone()));
         // The weights are averaged as ones would be: they are 1 − α^t, to the same rounding as the predictions.
@@ -129,14 +129,8 @@ impl PredictionBank {
         if let Some(sample) = samples.iter().find(|&&sample| sample >= size) {
             panic!("sample {sample} is not one of the {size} samples of the bank");
         }
-        indices(samples, &average.device())
+        indices(samples.iter().copied(), &average.device())
     }
-}
-
-fn indices(values: &[usize], device: &Device) -> Tensor<1, Int> {
-    let values: Vec<i32> = values.iter().map(|&value| value as i32).collect();
-    let length = values.len();
-    Tensor::from_data(TensorData::new(values, [length]), device)
 }
 
 impl<M: Predict> Teacher<M> for PredictionBank {

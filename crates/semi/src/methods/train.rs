@@ -1,12 +1,13 @@
 //! burn-train's traits, so that `SupervisedTraining` drives the methods.
 
 use burn::optim::MultiGradientsParams;
-use burn::tensor::{ExecutionError, Int, TensorData};
+use burn::tensor::{ExecutionError, Int};
 use burn::train::metric::{AccuracyInput, Adaptor, LossInput};
 use burn::train::{ClassificationOutput, InferenceStep, ItemLazy, TrainOutput, TrainStep};
 
 use super::*;
 use crate::costs::masked_cross_entropy;
+use crate::methods::indices;
 
 /// What a training step shows to metrics: the total cost, and the accuracy on labelled samples.
 #[derive(Debug)]
@@ -49,12 +50,6 @@ impl Adaptor<AccuracyInput> for SemiOutput {
     fn adapt(&self) -> AccuracyInput {
         AccuracyInput::new(self.logits.clone(), self.labels.clone())
     }
-}
-
-fn indices(values: impl Iterator<Item = usize>, device: &Device) -> Tensor<1, Int> {
-    let values: Vec<i32> = values.map(|value| value as i32).collect();
-    let length = values.len();
-    Tensor::from_data(TensorData::new(values, [length]), device)
 }
 
 impl<M: Predict, T: Teacher<M>> TrainStep for SemiSupervised<M, T>

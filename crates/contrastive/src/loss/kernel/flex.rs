@@ -1,4 +1,4 @@
-//! The pass on Burn's CPU backend: chunks of negatives on all cores, put together at the end.
+//! The pass on Burn's CPU backend: chunks of negatives side by side, put together at the end.
 
 use burn::backend::Flex;
 use burn::backend::tensor::FloatTensor;
@@ -10,8 +10,8 @@ use super::panel::{Chunk, Matrix, Pairs, Part};
 use super::{Operands, Pass, Settings};
 use crate::loss::LEAD;
 
-/// The fewest negatives of a chunk, and the most chunks. Both are independent of the number of cores, so that the
-/// result is; each chunk holds sums of the size of the queries.
+/// The fewest negatives of a chunk, and the most chunks: as many cores have work, four with a queue of 4,096. Both are
+/// independent of the number of cores, so that the result is; each chunk holds sums of the size of the queries.
 const LEAST: usize = 1024;
 const MOST: usize = 16;
 

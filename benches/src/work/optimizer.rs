@@ -1,0 +1,107 @@
+//! One step of SGD with momentum and weight decay over a ResNet-18.
+
+use anyhow::{Context, Result};
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::decay::WeightDecayConfig;
+use burn::optim::momentum::MomentumConfig;
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::{Device, Tensor};
+use slowburn_models::ResNetConfig;
+
+use super::average::student;
+use super::{Run, SEED};
+
+/// The weight of the old velocity.
+pub const MOMENTUM: f64 = 0.9;
+
+/// The weight of the L2 penalty.
+pub const WEIGHT_DECAY: f64 = 1e-4;
+
+/// Bytes that a step moves for each weight: gradient, weight and velocity are read, the last two are written.
+pub const BYTES_PER_WEIGHT: usize = 5 * size_of::<f32>();
+
+/// Whose optimizer.
+#[derive(Debug, Clone, Copy)]
+pub enum Sgd {
+    /// Burn's.
+    Burn,
+    /// `slowburn-optim`'s.
+    Slowburn,
+}
+
+impl Sgd {
+    /// Both, Burn's first.
+    pub const ALL: [Self; 2] = [Self::Burn, Self::Slowburn];
+
+    /// As it is named in results.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Burn => "burn",
+            Self::Slowburn => "slowburn",
+        }
+    }
+
+    fn init(self) -> Result<ModuleOptimizer> {
+        let momentum = MomentumConfig::new().with_momentum(MOMENTUM).with_dampening(0.0);
+        match self {
+            Self::Burn => Ok(burn::optim::SgdConfig::new()
+                .with_momentum(Some(momentum))
+                .with_weight_decay(Some(WeightDecayConfig::new(WEIGHT_DECAY as f32)))
+                .init()),
+            Self::Slowburn => {
+                Ok(slowburn_optim::SgdConfig::new().with_momentum(MOMENTUM).with_weight_decay(WEIGHT_DECAY).init()?)
+            }
+        }
+    }
+}
+
+/// Adds the gradient of one weight.
+type Register = Box<dyn Fn(&mut GradientsParams)>;
+
+/// A small gradient for every weight, in memory of its own and in the order in which a backward pass leaves it: those
+/// of convolutions with their first two axes swapped.
+#[derive(Default)]
+struct Gradients(Vec<Register>);
+
+impl ModuleVisitor for Gradients {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if !param.is_require_grad() {
+            return;
+        }
+        // Away from 0, where subnormal numbers would be slow.
+        let (id, like) = (param.id, param.val().inner());
+        let like = if D == 4 { like.swap_dims(0, 1) } else { like };
+        // Written in the order of its memory; a product, since `full_like` alone may be one number for all.
+        let gradient = like.zeros_like() + 1e-3;
+        let gradient = if D == 4 { gradient.swap_dims(0, 1) } else { gradient };
+        self.0.push(Box::new(move |gradients| gradients.register(id, gradient.clone())));
+    }
+}
+
+impl Gradients {
+    fn params(&self) -> GradientsParams {
+        let mut gradients = GradientsParams::new();
+        self.0.iter().for_each(|register| register(&mut gradients));
+        gradients
+    }
+}
+
+/// A step with the same gradients every time, as PyTorch's `step()` has them; the velocity is there already.
+///
+/// # Errors
+/// Those of [`student`].
+pub fn step(sgd: Sgd, device: &Device) -> Result<Run> {
+    device.seed(SEED);
+    let mut optimizer = sgd.init()?;
+    let network = student(&ResNetConfig::resnet18(), device)?;
+    let mut gradients = Gradients::default();
+    network.visit(&mut gradients);
+    let mut network = Some(optimizer.step(1e-3, network, gradients.params()));
+    let device = device.clone();
+    Ok(Box::new(move || {
+        let stepped = optimizer.step(1e-3, network.take().context("put back below")?, gradients.params());
+        device.sync()?;
+        network = Some(stepped);
+        Ok(1)
+    }))
+}

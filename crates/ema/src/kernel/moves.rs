@@ -1,0 +1,129 @@
+//! The tensors that a traversal takes from a module, until kernels have moved them and another puts them back.
+
+use std::collections::VecDeque;
+
+use burn::tensor::Tensor;
+
+use super::plain;
+use crate::detach::{Strategy, alongside};
+
+/// A float tensor of the traversal: who has it, and how it goes back on autodiff.
+enum Place {
+    /// It is still in the module.
+    Left,
+    #[cfg(feature = "flex")]
+    Flex(Strategy),
+    #[cfg(feature = "cube")]
+    Cube(Strategy),
+}
+
+/// Tensors taken from a module in the order of a traversal, to be moved together.
+pub(crate) struct Moves<'a> {
+    decay: f64,
+    places: VecDeque<Place>,
+    #[cfg(feature = "flex")]
+    flex: super::flex::Loads<'a>,
+    #[cfg(feature = "cube")]
+    cube: super::cube::Group,
+    #[cfg(not(feature = "flex"))]
+    scope: std::marker::PhantomData<&'a ()>,
+}
+
+impl Moves<'_> {
+    /// Does `work`, which begins with nothing taken, on the caller's thread: the kernels of a GPU queue by thread.
+    #[cfg(feature = "flex")]
+    pub(crate) fn scope<R>(decay: f64, work: impl FnOnce(Moves<'_>) -> R) -> R {
+        rayon::in_place_scope(|scope| {
+            work(Moves {
+                decay,
+                places: VecDeque::new(),
+                flex: super::flex::Loads::new(decay, scope),
+                #[cfg(feature = "cube")]
+                cube: super::cube::Group::new(decay),
+            })
+        })
+    }
+
+    /// The same in a program without the CPU backend.
+    #[cfg(not(feature = "flex"))]
+    pub(crate) fn scope<R>(decay: f64, work: impl FnOnce(Moves<'_>) -> R) -> R {
+        work(Moves {
+            decay,
+            places: VecDeque::new(),
+            #[cfg(feature = "cube")]
+            cube: super::cube::Group::new(decay),
+            scope: std::marker::PhantomData,
+        })
+    }
+
+    /// Leaves a tensor in the module.
+    pub(crate) fn skip(&mut self) {
+        self.places.push_back(Place::Left);
+    }
+
+    /// Takes the average's tensor and returns a stand-in, or returns it moved where no kernel is for it. It goes back on
+    /// autodiff as `strategy` says.
+    pub(crate) fn take<const D: usize>(
+        &mut self,
+        average: Tensor<D>,
+        student: Tensor<D>,
+        strategy: Strategy,
+    ) -> Tensor<D> {
+        #[cfg(feature = "flex")]
+        let (average, student) = match self.flex.take(average, student) {
+            Ok(stand_in) => {
+                self.places.push_back(Place::Flex(strategy));
+                return stand_in;
+            }
+            Err(both) => both,
+        };
+        #[cfg(feature = "cube")]
+        let (average, student) = match self.cube.take(average, student) {
+            Ok(stand_in) => {
+                self.places.push_back(Place::Cube(strategy));
+                return stand_in;
+            }
+            Err(both) => both,
+        };
+        self.skip();
+        alongside(plain::average(average, student, self.decay), strategy)
+    }
+
+    /// Takes no more.
+    pub(crate) fn finish(self) -> Moved {
+        Moved {
+            places: self.places,
+            #[cfg(feature = "flex")]
+            flex: self.flex.finish(),
+            #[cfg(feature = "cube")]
+            cube: self.cube.finish(),
+        }
+    }
+}
+
+/// Tensors that are moved, in the order in which they were taken, to be put back in the same [`scope`](Moves::scope).
+pub(crate) struct Moved {
+    places: VecDeque<Place>,
+    #[cfg(feature = "flex")]
+    flex: super::flex::Moved,
+    #[cfg(feature = "cube")]
+    cube: super::cube::Moved,
+}
+
+impl Moved {
+    /// Whether the module still has all its tensors.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.places.iter().all(|place| matches!(place, Place::Left))
+    }
+
+    /// The tensor that the traversal is at, if it was taken.
+    pub(crate) fn give_back<const D: usize>(&mut self) -> Option<Tensor<D>> {
+        match self.places.pop_front()? {
+            Place::Left => None,
+            #[cfg(feature = "flex")]
+            Place::Flex(strategy) => Some(alongside(self.flex.give_back()?, strategy)),
+            #[cfg(feature = "cube")]
+            Place::Cube(strategy) => Some(alongside(self.cube.give_back()?, strategy)),
+        }
+    }
+}
