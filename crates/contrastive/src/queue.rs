@@ -160,8 +160,13 @@ impl KeyQueue {
         self.rows.value.dims()[1]
     }
 
-    /// Whether a queue of `size` keys still holds keys of the samples of a batch when they come round again: so where
-    /// K > samples − batch. Such a key is a negative of its own sample, though an old one.
+    /// What a queue of `size` keys, K, is warned of with N `samples` in batches of B: K > N − B.
+    ///
+    /// A sample's key of the epoch before is then among its negatives, an old one, but of its own image. Where every
+    /// epoch has one order, all queries meet theirs beyond the bound and none below it. Where each epoch has an order of
+    /// its own, the bound is a rule of thumb and no guarantee: a sample late in one epoch and early in the next meets
+    /// its key in any queue, k(k + 1)/(2n²) of them in a queue of k batches where an epoch has n ≥ k. That is about a half
+    /// at the bound, and 8.7 % for K = 4,096, N = 10,000 and B = 128.
     pub fn check(size: usize, samples: usize, batch: usize) -> Option<Warning> {
         let holds_positives = size > samples.saturating_sub(batch);
         holds_positives.then_some(Warning::QueueHoldsPositives { queue: size, samples, batch })

@@ -16,7 +16,8 @@ pub(crate) fn draw(seed: u64, step: u64, purpose: u64, index: u64) -> u64 {
 /// A permutation of `0..n`, a pure function of `(seed, step, purpose)`: indices sorted by their draws.
 ///
 /// MoCo shuffles the key batch of step t with `permutation(n, seed, t, d)`, `d` being 0 for the first direction and 1
-/// for the second of a symmetric loss. Any two programs that agree on these numbers shuffle alike.
+/// for the second of a symmetric loss; end-to-end training shuffles its second view with `d` 0. Any two programs that
+/// agree on these numbers shuffle alike.
 ///
 /// ```
 /// use slowburn_contrastive::permutation;

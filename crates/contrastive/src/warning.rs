@@ -19,10 +19,11 @@ pub enum Warning {
         /// Groups of a batch.
         splits: usize,
     },
-    /// The queue is longer than the rest of the data set.
+    /// The queue is longer than the rest of the data set, see [`KeyQueue::check`](crate::KeyQueue::check).
     #[error(
-        "a queue of {queue} keys holds earlier keys of a batch's own samples: with {samples} samples and batches of \
-         {batch}, at most {} keys do not", samples.saturating_sub(*batch)
+        "a queue of {queue} keys holds those of more than {} samples, the rest of {samples} beside a batch of {batch}: \
+         about half of the queries or more meet the last epoch's key of their own sample among the negatives; with a \
+         shorter queue fewer do, and none only if every epoch has the same order", samples.saturating_sub(*batch)
     )]
     QueueHoldsPositives {
         /// The queue's size.

@@ -10,6 +10,7 @@ use burn::nn::{Linear, LinearConfig};
 use burn::optim::SgdConfig;
 use burn::tensor::{Device, Tensor, TensorData};
 use peak_alloc::PeakAlloc;
+use slowburn_contrastive::evaluation::{FeatureSet, KnnConfig, Representation};
 use slowburn_contrastive::{Contrastive, Encode, InfoNce, KeyQueueConfig, MocoConfig, Views};
 
 #[global_allocator]
@@ -114,4 +115,52 @@ fn a_step_does_not_copy_the_queue() {
             assert!(extra < 16 * MIB, "{extra}");
         }
     }
+}
+
+/// burn-train's own step, which clones the model before it is optimised.
+#[cfg(feature = "train")]
+#[test]
+fn a_step_of_burn_trains_learner_does_not_copy_the_queue() {
+    use burn::lr_scheduler::constant::ConstantLr;
+    use burn::train::Learner;
+    use slowburn_contrastive::{LabeledBatch, Learning};
+
+    let _alone = alone();
+    let device = Device::flex().autodiff();
+    let config = MocoConfig { dim: DIM, queue: KEYS, ..MocoConfig::v1() };
+    let network = Network { fc: LinearConfig::new(DIM, DIM).init(&device) };
+    let bank = vec![LabeledBatch { input: unit_rows(4, &device), labels: vec![0, 1, 0, 1] }];
+    let learning =
+        Learning::new(config.init(network, &device).unwrap(), bank, KnnConfig { k: 1, temperature: 0.1 }).unwrap();
+    let mut learner = Learner::new(learning, SgdConfig::new().init(), ConstantLr::new(0.05));
+    for step in 0..3 {
+        let views =
+            Views { query: unit_rows(BATCH, &device), key: unit_rows(BATCH, &device), samples: (0..BATCH).collect() };
+        let (_, extra) = peak(|| {
+            let gradients = learner.train_step(views).grads;
+            learner.lr_step();
+            learner.optimizer_step(gradients);
+        });
+        println!("burn-train's step: {:.2} MiB", extra as f64 / MIB as f64);
+        assert_eq!(learner.model().method().steps(), step + 1);
+        assert!(extra < 16 * MIB, "{extra}");
+    }
+}
+
+/// 256 queries beside 65,536 bank vectors: similarities of a block, on the device and read, and the neighbours kept.
+#[test]
+fn knn_holds_a_block_of_similarities_and_the_nearest() {
+    let _alone = alone();
+    let device = Device::flex();
+    let set = |rows: usize| {
+        let values: Vec<f32> = (0..rows * 2).map(|index| (index * 7919 % 1009) as f32 - 504.5).collect();
+        let features = Tensor::from_data(TensorData::new(values, [rows, 2]), &device);
+        FeatureSet::new(features, vec![0; rows], Representation::Features).unwrap()
+    };
+    let (bank, queries) = (set(KEYS), set(256));
+    let (report, extra) = peak(|| KnnConfig { k: 200, temperature: 0.1 }.evaluate(&bank, &queries).unwrap());
+    assert_eq!(report.accuracy, 1.0);
+    println!("kNN: {:.2} MiB", extra as f64 / MIB as f64);
+    // Twice 16 MiB of similarities; neighbours of a whole block would be 64 MiB more.
+    assert!(extra < 56 * MIB, "{extra}");
 }

@@ -126,8 +126,8 @@ impl Plan {
                     Some(run) => run,
                     None => {
                         println!("\n{group:?} {name}, seed {seed}");
-                        let path = folder.file(&format!("{place:02}-seed{seed}"));
-                        let run: moco::Summary = match Part::find(&path, &recipe, data)? {
+                        let name = format!("{place:02}-seed{seed}");
+                        let run: moco::Summary = match Part::find(folder, &name, &recipe, data)? {
                             Part::Finished(run) => run,
                             Part::Open(folder, checkpoint) => moco::finish(plain, &recipe, data, &folder, checkpoint)?,
                         };

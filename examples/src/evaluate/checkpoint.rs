@@ -2,9 +2,11 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use sha2::{Digest, Sha256};
-use slowburn_augment::{ImageSize, Pipeline};
+use slowburn_augment::presets::{self, Preset};
+use slowburn_augment::{ImageSize, Pipeline, WhiteningConfig};
 use slowburn_models::{HeadVersion, ModelError, StateDict, state_dict};
 
+use crate::data::Dataset;
 use crate::moco;
 use crate::network::{
     Arch, BackboneConfig, Contrast, ContrastConfig, Normalization, WeightsError, load_weights, parse_safetensors,
@@ -37,6 +39,28 @@ pub enum CheckpointError {
         /// The file.
         path: PathBuf,
     },
+    /// Whitened images have gone through more than views.
+    #[error("--views cannot be given for {path}: its images were whitened before its own views, `{own}`")]
+    WhitenedViews {
+        /// The run.
+        path: PathBuf,
+        /// The run's views.
+        own: String,
+    },
+    /// Whitening is fitted on the training images of a run, which are not at hand.
+    #[error(
+        "the images of {path} were whitened by what was fitted on its training images: those at {data} are not the \
+         ones that it began with"
+    )]
+    OtherImages {
+        /// The run.
+        path: PathBuf,
+        /// Where the images are.
+        data: PathBuf,
+    },
+    /// No such views, or none of these images.
+    #[error(transparent)]
+    Views(#[from] slowburn_augment::Error),
     /// The weights are not those that a run began with.
     #[error("{path} has changed since the run began: its SHA-256 is {found}, it was {expected}")]
     Changed {
@@ -85,8 +109,12 @@ pub struct Checkpointed {
     pub normalization: Normalization,
     /// What images pass before the encoder where it is scored, if the run says so.
     pub evaluation: Option<Pipeline>,
+    /// How the run's images were whitened before, if they were.
+    pub whitening: Option<WhiteningConfig>,
     /// SHA-256 of the file, in hexadecimal.
     pub sha256: String,
+    /// The fingerprint of the run's images.
+    data_sha256: Option<String>,
     weights: StateDict,
 }
 
@@ -99,9 +127,9 @@ impl Checkpointed {
     pub fn read(path: &Path, average: bool, arch: Option<Arch>) -> Result<Self, CheckpointError> {
         if !path.is_dir() {
             let arch = arch.ok_or_else(|| CheckpointError::NoArch { path: path.to_owned() })?;
-            return Self::of_file(path.to_owned(), arch, Normalization::Batch, None);
+            return Self::of_file(path.to_owned(), arch, Normalization::Batch);
         }
-        let (names, found, normalization, evaluation) = described(path)?;
+        let Described { names, arch: found, normalization, evaluation, whitening, data_sha256 } = described(path)?;
         if let Some(asked) = arch.filter(|&asked| asked != found) {
             return Err(CheckpointError::OtherArch { path: path.to_owned(), asked, found });
         }
@@ -109,19 +137,61 @@ impl Checkpointed {
         if !file.exists() {
             return Err(CheckpointError::Missing { path: file });
         }
-        Self::of_file(file, found, normalization, Some(evaluation))
+        let checkpoint = Self::of_file(file, found, normalization)?;
+        Ok(Self { evaluation: Some(evaluation), whitening, data_sha256: Some(data_sha256), ..checkpoint })
     }
 
-    fn of_file(
-        file: PathBuf,
-        arch: Arch,
-        normalization: Normalization,
-        evaluation: Option<Pipeline>,
-    ) -> Result<Self, CheckpointError> {
+    fn of_file(file: PathBuf, arch: Arch, normalization: Normalization) -> Result<Self, CheckpointError> {
         // Read once: the digest is that of these weights.
         let bytes = std::fs::read(&file).map_err(|source| WeightsError::Io { path: file.clone(), source })?;
         let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { weights: parse_safetensors(&bytes, &file)?, file, arch, normalization, evaluation, sha256 })
+        let weights = parse_safetensors(&bytes, &file)?;
+        let (evaluation, whitening, data_sha256) = (None, None, None);
+        Ok(Self { file, arch, normalization, evaluation, whitening, sha256, data_sha256, weights })
+    }
+
+    /// What images pass before the encoder where it is scored: the fixed part of the preset `views`, else of the run's
+    /// own views.
+    ///
+    /// # Errors
+    /// [`CheckpointError::NoViews`], [`CheckpointError::WhitenedViews`] or [`CheckpointError::Views`].
+    pub fn pipeline(&self, views: Option<&str>, image: ImageSize) -> Result<Pipeline, CheckpointError> {
+        let path = || self.file.clone();
+        let pipeline = match (views, &self.evaluation) {
+            (Some(_), Some(own)) if self.whitening.is_some() => {
+                return Err(CheckpointError::WhitenedViews { path: path(), own: own.name.clone() });
+            }
+            (Some(name), _) => name.parse::<Preset>()?.pipeline(None)?,
+            (None, Some(own)) => own.clone(),
+            (None, None) if image.channels == 1 => presets::fashion(),
+            // Five normalisations of CIFAR-10 alone are in use: a guess would cost points and not be noticed.
+            (None, None) => return Err(CheckpointError::NoViews { path: path() }),
+        };
+        pipeline.validate_for(image)?;
+        Ok(pipeline)
+    }
+
+    /// Checks that the images are the run's, where its whitening can be fitted on no others.
+    ///
+    /// # Errors
+    /// [`CheckpointError::OtherImages`].
+    pub fn check_images(&self, data: &Dataset) -> Result<(), CheckpointError> {
+        if self.whitening.is_none() || self.data_sha256.as_ref() == Some(&data.fingerprint()) {
+            return Ok(());
+        }
+        Err(CheckpointError::OtherImages { path: self.file.clone(), data: data.path.clone() })
+    }
+
+    /// The images as the run saw them before its views: whitened, where they were.
+    ///
+    /// # Errors
+    /// [`CheckpointError::OtherImages`], and those of [`Dataset::whitened`].
+    pub fn prepare(&self, data: Dataset) -> anyhow::Result<Dataset> {
+        self.check_images(&data)?;
+        match &self.whitening {
+            Some(whitening) => data.whitened(whitening),
+            None => Ok(data),
+        }
     }
 
     /// Checks that the file is the one that a run began with.
@@ -186,14 +256,35 @@ impl Checkpointed {
     }
 }
 
-/// Networks of the run, its encoder, and what images pass before that where it is scored.
-fn described(path: &Path) -> Result<([&'static str; 2], Arch, Normalization, Pipeline), RunError> {
+/// What a run folder says of its networks.
+struct Described {
+    names: [&'static str; 2],
+    arch: Arch,
+    normalization: Normalization,
+    evaluation: Pipeline,
+    whitening: Option<WhiteningConfig>,
+    data_sha256: String,
+}
+
+fn described(path: &Path) -> Result<Described, RunError> {
     // The two programs' recipes have no common form; which it is shows in the fields.
-    if let Ok((_, recipe)) = RunFolder::open::<moco::Recipe>(path) {
-        let names = ["query.safetensors", "key.safetensors"];
-        return Ok((names, recipe.network.arch, Normalization::Batch, recipe.evaluation()));
+    if let Ok((folder, recipe)) = RunFolder::open::<moco::Recipe>(path) {
+        return Ok(Described {
+            names: ["query.safetensors", "key.safetensors"],
+            arch: recipe.network.arch,
+            normalization: Normalization::Batch,
+            evaluation: recipe.evaluation(),
+            whitening: None,
+            data_sha256: folder.data_sha256()?,
+        });
     }
-    let (_, recipe) = RunFolder::open::<recipe::Recipe>(path)?;
-    let names = ["student.safetensors", "teacher.safetensors"];
-    Ok((names, recipe.network.arch, recipe.network.normalization, recipe.views.evaluation()))
+    let (folder, recipe) = RunFolder::open::<recipe::Recipe>(path)?;
+    Ok(Described {
+        names: ["student.safetensors", "teacher.safetensors"],
+        arch: recipe.network.arch,
+        normalization: recipe.network.normalization,
+        evaluation: recipe.views.evaluation(),
+        whitening: recipe.whitening,
+        data_sha256: folder.data_sha256()?,
+    })
 }

@@ -3,14 +3,13 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
 use serde::Serialize;
-use slowburn_augment::presets::{self, Preset};
-use slowburn_augment::{ImageSize, Pipeline};
+use slowburn_augment::{Pipeline, WhiteningConfig};
 use slowburn_contrastive::evaluation::{
-    Fingerprint, KnnConfig, KnnReport, ProbeConfig, ProbeReport, Representation, Spread, SweepConfig, SweepReport,
-    spread,
+    Fingerprint, KnnConfig, KnnReport, ProbeConfig, ProbeReport, Representation, Schedule, Spread, SweepConfig,
+    SweepReport, spread,
 };
 
-use super::{CheckpointError, Checkpointed};
+use super::Checkpointed;
 use crate::network::Arch;
 use crate::run::write_atomically;
 use crate::scoring::{ImageSet, features};
@@ -37,7 +36,7 @@ pub struct Cli {
     #[arg(long)]
     pub embedding: bool,
     /// The views whose fixed part (resizing, normalisation) images pass; needed for a bare file of colour images
-    /// [default: the run's; `fashion` for a bare file of grey images]
+    /// [default: the run's; `fashion` for a bare file of grey images]; not for a run on whitened images
     #[arg(long, value_name = "PRESET")]
     pub views: Option<String>,
     /// Neighbours that vote
@@ -52,7 +51,7 @@ pub struct Cli {
     /// The probe's learning rate, where a protocol's own is not wanted
     #[arg(long)]
     pub lr: Option<f64>,
-    /// The probe's epochs, where a protocol's own are not wanted
+    /// The probe's epochs, where a protocol's own are not wanted; its learning rate falls at the same shares of them
     #[arg(long)]
     pub epochs: Option<usize>,
     /// Scale each feature to mean 0 and deviation 1 for the probe
@@ -91,6 +90,16 @@ pub enum Protocol {
     Simclr,
 }
 
+impl std::fmt::Display for Protocol {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Sweep => "sweep",
+            Self::Moco => "moco",
+            Self::Simclr => "simclr",
+        })
+    }
+}
+
 /// A linear probe of either kind.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -107,20 +116,28 @@ pub enum Linear {
 pub struct Evaluation {
     /// The weights.
     pub weights: PathBuf,
+    /// SHA-256 of that file.
+    pub weights_sha256: String,
     /// The encoder.
     pub arch: Arch,
     /// The images.
     pub data: PathBuf,
     /// A fingerprint of the images.
     pub data_sha256: String,
+    /// How images were whitened, fitted on the training images, before they passed the pipeline.
+    pub whitening: Option<WhiteningConfig>,
     /// What images pass before the encoder.
     pub pipeline: Pipeline,
+    /// The device, as on the command line.
+    pub device: String,
     /// Whether the encoder's tensors were found unchanged, bit for bit.
     pub encoder_unchanged: bool,
     /// How far test features of unit length are spread.
     pub spread: Spread,
     /// Weighted nearest neighbours.
     pub knn: KnnReport,
+    /// How the linear probe was trained.
+    pub protocol: Protocol,
     /// The linear probe.
     pub linear: Linear,
 }
@@ -132,7 +149,9 @@ impl Cli {
             Protocol::Simclr | Protocol::Sweep => ProbeConfig::simclr(),
         };
         probe.learning_rate = self.lr.unwrap_or(probe.learning_rate);
-        probe.epochs = self.epochs.unwrap_or(probe.epochs);
+        if let Some(epochs) = self.epochs {
+            set_epochs(&mut probe, epochs);
+        }
         probe.standardize = self.standardize;
         probe.seed = self.seed;
         probe
@@ -145,17 +164,13 @@ impl Cli {
             None => sweep,
         }
     }
+}
 
-    fn pipeline(&self, checkpoint: &Checkpointed, image: ImageSize) -> Result<Pipeline> {
-        let pipeline = match (&self.views, &checkpoint.evaluation) {
-            (Some(name), _) => name.parse::<Preset>()?.pipeline(None)?,
-            (None, Some(evaluation)) => evaluation.clone(),
-            (None, None) if image.channels == 1 => presets::fashion(),
-            // Five normalisations of CIFAR-10 alone are in use: a guess would cost points and not be noticed.
-            (None, None) => return Err(CheckpointError::NoViews { path: checkpoint.file.clone() }.into()),
-        };
-        pipeline.validate_for(image)?;
-        Ok(pipeline)
+/// Changes a probe's length; steps of its schedule stay at the same share of it.
+fn set_epochs(probe: &mut ProbeConfig, epochs: usize) {
+    let before = std::mem::replace(&mut probe.epochs, epochs);
+    if let Schedule::Steps { at, .. } = &mut probe.schedule {
+        at.iter_mut().for_each(|start| *start = (*start as f64 * epochs as f64 / before as f64).round() as usize);
     }
 }
 
@@ -169,7 +184,9 @@ pub fn run(cli: &Cli) -> Result<Evaluation> {
     cli.sweep().validate()?;
     let checkpoint = Checkpointed::read(&cli.checkpoint, cli.encoder == Encoding::Average, cli.arch)?;
     let data = data::load(&cli.data)?;
-    let pipeline = cli.pipeline(&checkpoint, data.image_size())?;
+    let data_sha256 = data.fingerprint();
+    let pipeline = checkpoint.pipeline(cli.views.as_deref(), data.image_size())?;
+    let data = checkpoint.prepare(data)?;
     let network = checkpoint.network(pipeline.output_size(data.image_size()), cli.embedding, &device)?;
     let representation = if cli.embedding { Representation::Embedding } else { Representation::Features };
 
@@ -181,16 +198,20 @@ pub fn run(cli: &Cli) -> Result<Evaluation> {
         Protocol::Sweep => Linear::Sweep(cli.sweep().evaluate(&train, &test)?),
         Protocol::Moco | Protocol::Simclr => Linear::Probe(cli.probe().evaluate(&train, &test)?),
     };
-    before.unchanged(&network)?;
+    let encoder_unchanged = before.unchanged(&network).map(|()| true)?;
     let evaluation = Evaluation {
         weights: checkpoint.file,
+        weights_sha256: checkpoint.sha256,
         arch: checkpoint.arch,
         data: data.path.clone(),
-        data_sha256: data.fingerprint(),
+        data_sha256,
+        whitening: checkpoint.whitening,
         pipeline: pipeline.evaluation(),
-        encoder_unchanged: true,
+        device: cli.device.clone(),
+        encoder_unchanged,
         spread: spread(test.features()),
         knn,
+        protocol: cli.protocol,
         linear,
     };
     if let Some(path) = &cli.output {
@@ -204,8 +225,12 @@ pub fn run(cli: &Cli) -> Result<Evaluation> {
 impl std::fmt::Display for Evaluation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (knn, spread) = (&self.knn, self.spread);
-        writeln!(f, "{} ({:?}), {:?} of length {}", self.weights.display(), self.arch, knn.representation, knn.dim)?;
+        writeln!(f, "{} ({:?}), SHA-256 {}", self.weights.display(), self.arch, self.weights_sha256)?;
+        writeln!(f, "{:?} of length {}, computed on {}", knn.representation, knn.dim, self.device)?;
         writeln!(f, "{}, {} training and {} test images", self.data.display(), knn.bank, knn.queries)?;
+        if let Some(WhiteningConfig { preparation, bias }) = &self.whitening {
+            writeln!(f, "whitened as fitted on the training images, bias {bias}, after {preparation}")?;
+        }
         writeln!(f, "{}", self.pipeline)?;
         let accuracy = 100.0 * knn.accuracy;
         writeln!(f, "\n  kNN           {accuracy:6.2} %   k {}, τ {}, {}", knn.k, knn.temperature, knn.similarity)?;
@@ -219,8 +244,9 @@ impl std::fmt::Display for Evaluation {
         let (accuracy, config) = (100.0 * probe.accuracy, &probe.config);
         writeln!(
             f,
-            "  linear probe  {accuracy:6.2} %   learning rate {}{chosen}, {:?}, {} epochs, batch {}, momentum {}, weight \
-             decay {}, standardised {}, seed {}",
+            "  linear probe  {accuracy:6.2} %   protocol {}, learning rate {}{chosen}, {:?}, {} epochs, batch {}, \
+             momentum {}, weight decay {}, standardised {}, seed {}",
+            self.protocol,
             config.learning_rate,
             config.schedule,
             config.epochs,
@@ -230,6 +256,35 @@ impl std::fmt::Display for Evaluation {
             config.standardize,
             config.seed
         )?;
-        writeln!(f, "  feature std   {:.4}     evenly spread {:.4}; the encoder is unchanged", spread.std, spread.even)
+        let unchanged = if self.encoder_unchanged { "unchanged" } else { "changed" };
+        writeln!(
+            f,
+            "  feature std   {:.4}     evenly spread {:.4}; the encoder is {unchanged}",
+            spread.std, spread.even
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(flags: &[&str]) -> Cli {
+        let line = ["evaluate", "--checkpoint", "run", "--data", "data", "--protocol", "moco"];
+        Cli::parse_from(line.into_iter().chain(flags.iter().copied()))
+    }
+
+    #[test]
+    fn a_shorter_probe_has_its_steps_at_the_same_shares() {
+        for (flags, epochs, expected) in [
+            (&[][..], 100, [60, 80]),
+            (&["--epochs", "50"], 50, [30, 40]),
+            (&["--epochs", "200"], 200, [120, 160]),
+            (&["--epochs", "7"], 7, [4, 6]),
+        ] {
+            let probe = parse(flags).probe();
+            assert_eq!(probe.epochs, epochs);
+            assert_eq!(probe.schedule, Schedule::Steps { at: expected.to_vec(), factor: 0.1 }, "{epochs} epochs");
+        }
     }
 }

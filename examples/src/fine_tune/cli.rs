@@ -21,9 +21,13 @@ pub struct Cli {
     /// A folder with IDX files, or with images in `train/<class>/`, `test/<class>/` and optionally `train/unlabeled/`
     #[arg(long, value_name = "PATH")]
     pub data: Option<PathBuf>,
-    /// Start from a run folder of `moco`, or a safetensors file with --arch, instead of pre-training
+    /// Start from a run folder of `moco` or `mean_teacher`, or a safetensors file with --arch, instead of pre-training
     #[arg(long, value_name = "DIR|FILE")]
     pub from: Option<PathBuf>,
+    /// The views whose fixed part (resizing, normalisation) the encoder of --from is used to; needed for a bare file of
+    /// colour images [default: the run's; `fashion` for a bare file of grey images]
+    #[arg(long, value_name = "PRESET", requires = "from")]
+    pub views: Option<String>,
     /// Train with Mean Teacher too, from both starts
     #[arg(long)]
     pub mean_teacher: bool,
@@ -68,8 +72,8 @@ pub struct Cli {
     pub out: Option<PathBuf>,
     /// Go on with a run that was stopped, with its settings
     #[arg(long, value_name = "DIR", conflicts_with_all = [
-        "data", "from", "mean_teacher", "labels", "arch", "pretrain_epochs", "pretrain_batch", "queue", "knn", "epochs",
-        "batch", "labeled_batch", "lr", "seed", "device", "out",
+        "data", "from", "views", "mean_teacher", "labels", "arch", "pretrain_epochs", "pretrain_batch", "queue", "knn",
+        "epochs", "batch", "labeled_batch", "lr", "seed", "device", "out",
     ])]
     pub resume: Option<PathBuf>,
     /// Progress as plain lines even on a terminal
@@ -141,13 +145,8 @@ pub fn run(cli: &Cli) -> Result<()> {
             let out = cli.out.clone().unwrap_or_else(|| default_folder("fine-tune"));
             RunFolder::check_free(&out)?;
             let data = data::load(&recipe.tuning.data)?;
-            recipe.tuning.fit_views(data.image_size());
-            recipe.tuning.views.validate_for(data.image_size())?;
             device::parse(&recipe.tuning.device)?;
-            if let Start::Moco(pretraining) = &mut recipe.start {
-                pretraining.fit_views(data.image_size());
-                moco::check(pretraining, &data)?;
-            }
+            recipe.fit(cli.views.as_deref(), &data)?;
             Plan::new(&recipe.tuning, &data)?;
             recipe.check(&data)?;
             (RunFolder::create(&out, &recipe, &data.fingerprint())?, recipe, data)
@@ -194,5 +193,6 @@ mod tests {
         for flags in [["--resume=a", "--seed=1"], ["--from=a", "--queue=64"], ["--from=a", "--pretrain-epochs=1"]] {
             assert!(parse(&flags).is_err(), "{flags:?}");
         }
+        assert!(parse(&["--views=moco_cifar"]).is_err(), "what is pre-trained here has views of its own");
     }
 }

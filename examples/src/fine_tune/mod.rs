@@ -3,6 +3,7 @@
 mod cli;
 mod parts;
 mod summary;
+mod views;
 
 pub use cli::{Cli, run};
 pub use parts::{Recipe, Start};

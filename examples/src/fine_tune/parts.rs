@@ -1,9 +1,11 @@
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use slowburn_models::StateDict;
 
+use super::views::known_to_the_encoder;
 use super::{Accuracies, Summary};
 use crate::data::Dataset;
 use crate::evaluate::Checkpointed;
@@ -31,11 +33,38 @@ pub struct Recipe {
     /// SHA-256 of the weights of [`Start::From`] when the run began; runs of earlier versions have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_sha256: Option<String>,
-    /// Training with labels, the same from both starts.
+    /// Training with labels, the same from both starts; on images as the pre-trained encoder knows them.
     pub tuning: recipe::Recipe,
 }
 
 impl Recipe {
+    /// Fits training with labels to the images and the pre-trained encoder: from both starts the network is the
+    /// encoder's kind, and sees images of the size, normalisation and whitening that the encoder was trained with.
+    /// `views` names the preset of an encoder that does not say it itself.
+    ///
+    /// # Errors
+    /// Those of [`Checkpointed::pipeline`] and [`Checkpointed::check_images`], and what does not fit the images.
+    pub fn fit(&mut self, views: Option<&str>, data: &Dataset) -> Result<()> {
+        let image = data.image_size();
+        let evaluation = match &mut self.start {
+            Start::Moco(pretraining) => {
+                pretraining.fit_views(image);
+                moco::check(pretraining, data)?;
+                pretraining.evaluation()
+            }
+            Start::From(path) => {
+                let checkpoint = Checkpointed::read(path, false, Some(self.tuning.network.arch))?;
+                checkpoint.check_images(data)?;
+                self.tuning.network.normalization = checkpoint.normalization;
+                self.tuning.whitening.clone_from(&checkpoint.whitening);
+                checkpoint.pipeline(views, image)?
+            }
+        };
+        self.tuning.fit_views(image);
+        self.tuning.views = known_to_the_encoder(&self.tuning.views, &evaluation, image);
+        Ok(self.tuning.views.validate_for(image)?)
+    }
+
     /// Checks that the encoder of [`Start::From`] is the one that the run began with, and fits the network and images.
     /// Nothing is to be checked of one that will be pre-trained.
     ///
@@ -70,17 +99,21 @@ impl Recipe {
         let (checkpoint, pretraining) = match &self.start {
             Start::From(path) => (path.clone(), None),
             Start::Moco(recipe) => {
-                let path = folder.file("pretrain");
-                let summary: moco::Summary = match Part::find(&path, recipe.as_ref(), data)? {
+                let summary: moco::Summary = match Part::find(folder, PRETRAINING, recipe.as_ref(), data)? {
                     Part::Finished(summary) => summary,
                     Part::Open(folder, checkpoint) => moco::finish(plain, recipe, data, &folder, checkpoint)?,
                 };
-                (path, Some(summary))
+                (folder.file(PRETRAINING), Some(summary))
             }
         };
         let encoder = self.checkpoint(&checkpoint)?.encoder();
-        let scratch = self.tune(None, &folder.file("scratch"), data, plain)?;
-        let pretrained = self.tune(Some(&encoder), &folder.file("pretrained"), data, plain)?;
+        let images = match &self.tuning.whitening {
+            Some(whitening) => Cow::Owned(data.clone().whitened(whitening)?),
+            None => Cow::Borrowed(data),
+        };
+        let tuning = Tuning { recipe: &self.tuning, data, images: &images, whole: folder, plain };
+        let scratch = tuning.run("scratch", None)?;
+        let pretrained = tuning.run("pretrained", Some(&encoder))?;
         let of = |start: &run::Summary| Accuracies {
             supervised: start.supervised_accuracy.unwrap_or(start.student_accuracy),
             mean_teacher: (self.tuning.method == Method::MeanTeacher).then_some(start.teacher_accuracy),
@@ -100,17 +133,33 @@ impl Recipe {
             test_images: scratch.test_images,
         })
     }
+}
 
-    /// Trains with labels from one start.
-    fn tune(&self, encoder: Option<&StateDict>, path: &Path, data: &Dataset, plain: bool) -> Result<run::Summary> {
-        let recipe = &self.tuning;
-        let (folder, checkpoint) = match Part::find(path, recipe, data)? {
+/// The part of a run that pre-trains.
+const PRETRAINING: &str = "pretrain";
+
+/// Training with labels, from any start.
+struct Tuning<'a> {
+    recipe: &'a recipe::Recipe,
+    /// As they were loaded, which is what a folder remembers.
+    data: &'a Dataset,
+    /// As training sees them.
+    images: &'a Dataset,
+    whole: &'a RunFolder,
+    plain: bool,
+}
+
+impl Tuning<'_> {
+    /// Trains from this encoder, or from scratch, in the folder `name`.
+    fn run(&self, name: &str, encoder: Option<&StateDict>) -> Result<run::Summary> {
+        let &Self { recipe, data, images, whole, plain } = self;
+        let (folder, checkpoint) = match Part::find(whole, name, recipe, data)? {
             Part::Finished(summary) => return Ok(summary),
             Part::Open(folder, checkpoint) => (folder, checkpoint),
         };
         println!("\nwith labels, from {}", if encoder.is_some() { "the pre-trained encoder" } else { "scratch" });
         let device = device::parse(&recipe.device)?.autodiff();
-        let plan = Plan::new(recipe, data)?;
-        Session { recipe, data, plan: &plan, encoder, device, folder: &folder }.finish(checkpoint, plain)
+        let plan = Plan::new(recipe, images)?;
+        Session { recipe, data: images, plan: &plan, encoder, device, folder: &folder }.finish(checkpoint, plain)
     }
 }

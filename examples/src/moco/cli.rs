@@ -33,7 +33,7 @@ pub struct Cli {
     /// Where keys come from [default: moco]
     #[arg(long)]
     pub method: Option<Method>,
-    /// Keys in the queue; negatives drawn at each step with `--method memory-bank` [default: 4096]
+    /// Keys in the queue; negatives drawn at each step with `--method memory-bank`; none of end-to-end [default: 4096]
     #[arg(long, value_name = "K")]
     pub queue: Option<usize>,
     /// The length of an embedding [default: 64]
@@ -51,7 +51,7 @@ pub struct Cli {
     /// Groups of a batch with batch statistics of their own; 1 for the whole batch [default: 8]
     #[arg(long, value_name = "N")]
     pub splits: Option<usize>,
-    /// Encode keys in the order of queries
+    /// Encode keys (end-to-end: second views) in the order of queries
     #[arg(long)]
     pub no_shuffle: bool,
     /// Passes over the training images [default: 20]
@@ -132,6 +132,7 @@ impl Cli {
                 recipe.decay = 0.5;
             }
         }
+        self.check_flags(recipe.method)?;
         if let Some(epochs) = self.epochs {
             recipe.set_length(Length::Epochs(epochs));
         }
@@ -153,6 +154,14 @@ impl Cli {
         recipe.data = std::path::absolute(&recipe.data)?;
         recipe.validate()?;
         Ok(recipe)
+    }
+
+    /// Refuses what was given and says nothing to the method.
+    fn check_flags(&self, method: Method) -> Result<(), RecipeError> {
+        [("--queue", self.queue.is_some()), ("--decay", self.decay.is_some()), ("--no-shuffle", self.no_shuffle)]
+            .into_iter()
+            .filter(|&(_, given)| given)
+            .try_for_each(|(flag, _)| method.check_flag(flag))
     }
 }
 
@@ -309,6 +318,29 @@ mod tests {
     }
 
     #[test]
+    fn flags_that_say_nothing_to_the_method_are_refused_where_they_were_given() {
+        for (flags, said) in [
+            (["--method=end-to-end", "--queue=64"], "--queue means nothing to --method end-to-end"),
+            (["--method=end-to-end", "--decay=0.5"], "--decay means nothing to --method end-to-end"),
+            (["--method=memory-bank", "--no-shuffle"], "--no-shuffle means nothing to --method memory-bank"),
+            (["--method=memory-bank", "--symmetric"], "--symmetric is for --method moco"),
+        ] {
+            let error = parse(&flags).recipe().expect_err(flags[1]).to_string();
+            assert!(error.contains(said), "{flags:?}: {error}");
+        }
+        let end_to_end = parse(&["--method=end-to-end", "--no-shuffle"]).recipe().expect("the paper shuffles it too");
+        assert!(!end_to_end.shuffle);
+        // What a recipe holds is not what was given: presets and runs are as they were.
+        let preset = parse(&["--preset=cifar10-200", "--data=images", "--method=end-to-end"]).recipe().expect("valid");
+        assert_eq!(preset.method, Method::EndToEnd);
+        for run in
+            [Recipe { queue: 64, ..end_to_end }, Recipe { method: Method::MemoryBank, shuffle: false, ..fashion() }]
+        {
+            assert_eq!(parse(&[]).recipe_on(&run).expect("valid"), run);
+        }
+    }
+
+    #[test]
     fn a_queue_holds_the_keys_of_a_step_and_at_most_those_of_the_other_images() {
         let queue = |flags: &[&str]| parse(flags).recipe().expect("valid").validate_for(1000, 1000);
         assert_eq!(queue(&["--queue", "872"]), Ok(()));
@@ -316,7 +348,10 @@ mod tests {
         assert_eq!(queue(&["--queue", "1744", "--symmetric"]), Ok(()));
         assert!(matches!(queue(&["--queue", "127"]), Err(RecipeError::SmallQueue { keys: 128, .. })));
         assert!(matches!(queue(&["--batch", "1008"]), Err(RecipeError::FewImages { .. })));
-        assert_eq!(queue(&["--queue", "5000", "--method", "end-to-end"]), Ok(()));
+        let bank = |size| queue(&["--queue", size, "--method", "memory-bank"]);
+        assert_eq!(bank("872"), Ok(()));
+        assert!(matches!(bank("873"), Err(RecipeError::ManyNegatives { negatives: 873, allowed: 872, .. })));
+        assert_eq!(queue(&["--method", "end-to-end"]), Ok(()), "the default's 4,096 keys say nothing to it");
         let recipe = parse(&["--queue", "128"]).recipe().expect("valid");
         assert!(matches!(recipe.validate_for(1000, 250), Err(RecipeError::FewLabels { needed: 251, .. })));
     }

@@ -48,10 +48,11 @@ pub enum RecipeError {
         /// Keys of a step.
         keys: usize,
     },
-    /// More keys than other images: an image would be a negative of itself.
+    /// More keys than other images: most images would meet a negative of their own.
     #[error(
-        "--queue is {queue}: of {images} training images in batches of {batch} it must hold at most {allowed} keys, or \
-         an image's own earlier keys are among its negatives"
+        "--queue is {queue}: of {images} training images in batches of {batch} it must hold at most {allowed} keys; with \
+         more, about half of the images or more have an earlier key of their own among their negatives (with fewer keys \
+         some have, as each epoch has an order of its own)"
     )]
     LargeQueue {
         /// Keys in the queue.
@@ -68,6 +69,31 @@ pub enum RecipeError {
     Symmetric {
         /// The method.
         method: super::Method,
+    },
+    /// More negatives than a memory bank has slots of images that are not in the batch.
+    #[error(
+        "--queue is {negatives}: a memory bank of {images} training images in batches of {batch} has {allowed} slots to \
+         draw negatives from, those of images outside the batch"
+    )]
+    ManyNegatives {
+        /// Negatives drawn at each step.
+        negatives: usize,
+        /// Training images.
+        images: usize,
+        /// Images in a batch.
+        batch: usize,
+        /// The most negatives.
+        allowed: usize,
+    },
+    /// A flag that says nothing to the method.
+    #[error("{flag} means nothing to --method {method}: {why}")]
+    Meaningless {
+        /// The flag.
+        flag: &'static str,
+        /// The method.
+        method: super::Method,
+        /// What the method has instead.
+        why: &'static str,
     },
     /// Too few labelled images to tell what was learned.
     #[error("{images} training images have labels: kNN with k = {k} needs at least {needed} to score by")]

@@ -34,6 +34,23 @@ impl std::fmt::Display for Method {
     }
 }
 
+impl Method {
+    /// Checks that a flag says something to the method. For flags that were given: a preset's recipe may well hold what
+    /// its method does not read.
+    ///
+    /// # Errors
+    /// [`RecipeError::Meaningless`], with the reason.
+    pub(super) fn check_flag(self, flag: &'static str) -> Result<(), RecipeError> {
+        let why = match (self, flag) {
+            (Self::EndToEnd, "--queue") => "its negatives are the batch's other images; change --batch",
+            (Self::EndToEnd, "--decay") => "nothing is averaged, one encoder makes queries and keys",
+            (Self::MemoryBank, "--no-shuffle") => "its keys come from earlier batches, and are never shuffled",
+            _ => return Ok(()),
+        };
+        Err(RecipeError::Meaningless { flag, method: self, why })
+    }
+}
+
 /// Which of the papers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -96,15 +113,16 @@ pub struct Recipe {
     pub network: NetworkConfig,
     /// The method.
     pub method: Method,
-    /// Keys in the queue; negatives drawn from a memory bank.
+    /// Keys in the queue; negatives drawn from a memory bank; says nothing to end-to-end training.
     pub queue: usize,
-    /// The weight of the old value in the average: of the encoder, or of a memory bank's slots.
+    /// The weight of the old value in the average: of the encoder, or of a memory bank's slots; says nothing to
+    /// end-to-end training.
     pub decay: f64,
     /// τ.
     pub temperature: f64,
     /// Whether each view is query once and key once.
     pub symmetric: bool,
-    /// Whether keys are encoded in another order than queries.
+    /// Whether keys are encoded in another order than queries; says nothing to a memory bank.
     pub shuffle: bool,
     /// Images in a batch.
     pub batch: usize,
@@ -242,14 +260,16 @@ impl Recipe {
             return Err(RecipeError::FewImages { batch, images });
         }
         let directions = if self.symmetric { 2 } else { 1 };
+        let (keys, allowed) = (directions * batch, directions * (images - batch));
         match self.method {
-            Method::Moco if queue < directions * batch => {
-                return Err(RecipeError::SmallQueue { queue, keys: directions * batch });
+            Method::Moco if queue < keys => return Err(RecipeError::SmallQueue { queue, keys }),
+            Method::Moco if queue > allowed => {
+                return Err(RecipeError::LargeQueue { queue, images, batch, allowed });
             }
-            Method::Moco | Method::MemoryBank if queue > directions * (images - batch) => {
-                return Err(RecipeError::LargeQueue { queue, images, batch, allowed: directions * (images - batch) });
+            Method::MemoryBank if queue > allowed => {
+                return Err(RecipeError::ManyNegatives { negatives: queue, images, batch, allowed });
             }
-            _ => {}
+            Method::Moco | Method::EndToEnd | Method::MemoryBank => {}
         }
         let k = self.scoring.knn.k;
         // The monitor's bank is four fifths of them.

@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use slowburn_augment::Views;
 use slowburn_augment::loader::{Images, ViewLoader, ViewLoaderConfig};
 use slowburn_contrastive::evaluation::{FeatureSet, Representation, spread};
-use slowburn_contrastive::{Contrastive, Encoder, EndToEndConfig, MemoryBankConfig};
+use slowburn_contrastive::{Contrastive, Encoder, EndToEndConfig, MemoryBankConfig, Reduction};
 
 use super::task::ContrastTask;
 use super::{EpochMetrics, Method, Recipe, Summary};
@@ -97,7 +97,12 @@ impl Session<'_> {
                 self.finished(&method, progress)
             }
             Method::EndToEnd => {
-                let config = EndToEndConfig { loss: recipe.loss(), ..EndToEndConfig::default() };
+                let config = EndToEndConfig {
+                    loss: recipe.loss(),
+                    reduction: Reduction::Mean,
+                    shuffle: recipe.shuffle,
+                    seed: recipe.seed,
+                };
                 let method = config.init(network, device)?;
                 let (method, progress) = self.part(method, monitor, progress, resume, report)?;
                 self.finished(&method, progress)

@@ -28,8 +28,7 @@ pub(super) fn active_terms(recipe: &Recipe, steps: Steps, data: &Dataset) -> Str
             line("keys", format!("{} of one slot an image, decay of a slot {}", recipe.queue, recipe.decay));
         }
     }
-    let order = if recipe.shuffle { "shuffled" } else { "not shuffled" };
-    line("batch statistics", format!("in {} splits, keys {order}", network.splits));
+    line("batch statistics", batch_statistics(recipe));
     line("learning rate", recipe.optimizer.describe(steps.per_epoch, steps.total));
     line("views", recipe.views.to_string());
     line("scored on", recipe.evaluation().to_string());
@@ -44,6 +43,21 @@ pub(super) fn active_terms(recipe: &Recipe, steps: Steps, data: &Dataset) -> Str
     line("device", recipe.device.clone());
     line("seed", recipe.seed.to_string());
     text
+}
+
+/// Over which images batch statistics are taken, and which of them are encoded in another order, where a method knows
+/// two.
+fn batch_statistics(recipe: &Recipe) -> String {
+    let groups = match recipe.network.splits {
+        0 | 1 => "of the whole batch".to_owned(),
+        splits => format!("in {splits} splits"),
+    };
+    let order = if recipe.shuffle { "shuffled" } else { "not shuffled" };
+    match recipe.method {
+        Method::Moco => format!("{groups}, keys {order}"),
+        Method::EndToEnd => format!("{groups}, second views {order}"),
+        Method::MemoryBank => groups,
+    }
 }
 
 /// The closing table.
@@ -94,4 +108,24 @@ pub(super) fn panels(metrics: &[EpochMetrics], random: f64) -> [Panel; 2] {
         Panel { title: "accuracy, %", curves: accuracies, across },
         Panel { title: "mean loss of an epoch", curves: losses, across },
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::moco::fashion;
+
+    #[test]
+    fn what_is_shuffled_is_said_as_it_is() {
+        let said = |method, splits, shuffle| {
+            let mut recipe = Recipe { method, shuffle, ..fashion() };
+            recipe.network.splits = splits;
+            batch_statistics(&recipe)
+        };
+        assert_eq!(said(Method::Moco, 8, true), "in 8 splits, keys shuffled");
+        assert_eq!(said(Method::Moco, 1, false), "of the whole batch, keys not shuffled");
+        assert_eq!(said(Method::EndToEnd, 8, true), "in 8 splits, second views shuffled");
+        assert_eq!(said(Method::EndToEnd, 8, false), "in 8 splits, second views not shuffled");
+        assert_eq!(said(Method::MemoryBank, 8, true), "in 8 splits");
+    }
 }

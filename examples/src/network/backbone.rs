@@ -17,15 +17,15 @@ pub enum Arch {
     #[value(name = "convnet13")]
     #[serde(rename = "convnet13")]
     ConvNet13,
-    /// ResNet-18 with a 3×3 stem.
+    /// ResNet-18; stem of 3×3, for images of 64 pixels or more of 7×7.
     #[value(name = "resnet18")]
     #[serde(rename = "resnet18")]
     ResNet18,
-    /// ResNet-34 with a 3×3 stem.
+    /// ResNet-34; stem of 3×3, for images of 64 pixels or more of 7×7.
     #[value(name = "resnet34")]
     #[serde(rename = "resnet34")]
     ResNet34,
-    /// ResNet-50 with a 3×3 stem.
+    /// ResNet-50; stem of 3×3, for images of 64 pixels or more of 7×7.
     #[value(name = "resnet50")]
     #[serde(rename = "resnet50")]
     ResNet50,

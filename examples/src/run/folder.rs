@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::atomic::temporary;
 use super::{Checkpoint, CheckpointError, Header, write_atomically};
 use crate::recipe::differences;
 
@@ -84,10 +85,13 @@ struct Description<R> {
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
+    /// The run that this one is part of, else itself.
+    whole: PathBuf,
 }
 
 impl RunFolder {
-    /// Checks that a run can begin in `path`, without writing anything.
+    /// Checks that a run can begin in `path`, without writing anything: it is not there, is empty, or holds what
+    /// [`create`](Self::create) leaves where it is killed.
     ///
     /// # Errors
     /// [`RunError::Occupied`] or [`RunError::NotEmpty`].
@@ -95,14 +99,35 @@ impl RunFolder {
         if path.join("config.json").exists() {
             return Err(RunError::Occupied { path: path.to_owned() });
         }
-        match fs::read_dir(path) {
-            Ok(mut entries) => match entries.next() {
-                Some(_) => Err(RunError::NotEmpty { path: path.to_owned() }),
-                None => Ok(()),
-            },
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(source) => Err(RunError::Io { path: path.to_owned(), source }),
+        let io = |source| RunError::Io { path: path.to_owned(), source };
+        let entries = match fs::read_dir(path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(source) => return Err(io(source)),
+        };
+        let folder = Self::at(path);
+        for entry in entries {
+            if !folder.is_left_by_create(&entry.map_err(io)?.path()) {
+                return Err(RunError::NotEmpty { path: path.to_owned() });
+            }
         }
+        Ok(())
+    }
+
+    /// Whether this is what is there before `config.json`: the folder of checkpoints, without any, or that file's
+    /// beginning.
+    fn is_left_by_create(&self, entry: &Path) -> bool {
+        let empty = || fs::read_dir(entry).is_ok_and(|mut entries| entries.next().is_none());
+        (entry == self.checkpoints() && empty()) || Some(entry) == temporary(&self.file("config.json")).as_deref()
+    }
+
+    fn at(path: &Path) -> Self {
+        Self { path: path.to_owned(), whole: path.to_owned() }
+    }
+
+    /// The same folder as a part of another run, which is what a person goes on with.
+    pub(super) fn part_of(self, whole: &Self) -> Self {
+        Self { whole: whole.whole.clone(), ..self }
     }
 
     /// Begins a run. Where that fails, a full disk for one, no folder stays behind.
@@ -112,7 +137,7 @@ impl RunFolder {
     pub fn create<R: Serialize>(path: &Path, recipe: &R, data_sha256: &str) -> Result<Self, RunError> {
         Self::check_free(path)?;
         let existed = path.exists();
-        let folder = Self { path: path.to_owned() };
+        let folder = Self::at(path);
         let checkpoints = folder.checkpoints();
         let description =
             Description { slowburn: env!("CARGO_PKG_VERSION").to_owned(), recipe, data_sha256: data_sha256.to_owned() };
@@ -134,7 +159,7 @@ impl RunFolder {
     /// # Errors
     /// [`RunError::NoRun`] or [`RunError::Description`].
     pub fn open<R: DeserializeOwned>(path: &Path) -> Result<(Self, R), RunError> {
-        let folder = Self { path: path.to_owned() };
+        let folder = Self::at(path);
         let description = folder.description()?;
         Ok((folder, description.recipe))
     }
@@ -177,6 +202,19 @@ impl RunFolder {
         &self.path
     }
 
+    /// What `--resume` takes to go on with this run: the run that it is part of, else itself.
+    pub fn resume_path(&self) -> &Path {
+        &self.whole
+    }
+
+    /// The fingerprint of the data that the run began with.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn data_sha256(&self) -> Result<String, RunError> {
+        Ok(self.description::<serde::de::IgnoredAny>()?.data_sha256)
+    }
+
     /// Where a file of the run is.
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
@@ -191,8 +229,7 @@ impl RunFolder {
     /// # Errors
     /// Input or output errors, which name the file.
     pub fn save<M: Serialize + DeserializeOwned>(&self, checkpoint: &Checkpoint<M>) -> Result<PathBuf, RunError> {
-        let Header { phase, step, .. } = &checkpoint.header;
-        let path = self.checkpoints().join(format!("{:03}-{phase}-{step:09}.ckpt", self.rank(phase)));
+        let path = self.checkpoint_file(&checkpoint.header);
         checkpoint.write(&path)?;
         self.write_metrics(&checkpoint.header.progress.metrics)?;
         let files = self.checkpoint_files()?;
@@ -200,6 +237,20 @@ impl RunFolder {
             fs::remove_file(old).map_err(|source| RunError::Io { path: old.clone(), source })?;
         }
         Ok(path)
+    }
+
+    /// Where the checkpoint with this header is.
+    pub fn checkpoint_file<M>(&self, header: &Header<M>) -> PathBuf {
+        let Header { phase, step, .. } = header;
+        self.checkpoints().join(format!("{:03}-{phase}-{step:09}.ckpt", self.rank(phase)))
+    }
+
+    /// The newest checkpoint's file, intact or not, if there is one.
+    ///
+    /// # Errors
+    /// Input or output errors.
+    pub fn newest(&self) -> Result<Option<PathBuf>, RunError> {
+        Ok(self.checkpoint_files()?.pop())
     }
 
     /// Baselines come before methods, so that names sort by age.
@@ -276,3 +327,38 @@ pub fn default_folder(method: &str) -> PathBuf {
 
 /// The name of the baseline's part of a run.
 pub const BASELINE_PHASE: &str = "baseline";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_whose_creation_was_killed_is_free_and_one_with_anything_else_is_not() {
+        let outer = tempfile::tempdir().expect("a temporary folder");
+        let path = outer.path().join("run");
+        fs::create_dir_all(path.join("checkpoints")).expect("made");
+        fs::write(path.join(".config.json.tmp"), "{\"slow").expect("written");
+        RunFolder::check_free(&path).expect("nothing of a run is in it");
+        RunFolder::create(&path, &1, "digest").expect("free");
+        assert!(matches!(RunFolder::check_free(&path), Err(RunError::Occupied { .. })));
+
+        fs::remove_file(path.join("config.json")).expect("written");
+        RunFolder::check_free(&path).expect("as after the first step of its creation");
+        fs::write(path.join("checkpoints/000-baseline-000000001.ckpt"), "").expect("written");
+        assert!(matches!(RunFolder::check_free(&path), Err(RunError::NotEmpty { .. })));
+        fs::remove_dir_all(path.join("checkpoints")).expect("removed");
+        fs::write(path.join("letter.txt"), "mine").expect("written");
+        assert!(matches!(RunFolder::check_free(&path), Err(RunError::NotEmpty { .. })));
+    }
+
+    #[test]
+    fn a_part_is_gone_on_with_by_the_whole_run() {
+        let outer = tempfile::tempdir().expect("a temporary folder");
+        let whole = RunFolder::create(&outer.path().join("run"), &1, "digest").expect("free");
+        assert_eq!(whole.resume_path(), whole.path());
+        let part = RunFolder::create(&whole.file("part"), &2, "digest").expect("free").part_of(&whole);
+        assert_eq!(part.part_of(&whole).resume_path(), whole.path());
+        let opened = RunFolder::open::<i32>(whole.path()).expect("there").0;
+        assert_eq!((opened.resume_path(), opened.data_sha256().expect("there").as_str()), (whole.path(), "digest"));
+    }
+}

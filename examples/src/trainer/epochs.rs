@@ -6,6 +6,7 @@ use burn::optim::OptimizerRecord;
 use burn::store::ModuleRecord;
 use burn::tensor::{Bytes, Device};
 
+use super::finite::diverged;
 use super::{Costs, Observed, Outcome, Steps, Task, TrainError, mix};
 use crate::recipe::{OptimizerConfig, OptimizerState};
 use crate::report::{Report, StepReport};
@@ -83,8 +84,11 @@ impl<T: Task> Trainer<'_, '_, T> {
         let optimizer = self.optimizer.init(self.steps.per_epoch, self.steps.total)?;
         let mut at = Position { optimizer, step: 0, epoch: 0, progress, checkpoint: None };
         let Some(Checkpoint { header, method: record, optimizer }) = resume else {
+            // A part of the run that is over has left a checkpoint too.
+            at.checkpoint = self.folder.newest()?;
             return Ok((method, at));
         };
+        at.checkpoint = Some(self.folder.checkpoint_file(&header));
         let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(record)).map_err(misfit)?;
         let method = method.try_load_record(record).map_err(misfit)?;
         let record = OptimizerRecord::from_bytes(Bytes::from_bytes_vec(optimizer)).map_err(misfit)?;
@@ -109,14 +113,15 @@ impl<T: Task> Trainer<'_, '_, T> {
             let seconds = at.progress.train_seconds + started.elapsed().as_secs_f64();
             self.report.step(&self.step_report(&seen, at, seconds));
             if self.report.stop_requested() {
-                return Err(TrainError::Interrupted { folder: self.folder.path().to_owned() }.into());
+                return Err(TrainError::Interrupted { folder: self.folder.resume_path().to_owned() }.into());
             }
         }
         self.check(&mut costs, first, at)?;
         at.epoch += 1;
         at.progress.train_seconds += started.elapsed().as_secs_f64();
         seen.costs = costs.means();
-        let metrics = task.metrics(&method, &seen)?;
+        self.check_weights(&method, at)?;
+        let metrics = task.metrics(&method, &seen).map_err(|error| self.named(error, at))?;
         self.report.epoch(at.epoch, &task.epoch_figures(&metrics));
         at.progress.metrics.push(metrics);
         self.save(&method, at)?;
@@ -154,6 +159,37 @@ impl<T: Task> Trainer<'_, '_, T> {
             advice: T::ADVICE,
             checkpoint: at.checkpoint.clone(),
         })
+    }
+
+    /// A checkpoint is called good later on: its weights are looked at before it is written.
+    fn check_weights(&self, method: &T::Method, at: &Position<T::Metrics>) -> Result<(), TrainError> {
+        let Some((name, sum)) = diverged(method) else {
+            return Ok(());
+        };
+        Err(TrainError::Weights {
+            name,
+            sum,
+            step: at.step,
+            phase: self.name.to_owned(),
+            advice: T::ADVICE,
+            checkpoint: at.checkpoint.clone(),
+        })
+    }
+
+    /// Where an evaluation met numbers that are not finite, the step and what may help.
+    fn named(&self, error: anyhow::Error, at: &Position<T::Metrics>) -> anyhow::Error {
+        match error.downcast::<slowburn_contrastive::Error>() {
+            Ok(slowburn_contrastive::Error::NotFinite { what }) => TrainError::Evaluation {
+                what,
+                step: at.step,
+                phase: self.name.to_owned(),
+                advice: T::ADVICE,
+                checkpoint: at.checkpoint.clone(),
+            }
+            .into(),
+            Ok(other) => other.into(),
+            Err(error) => error,
+        }
     }
 
     fn step_report(&self, seen: &Observed, at: &Position<T::Metrics>, seconds: f64) -> StepReport {

@@ -15,13 +15,46 @@ pub enum TrainError {
         phase: String,
         /// What may help.
         advice: &'static str,
-        /// The newest checkpoint, all of whose numbers are finite.
+        /// The newest checkpoint, whose weights are finite.
+        checkpoint: Option<PathBuf>,
+    },
+    /// A step made weights that are no numbers, or so large that their sum is infinite.
+    #[error(
+        "the weights have diverged by step {step} of {phase}: the absolute values of `{name}` sum to {sum}; {advice}. \
+         {}", last_good(.checkpoint)
+    )]
+    Weights {
+        /// The first tensor of which that is so.
+        name: String,
+        /// The sum.
+        sum: f64,
+        /// The step, counted from 1.
+        step: u64,
+        /// The part of the run.
+        phase: String,
+        /// What may help.
+        advice: &'static str,
+        /// As above.
+        checkpoint: Option<PathBuf>,
+    },
+    /// The weights are numbers, but what an evaluation makes of them is not.
+    #[error("{what}: not all numbers are finite after step {step} of {phase}: {advice}. {}", last_good(.checkpoint))]
+    Evaluation {
+        /// What is not finite.
+        what: &'static str,
+        /// The step, counted from 1.
+        step: u64,
+        /// The part of the run.
+        phase: String,
+        /// What may help.
+        advice: &'static str,
+        /// As above.
         checkpoint: Option<PathBuf>,
     },
     /// The person asked for it.
     #[error("stopped. Go on with --resume {folder}")]
     Interrupted {
-        /// The run.
+        /// The run; of a run that is part of another one, that one.
         folder: PathBuf,
     },
     /// A checkpoint is intact but belongs to another network or optimizer.

@@ -3,6 +3,7 @@
 mod costs;
 mod epochs;
 mod error;
+mod finite;
 mod steps;
 mod task;
 

@@ -3,7 +3,17 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::program::{command, evaluate, failure, moco, path, speckled_folder, success, summary, tiny_data};
+use burn::tensor::Device;
+use sha2::{Digest, Sha256};
+use slowburn_augment::{WhiteningConfig, presets};
+use slowburn_contrastive::evaluation::{Representation, spread};
+use slowburn_examples::data::{self, Dataset};
+use slowburn_examples::evaluate::Checkpointed;
+use slowburn_examples::scoring::{ImageSet, features};
+
+use crate::program::{
+    command, evaluate, failure, fine_tune, generator, moco, path, recipe, speckled_folder, success, summary, tiny_data,
+};
 
 /// A folder with data and a short run of `moco` in `run`.
 fn pretrained() -> (tempfile::TempDir, PathBuf) {
@@ -51,13 +61,20 @@ fn every_parameter_is_beside_the_score() {
     assert_eq!((&probe["config"]["learning_rate"], &probe["config"]["epochs"]), (&3.0.into(), &5.into()));
     assert_eq!((&probe["config"]["seed"], &probe["config"]["weight_decay"]), (&4.into(), &0.0.into()));
     assert_eq!((&moco["knn"]["k"], &moco["knn"]["temperature"]), (&10.into(), &0.1.into()));
+    assert_eq!(probe["config"]["schedule"]["steps"]["at"], serde_json::json!([3, 4]), "60 and 80 of 100, in 5 epochs");
+    assert_eq!((&moco["protocol"], &moco["device"], &moco["whitening"]), (&"moco".into(), &"cpu".into(), &().into()));
+    let digest = Sha256::digest(fs::read(run.join("query.safetensors")).expect("written"));
+    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(moco["weights_sha256"], digest);
     let sweep = report(&run, data.path(), &["--standardize"]);
     let sweep = &sweep["linear"]["sweep"];
     assert_eq!(sweep["candidates"].as_array().expect("a list").len(), 8);
     assert_eq!(sweep["held_out_samples"], 16, "a tenth of 160 images, none of them for testing");
     assert_eq!(sweep["probe"]["config"]["standardize"], true);
     let printed = success(evaluate(&arguments(&run, data.path(), &["--protocol", "simclr"])));
-    for part in ["kNN", "k 10, τ 0.1", "learning rate 0.1", "5 epochs", "unchanged"] {
+    let parts =
+        ["kNN", "k 10, τ 0.1", "protocol simclr, learning rate 0.1", "5 epochs", "on cpu", &digest, "unchanged"];
+    for part in parts {
         assert!(printed.contains(part), "{part} is not in\n{printed}");
     }
 }
@@ -73,6 +90,96 @@ fn a_run_of_mean_teacher_is_scored_too() {
     success(train);
     let report = report(&run, folder.path(), &["--encoder", "average"]);
     assert!(report["weights"].as_str().expect("a path").ends_with("teacher.safetensors"));
+}
+
+/// Twelve steps of 16 images on whitened colours, as the published rows of CIFAR-10 have them.
+fn whitened() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    speckled_folder(folder.path(), 80, 0, 40, true);
+    let run = folder.path().join("run");
+    let small = ["--preset", "cifar10-1000", "--arch", "small", "--labels", "16", "--epochs", "1"];
+    let mut train = command(folder.path(), &small);
+    train.arg("--out").arg(&run);
+    success(train);
+    (folder, run)
+}
+
+/// Scored as they are, images would be strangers to the encoder, and nothing would tell.
+#[test]
+fn a_run_on_whitened_images_is_scored_on_whitened_images() {
+    let (folder, run) = whitened();
+    let written = report(&run, folder.path(), &[]);
+    assert_eq!(written["whitening"]["bias"], 0.1);
+    let data = data::load(folder.path()).expect("a data set");
+    assert_eq!(written["data_sha256"], data.fingerprint(), "that of the images as they were loaded");
+    let checkpoint = Checkpointed::read(&run, false, None).expect("a run");
+    let device = Device::flex();
+    let network = {
+        let _drawn = generator();
+        checkpoint.network(data.image_size(), false, &device).expect("fits")
+    };
+    let deviation = |data: &Dataset| {
+        let set = ImageSet::test(data, &presets::mean_teacher_cifar_tf(), 40, &device);
+        spread(features(&network, &set, Representation::Features).expect("finite").features()).std
+    };
+    let white = data.clone().whitened(&WhiteningConfig::mean_teacher_cifar()).expect("they fit");
+    let (found, expected) = (written["spread"]["std"].as_f64().expect("a number"), deviation(&white));
+    // Sums on two threads may end in other last digits.
+    assert!((found - expected).abs() < 1e-5 * expected, "{found} for {expected}");
+    assert!((deviation(&data) - expected).abs() > 1e-2 * expected, "whitening makes a difference");
+    let printed = success(evaluate(&arguments(&run, folder.path(), &[])));
+    assert!(
+        printed.contains("whitened as fitted on the training images, bias 0.1, after global_contrast"),
+        "{printed}"
+    );
+
+    let said = failure(evaluate(&arguments(&run, folder.path(), &["--views", "moco_cifar"])));
+    assert!(said.contains("--views cannot be given for") && said.contains("whitened"), "{said}");
+    let other = tempfile::tempdir().expect("a temporary folder");
+    speckled_folder(other.path(), 84, 0, 40, true);
+    let said = failure(evaluate(&arguments(&run, other.path(), &[])));
+    assert!(said.contains("are not the ones that it began with"), "{said}");
+}
+
+#[test]
+fn an_encoder_of_whitened_images_is_trained_on_with_whitened_images() {
+    let (folder, run) = whitened();
+    let out = folder.path().join("tuned");
+    let line = ["--from", path(&run), "--data", path(folder.path()), "--labels", "16", "--epochs", "1"];
+    let sizes = ["--batch", "16", "--labeled-batch", "8"];
+    let said = failure(fine_tune(&[&line[..], &sizes, &["--out", path(&out), "--views", "moco_cifar"]].concat()));
+    assert!(said.contains("--views cannot be given for"), "{said}");
+    success(fine_tune(&[&line[..], &sizes, &["--out", path(&out)]].concat()));
+    let trained = recipe(&run);
+    for tuned in [recipe(&out)["tuning"].take(), recipe(&out.join("scratch")), recipe(&out.join("pretrained"))] {
+        assert_eq!(tuned["whitening"], trained["whitening"]);
+        let operations = tuned["views"]["operations"].as_array().expect("a list");
+        assert_eq!(operations.len(), 2, "moved and mirrored, not normalised again: {operations:?}");
+    }
+    // Its own run remembers the images as they were loaded.
+    let scored = report(&out.join("pretrained"), folder.path(), &[]);
+    assert_eq!(scored["whitening"], trained["whitening"]);
+    // The accuracies are those of its networks on whitened images: `fc`, their classifier, is the head here.
+    let (raw, device) = (data::load(folder.path()).expect("a data set"), Device::flex());
+    let white = raw.clone().whitened(&WhiteningConfig::mean_teacher_cifar()).expect("they fit");
+    for part in ["scratch", "pretrained"] {
+        let checkpoint = Checkpointed::read(&out.join(part), false, None).expect("a run");
+        let network = {
+            let _drawn = generator();
+            checkpoint.network(raw.image_size(), true, &device).expect("fits")
+        };
+        let accuracy = |data: &Dataset| {
+            let set = ImageSet::test(data, &presets::mean_teacher_cifar_tf(), 40, &device);
+            let logits = features(&network, &set, Representation::Embedding).expect("finite").features();
+            let classes = logits.argmax(1).into_data();
+            let hits = classes.iter::<i64>().zip(&data.test.labels).filter(|(ours, truth)| *ours as usize == **truth);
+            hits.count() as f64 / 40.0
+        };
+        let said = summary(&out)[part]["supervised"].as_f64().expect("a number");
+        println!("{part}: {said}, {} on whitened images, {} on others", accuracy(&white), accuracy(&raw));
+        assert_eq!(said, accuracy(&white), "{part}");
+        assert_ne!(said, accuracy(&raw), "{part}: whitening makes a difference");
+    }
 }
 
 /// Five normalisations of CIFAR-10 alone are in use: which one is not guessed.

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use slowburn_examples::network::read_safetensors;
 
-use crate::program::{failure, fine_tune, moco, path, success, summary, tiny_data};
+use crate::program::{failure, fine_tune, moco, path, recipe, speckled_folder, success, summary, tiny_data};
 
 /// A command on 160 tiny images of which 16 keep their label; one epoch of everything.
 fn command(data: &Path, out: &Path, flags: &[&str]) -> Command {
@@ -45,8 +45,9 @@ fn both_starts_are_trained_and_compared_and_a_run_can_be_gone_on_with() {
     let (pretrained, scratch) = (distance("pretrained/student.safetensors"), distance("scratch/student.safetensors"));
     assert!(0.0 < pretrained && pretrained < 0.5 * scratch, "{pretrained} from the start, {scratch} from scratch");
 
-    // Without its last part the run goes on there, and ends as it did.
+    // Without its last part the run goes on there, and ends as it did: here as if it was killed when that part began.
     fs::remove_dir_all(out.join("pretrained")).expect("removed");
+    fs::create_dir_all(out.join("pretrained/checkpoints")).expect("made");
     fs::remove_file(out.join("summary.json")).expect("removed");
     success(fine_tune(&["--resume", path(&out)]));
     let again = summary(&out);
@@ -64,6 +65,36 @@ fn both_starts_are_trained_and_compared_and_a_run_can_be_gone_on_with() {
     fs::copy(out.join("pretrain/key.safetensors"), &weights).expect("copied");
     let said = failure(fine_tune(&["--resume", path(&other)]));
     assert!(said.contains("query.safetensors has changed since the run began: its SHA-256 is"), "{said}");
+}
+
+/// The programs' own views of colour images differ in their normalisation.
+#[test]
+fn training_with_labels_is_on_images_as_the_encoder_knows_them() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    speckled_folder(data.path(), 80, 0, 40, true);
+    let out = data.path().join("run");
+    success(command(data.path(), &out, &PRETRAINING));
+    let last = |views: &serde_json::Value| views["operations"].as_array().expect("a list").last().cloned();
+    let normalisation = last(&recipe(&out.join("pretrain"))["views"]);
+    let tuned = recipe(&out)["tuning"]["views"].take();
+    assert_eq!(tuned["name"], "mean_teacher_cifar on images as of moco_cifar");
+    assert_eq!(last(&tuned), normalisation);
+    for part in ["scratch", "pretrained"] {
+        assert_eq!(recipe(&out.join(part))["views"], tuned, "{part}");
+    }
+
+    let (run, file) = (out.join("pretrain"), out.join("pretrain/query.safetensors"));
+    let from = |name: &str, flags: &[&str]| command(data.path(), &data.path().join(name), flags);
+    success(from("from_run", &["--from", path(&run)]));
+    assert_eq!(recipe(&data.path().join("from_run"))["tuning"]["views"], tuned);
+    let bare = ["--from", path(&file), "--arch", "small"];
+    let said = failure(from("refused", &bare));
+    assert!(said.contains("query.safetensors does not say how") && said.contains("--views"), "{said}");
+    assert!(!data.path().join("refused").exists());
+    success(from("from_file", &[&bare[..], &["--views", "usb_weak_cifar"]].concat()));
+    let of_file = recipe(&data.path().join("from_file"))["tuning"]["views"].take();
+    assert_eq!(of_file["name"], "mean_teacher_cifar on images as of usb_weak_cifar");
+    assert!(last(&of_file) != normalisation && last(&of_file).is_some());
 }
 
 #[test]

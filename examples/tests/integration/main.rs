@@ -10,5 +10,6 @@ mod moco;
 mod program;
 mod resume;
 mod scoring;
+mod trainer;
 mod views;
 mod why_consistency;

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::program::{command, failure, mean_teacher, path, success, tiny_data};
+use crate::resume::checkpoints;
 
 const SHORT: &[&str] = &["--labels", "16", "--epochs", "3"];
 
@@ -162,6 +163,28 @@ fn a_loss_that_is_no_number_stops_the_run_with_the_step_and_the_last_good_checkp
     let said = failure(with_out(data.path(), &out, &["--no-baseline", "--lr", "1e38"]));
     assert!(said.contains("the loss is") && said.contains("at step") && said.contains("checkpoint"), "{said}");
     assert!(!out.join("summary.json").exists(), "a failed run has no summary");
+}
+
+/// The loss of an epoch's only step is read before the step: what it did shows in the weights alone.
+#[test]
+fn weights_that_diverge_in_the_last_step_of_an_epoch_are_in_no_checkpoint() {
+    let data = data();
+    let out = data.path().join("run");
+    let flags = ["--no-baseline", "--batch", "152", "--lr", "1e39"];
+    let said = failure(with_out(data.path(), &out, &flags));
+    for part in ["the weights have diverged by step 1 of mean-teacher", "sum to", "lower --lr", "no checkpoint yet"] {
+        assert!(said.contains(part), "{part} is not in {said}");
+    }
+    assert!(checkpoints(&out).is_empty(), "{:?}", checkpoints(&out));
+}
+
+#[test]
+fn the_baseline_has_left_a_good_checkpoint_when_the_method_diverges() {
+    let data = data();
+    let out = data.path().join("run");
+    let said = failure(with_out(data.path(), &out, &["--weight", "1e42"]));
+    let last = checkpoints(&out).pop().expect("the baseline went well");
+    assert!(said.contains("of mean-teacher") && said.contains(path(&last)), "{} is not in {said}", last.display());
 }
 
 /// A file system that is full: writes past a limit fail as they do there.

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use slowburn_examples::network::read_safetensors;
 
-use crate::program::{evaluate, failure, moco, path, run, spawn, speckled_folder, success, summary, tiny_data};
+use crate::program::{evaluate, failure, moco, path, recipe, run, spawn, speckled_folder, success, summary, tiny_data};
 use crate::resume::{assert_same_end, checkpoints, kill_when};
 
 fn data() -> tempfile::TempDir {
@@ -135,6 +135,61 @@ fn a_loss_that_stays_at_chance_is_warned_of() {
     assert!(!said.contains("epoch 3: the loss"), "the first epochs may be at chance: {said}");
 }
 
+/// Images that are almost one.
+#[test]
+fn a_collapse_of_the_features_is_warned_of() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    for (set, count) in [("train", 12), ("test", 3)] {
+        for class in 0..4_u8 {
+            let folder = data.path().join(set).join(format!("class{class}"));
+            fs::create_dir_all(&folder).expect("made");
+            for index in 0..count {
+                let image = image::GrayImage::from_pixel(12, 12, image::Luma([128 + class]));
+                image.save(folder.join(format!("{index}.png"))).expect("written");
+            }
+        }
+    }
+    let out = data.path().join("run");
+    let output = run(with_out(data.path(), &out, &["--epochs", "1", "--queue", "32"]));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("epoch 1: features collapse: their standard deviation is 0.0"), "{said}");
+}
+
+#[test]
+fn keys_in_the_order_of_queries_are_warned_of() {
+    let data = data();
+    let said = |name: &str, flags: &[&str]| {
+        let output = run(with_out(data.path(), &data.path().join(name), &[&["--epochs", "0.1"], flags].concat()));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        said
+    };
+    let warning = "into 2 groups, but keys are not shuffled: a query and its key share their group";
+    let without = said("without", &["--no-shuffle"]);
+    assert!(without.contains("WARN") && without.contains(warning), "{without}");
+    assert!(!said("with", &[]).contains("WARN"), "nothing is wrong with the defaults");
+}
+
+/// What a preset says and no default does: views of a size of its own, scores of two representations, MoCo's probe.
+#[test]
+fn a_preset_trains_on_images_of_any_size() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    speckled_folder(data.path(), 60, 0, 20, true);
+    let out = data.path().join("run");
+    let flags = ["--preset", "cifar10-symmetric-200", "--arch", "small", "--epochs", "0.6", "--queue", "48"];
+    success(with_out(data.path(), &out, &flags));
+    let summary = summary(&out);
+    assert_eq!((summary["steps"].as_u64(), summary["version"].as_str()), (Some(2), Some("v1")));
+    let scores = &summary["scores"];
+    assert_eq!((&scores["knn"]["representation"], &scores["knn"]["dim"]), (&"embedding".into(), &8.into()));
+    let probe = &scores["linear"]["probe"];
+    assert_eq!((&probe["representation"], &probe["config"]["learning_rate"]), (&"features".into(), &30.0.into()));
+    let written = recipe(&out);
+    assert_eq!((&written["preset"], &written["symmetric"]), (&"cifar10-symmetric-200".into(), &true.into()));
+    assert_eq!(written["views"]["name"], "moco_cifar");
+}
+
 #[test]
 fn every_method_and_version_trains() {
     let data = data();
@@ -218,6 +273,17 @@ fn a_loss_that_is_no_number_stops_the_run() {
     let said = failure(with_out(data.path(), &out, &["--lr", "1e38"]));
     assert!(said.contains("the loss is") && said.contains("raise --temperature"), "{said}");
     assert!(!out.join("summary.json").exists(), "a failed run has no summary");
+}
+
+/// The loss of an epoch's only step is read before the step: what it did shows in the weights alone.
+#[test]
+fn weights_that_diverge_in_the_last_step_of_an_epoch_are_in_no_checkpoint() {
+    let data = data();
+    let out = data.path().join("run");
+    let said = failure(with_out(data.path(), &out, &["--method", "end-to-end", "--batch", "160", "--lr", "1e39"]));
+    let expected = "the weights have diverged by step 1 of end-to-end: the absolute values of `";
+    assert!(said.contains(expected) && said.contains("raise --temperature"), "{said}");
+    assert!(checkpoints(&out).is_empty(), "{:?}", checkpoints(&out));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The program `name`, built now, once for all tests of this run, unless `cargo test` has just built it.
 fn program(name: &'static str) -> Command {
@@ -48,8 +48,11 @@ pub(crate) fn command(data: &Path, flags: &[&str]) -> Command {
 
 /// `moco` with small settings for [`tiny_data`], flags on top.
 pub(crate) fn moco(data: &Path, flags: &[&str]) -> Command {
-    let small = ["--plain", "--batch", "16", "--splits", "2", "--queue", "48", "--dim", "8", "--knn", "10"];
+    let small = ["--plain", "--batch", "16", "--splits", "2", "--dim", "8", "--knn", "10"];
     let mut command = with("moco", &small);
+    if !flags.contains(&"end-to-end") {
+        command.args(["--queue", "48"]);
+    }
     command.args(["--data", path(data)]).args(flags);
     command
 }
@@ -77,6 +80,18 @@ pub(crate) fn why_consistency(arguments: &[&str]) -> Command {
 /// `evaluate` with these arguments.
 pub(crate) fn evaluate(arguments: &[&str]) -> Command {
     with("evaluate", arguments)
+}
+
+/// Holds the generator that first weights are drawn from, which tests in this process share.
+pub(crate) fn generator() -> MutexGuard<'static, ()> {
+    static HELD: Mutex<()> = Mutex::new(());
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What `config.json` says of a run's recipe.
+pub(crate) fn recipe(run: &Path) -> serde_json::Value {
+    let text = std::fs::read(run.join("config.json")).expect("a run has a description");
+    serde_json::from_slice::<serde_json::Value>(&text).expect("JSON")["recipe"].take()
 }
 
 /// What `summary.json` of a finished run says.

@@ -138,6 +138,28 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_it_used() {
 }
 
 #[test]
+fn a_loss_that_is_no_number_after_a_resume_names_the_checkpoint_that_it_went_on_from() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    tiny_data(folder.path(), 120, 40);
+    let run = folder.path().join("run");
+    let mut begin = command(folder.path(), &flags(&["--no-baseline"]));
+    begin.arg("--out").arg(&run);
+    success(begin);
+    // As if it had been killed in its last epoch, with a learning rate that is too high from there on.
+    fs::remove_file(run.join("summary.json")).expect("there");
+    fs::remove_file(checkpoints(&run).pop().expect("the last epoch's")).expect("there");
+    let description = fs::read_to_string(run.join("config.json")).expect("there");
+    let altered = description.replace("\"learning_rate\": 0.003", "\"learning_rate\": 1e38");
+    assert_ne!(description, altered);
+    fs::write(run.join("config.json"), altered).expect("written");
+
+    let said = failure(command(folder.path(), &flags_for_resume(&run)));
+    let good = checkpoints(&run).pop().expect("that of the epoch before");
+    let last = format!("The last good checkpoint is {}", good.display());
+    assert!(said.contains("the loss is") && said.contains(&last), "{last} is not in {said}");
+}
+
+#[test]
 fn other_settings_or_data_are_refused_by_name() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     tiny_data(folder.path(), 120, 40);

@@ -1,11 +1,17 @@
 //! What encoders are scored on.
 
-use burn::tensor::Device;
+use burn::module::Module;
+use burn::nn::Relu;
+use burn::tensor::{Device, Tensor, TensorData};
 use slowburn_augment::{Key, presets};
-use slowburn_examples::data;
-use slowburn_examples::scoring::ImageSet;
+use slowburn_contrastive::Encode;
+use slowburn_contrastive::evaluation::{FeatureSet, KnnConfig, Representation, spread};
+use slowburn_examples::run::RunFolder;
+use slowburn_examples::scoring::{ImageSet, Monitor, Scoring, features};
+use slowburn_examples::trainer::{mix, read_all};
+use slowburn_examples::{data, moco};
 
-use crate::program::{speckled_folder, tiny_data};
+use crate::program::{self, generator, path, speckled_folder, success, summary, tiny_data};
 
 /// The pixels and classes of a set, in its order.
 fn read(set: &ImageSet<'_>) -> (Vec<f32>, Vec<usize>) {
@@ -56,4 +62,95 @@ fn images_without_a_label_are_left_out() {
     let train = ImageSet::train(&data, &presets::moco_fashion(12), &Device::flex());
     assert_eq!((data.train.images.len(), train.len()), (20, 12));
     assert_eq!(read(&train).1, data.train.labels.iter().flatten().copied().collect::<Vec<_>>());
+}
+
+/// An encoder that makes nothing of an image.
+#[derive(Module, Debug)]
+struct Pixels {
+    nothing: Relu,
+}
+
+impl Encode for Pixels {
+    type Input = Tensor<4>;
+
+    fn embed(&self, images: Tensor<4>) -> Tensor<2> {
+        images.flatten(1, 3)
+    }
+
+    fn features(&self, images: Tensor<4>) -> Tensor<2> {
+        images.flatten(1, 3)
+    }
+}
+
+/// Every fifth of the labelled training images is looked for among the others: none of them is its own neighbour, and
+/// no test image is seen.
+#[test]
+fn the_monitor_looks_for_training_images_among_other_training_images() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    speckled_folder(folder.path(), 120, 20, 40, false);
+    let data = data::load(folder.path()).expect("a data set");
+    let train = ImageSet::train(&data, &presets::moco_fashion(12), &Device::flex());
+    let scoring = Scoring { knn: KnnConfig { k: 1, temperature: 0.1 }, ..Scoring::default() };
+    let monitor = Monitor::new(&train, &scoring);
+    assert_eq!(monitor.bank(), 80);
+    let (accuracy, seen) = monitor.look(&Pixels { nothing: Relu::new() }).expect("finite");
+
+    let (values, classes) = read(&train);
+    let rows: Vec<&[f32]> = values.chunks_exact(144).collect();
+    let cosine = |a: usize, b: usize| {
+        let dot = |a: usize, b: usize| rows[a].iter().zip(rows[b]).map(|(x, y)| f64::from(x * y)).sum::<f64>();
+        dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+    };
+    let (queries, bank): (Vec<usize>, Vec<usize>) = (0..rows.len()).partition(|place| place % 5 == 0);
+    let nearest = |query: usize| {
+        bank.iter().copied().max_by(|&a, &b| cosine(query, a).total_cmp(&cosine(query, b))).expect("a bank")
+    };
+    let hits = queries.iter().filter(|&&query| classes[query] == classes[nearest(query)]).count();
+    assert_eq!((queries.len(), accuracy), (20, hits as f64 / 20.0));
+    assert!(accuracy < 1.0, "an image among its own neighbours would always be right");
+    let values: Vec<f32> = queries.iter().flat_map(|&query| rows[query]).copied().collect();
+    assert_eq!(seen, spread(Tensor::from_data(TensorData::new(values, [20, 144]), &Device::flex())));
+}
+
+/// What stands beside the pre-trained encoder's score is what it says: the first weights of the run's seed, and pixels.
+#[test]
+fn a_run_is_compared_with_its_own_first_weights_and_with_pixels() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    speckled_folder(folder.path(), 160, 0, 150, false);
+    let run = folder.path().join("run");
+    success(program::moco(folder.path(), &["--epochs", "2", "--seed", "5", "--out", path(&run)]));
+    let written = summary(&run);
+    let number = |name: &str| written[name].as_f64().expect(name);
+
+    let (_, recipe) = RunFolder::open::<moco::Recipe>(&run).expect("a run");
+    let data = data::load(folder.path()).expect("a data set");
+    let (knn, device) = (&recipe.scoring.knn, Device::flex().autodiff());
+    let of_seed = |seed: u64| {
+        let network = {
+            let _drawn = generator();
+            device.seed(mix(seed, u64::MAX));
+            read_all(recipe.network.contrast().init(data.image_size(), &device).expect("valid"))
+        };
+        let views = recipe.views.evaluation();
+        let sets =
+            [ImageSet::train(&data, &views, &Device::flex()), ImageSet::test(&data, &views, 150, &Device::flex())];
+        let [bank, queries] = sets.map(|set| features(&network, &set, Representation::Features).expect("finite"));
+        knn.evaluate(&bank, &queries).expect("valid").accuracy
+    };
+    assert_eq!(number("random_knn_accuracy"), of_seed(5));
+    assert_ne!(of_seed(5), of_seed(6), "they tell seeds apart");
+    assert_ne!(number("random_knn_accuracy"), number("knn_accuracy"), "training changes the score");
+
+    let pixels = |images: &slowburn_augment::loader::Images, labels: Vec<usize>| {
+        let bytes = images.bytes().expect("as decoded");
+        let values: Vec<f32> = bytes.iter().map(|&byte| (f32::from(byte) / 255.0 - 0.2860) / 0.3530).collect();
+        let values = Tensor::from_data(TensorData::new(values, [labels.len(), 144]), &Device::flex());
+        FeatureSet::new(values, labels, Representation::Input).expect("finite")
+    };
+    let bank = pixels(&data.train.images, data.train.labels.iter().flatten().copied().collect());
+    let expected = knn.evaluate(&bank, &pixels(&data.test.images, data.test.labels.clone())).expect("valid").accuracy;
+    assert_eq!(number("pixel_knn_accuracy"), expected);
+    for other in ["knn_accuracy", "random_knn_accuracy"] {
+        assert_ne!(expected, number(other), "{other} is something else");
+    }
 }

@@ -1,11 +1,9 @@
 use burn::module::Module;
-use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
-use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use slowburn_ema::{StepCount, sync_running_state};
+use slowburn_ema::StepCount;
 
-use super::{Contrastive, check_batch};
+use super::{Contrastive, check_batch, diagnose_order, embed_shuffled};
 use crate::{Contrast, Encode, Error, InfoNce, Reduction, Views, Warning, normalize};
 
 /// The settings of [`EndToEnd`].
@@ -14,17 +12,23 @@ use crate::{Contrast, Encode, Error, InfoNce, Reduction, Views, Warning, normali
 /// |---|---|---|
 /// | `loss` | τ = 0.07 | temperature, and whether decoupled |
 /// | `reduction` | `Mean` | `Sum` doubles it, for comparison with a symmetric sum |
+/// | `shuffle` | true | the second view is encoded in another order, see [`EndToEnd`] |
+/// | `seed` | 0 | of the shuffles |
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EndToEndConfig {
     /// Temperature, and whether decoupled.
     pub loss: InfoNce,
     /// Whether the mean over both views is doubled.
     pub reduction: Reduction,
+    /// Whether the second view is encoded in another order than the first.
+    pub shuffle: bool,
+    /// The seed of the shuffles.
+    pub seed: u64,
 }
 
 impl Default for EndToEndConfig {
     fn default() -> Self {
-        Self { loss: InfoNce::default(), reduction: Reduction::Mean }
+        Self { loss: InfoNce::default(), reduction: Reduction::Mean, shuffle: true, seed: 0 }
     }
 }
 
@@ -45,6 +49,11 @@ impl EndToEndConfig {
 ///
 /// One encoder for both views, each its own forward pass; the other samples of the batch, in both views, are the
 /// negatives. Their number is that of the batch: the reason for a queue.
+///
+/// With `shuffle`, the second view of step t is encoded in the order [`permutation`](crate::permutation)`(batch, seed,
+/// t, 0)` and put back, gradients too. The paper shuffles "in both our method and its end-to-end ablation counterpart"
+/// (§3.3): where the encoder normalises by splits of the batch, the two views of a sample would otherwise always share
+/// their company and could be told by it. [`diagnose`](Contrastive::diagnose) warns as [`Moco`](crate::Moco)'s does.
 #[derive(Module, Debug)]
 pub struct EndToEnd<E: Module> {
     /// The encoder, with its head.
@@ -54,39 +63,42 @@ pub struct EndToEnd<E: Module> {
     config: EndToEndConfig,
 }
 
+impl<E: Encode> EndToEnd<E> {
+    /// The settings.
+    pub fn config(&self) -> &EndToEndConfig {
+        &self.config
+    }
+}
+
 impl<E: Encode> Contrastive for EndToEnd<E> {
     type Encoder = E;
 
     fn contrast(mut self, batch: Views<E::Input>) -> Result<(Self, Contrast), Error> {
         check_batch(&self.query, &batch)?;
-        let first = normalize(self.query.embed(batch.query)); // [batch, dim]
-        let second = normalize(self.query.embed(batch.key)); // [batch, dim]
+        let embed = |view| self.query.embed(view);
+        let first = normalize(embed(batch.query)); // [batch, dim]
+        let second = normalize(match self.config.shuffle {
+            true => embed_shuffled(batch.key, (self.config.seed, self.steps.get(), 0), embed),
+            false => embed(batch.key),
+        }); // [batch, dim]
         let outcome = self.config.loss.nt_xent(first, second).scaled(self.config.reduction.factor());
         self.steps.increment();
         Ok((self, outcome))
-    }
-
-    fn optimize(
-        mut self,
-        optimizer: &mut ModuleOptimizer,
-        learning_rate: ModuleLearningRate,
-        gradients: GradientsParams,
-    ) -> Self {
-        self.query = optimizer.step(learning_rate, self.query, gradients);
-        sync_running_state(&self.query);
-        self
     }
 
     fn query(&self) -> &E {
         &self.query
     }
 
+    fn map_query(self, change: impl FnOnce(E) -> E) -> Self {
+        Self { query: change(self.query), ..self }
+    }
+
     fn steps(&self) -> u64 {
         self.steps.get()
     }
 
-    /// There is nothing to warn of.
     fn diagnose(&self, _samples: usize, _batch: usize) -> Vec<Warning> {
-        Vec::new()
+        diagnose_order(self.config.shuffle, self.query.splits()).into_iter().collect()
     }
 }

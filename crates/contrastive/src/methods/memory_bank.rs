@@ -1,11 +1,9 @@
 use std::collections::HashSet;
 
 use burn::module::Module;
-use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
-use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, IndexingUpdateOp, Tensor};
 use serde::{Deserialize, Serialize};
-use slowburn_ema::{StepCount, sync_running_state};
+use slowburn_ema::StepCount;
 
 use super::{Contrastive, check_batch, check_dim};
 use crate::random::sample_without;
@@ -143,26 +141,20 @@ impl<E: Encode> Contrastive for MemoryBank<E> {
         Ok((self, outcome))
     }
 
-    fn optimize(
-        mut self,
-        optimizer: &mut ModuleOptimizer,
-        learning_rate: ModuleLearningRate,
-        gradients: GradientsParams,
-    ) -> Self {
-        self.query = optimizer.step(learning_rate, self.query, gradients);
-        sync_running_state(&self.query);
-        self
-    }
-
     fn query(&self) -> &E {
         &self.query
+    }
+
+    fn map_query(self, change: impl FnOnce(E) -> E) -> Self {
+        Self { query: change(self.query), ..self }
     }
 
     fn steps(&self) -> u64 {
         self.steps.get()
     }
 
-    /// There is nothing to warn of.
+    /// There is nothing to warn of: a slot is of an earlier step, whose batch was another, so that a query and its
+    /// positive never were normalised in the same company and shuffling is "irrelevant" (arXiv 1911.05722, §3.3).
     fn diagnose(&self, _samples: usize, _batch: usize) -> Vec<Warning> {
         Vec::new()
     }

@@ -1,15 +1,11 @@
 use burn::module::Module;
-use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
-use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use slowburn_ema::{Decay, Ema, EmaConfig, StepCount, detached_copy, sync_running_state};
+use slowburn_ema::{Decay, Ema, EmaConfig, StepCount, detached_copy};
 
-use super::{Contrastive, check_batch, check_dim};
-use crate::random::inverse;
+use super::{Contrastive, check_batch, check_dim, diagnose_order, embed_shuffled};
 use crate::{
-    Batch, Contrast, Encode, Error, InfoNce, KeyQueue, KeyQueueConfig, Reduction, Unfilled, Views, Warning, normalize,
-    permutation,
+    Contrast, Encode, Error, InfoNce, KeyQueue, KeyQueueConfig, Reduction, Unfilled, Views, Warning, normalize,
 };
 
 /// The settings of [`Moco`].
@@ -138,10 +134,10 @@ pub enum Encoder {
 /// Symmetric: both views are queries and keys, all against the same queue; still one move and one enqueue (of the first
 /// view's keys, then the second's).
 ///
-/// With `shuffle`, the key batch of step t is encoded in the order [`permutation`]`(batch, seed, t, d)` and put back, d
-/// being 0, and 1 for the second direction: a pure function of (seed, step). Where the encoder normalises by splits of
-/// the batch, a query and its key are then normalised in different company and cannot be told by it (§3.3). Without
-/// splits it changes nothing, and [`diagnose`](Contrastive::diagnose) says so.
+/// With `shuffle`, the key batch of step t is encoded in the order [`permutation`](crate::permutation)`(batch, seed, t,
+/// d)` and put back, d being 0, and 1 for the second direction: a pure function of (seed, step). Where the encoder
+/// normalises by splits of the batch, a query and its key are then normalised in different company and cannot be told
+/// by it (§3.3). Without splits it changes nothing, and [`diagnose`](Contrastive::diagnose) says so.
 ///
 /// Defaults that differ from the reference's: none in the method. The queue may hold any number of keys and take
 /// batches of any size up to it.
@@ -178,12 +174,10 @@ impl<E: Encode> Moco<E> {
     fn keys(&self, view: E::Input, direction: u64) -> Tensor<2> {
         // Training mode: "ShuffleBN would be meaningless if the key encoder freezes BN" (MoCo issue 13).
         let embed = |view| self.key.with_module(|key| key.embed(view)).detach();
-        if !self.config.shuffle {
-            return normalize(embed(view));
-        }
-        let order = permutation(view.rows(), self.config.seed, self.steps.get(), direction);
-        let shuffled = embed(view.pick(&order));
-        normalize(shuffled.pick(&inverse(&order)))
+        normalize(match self.config.shuffle {
+            true => embed_shuffled(view, (self.config.seed, self.steps.get(), direction), embed),
+            false => embed(view),
+        })
     }
 
     /// Keys of a step with batches of `batch`.
@@ -228,21 +222,12 @@ impl<E: Encode> Contrastive for Moco<E> {
         Ok((self, outcome))
     }
 
-    fn optimize(
-        mut self,
-        optimizer: &mut ModuleOptimizer,
-        learning_rate: ModuleLearningRate,
-        gradients: GradientsParams,
-    ) -> Self {
-        self.query = optimizer.step(learning_rate, self.query, gradients);
-        // A record taken now must hold the statistics of this step's forward passes, not of the step before.
-        sync_running_state(&self.query);
-        sync_running_state(&self.key);
-        self
-    }
-
     fn query(&self) -> &E {
         &self.query
+    }
+
+    fn map_query(self, change: impl FnOnce(E) -> E) -> Self {
+        Self { query: change(self.query), ..self }
     }
 
     fn steps(&self) -> u64 {
@@ -250,11 +235,7 @@ impl<E: Encode> Contrastive for Moco<E> {
     }
 
     fn diagnose(&self, samples: usize, batch: usize) -> Vec<Warning> {
-        let order = match (self.config.shuffle, self.query.splits()) {
-            (true, 0 | 1) => Some(Warning::ShuffleWithoutEffect),
-            (false, splits) if splits > 1 => Some(Warning::SplitsWithoutShuffle { splits }),
-            _ => None,
-        };
+        let order = diagnose_order(self.config.shuffle, self.query.splits());
         // A symmetric step puts two keys of each sample in.
         let rounds = self.keys_of_a_step(1);
         let stale = KeyQueue::check(self.queue.size().div_ceil(rounds), samples, batch);

@@ -4,17 +4,22 @@ mod end_to_end;
 mod memory_bank;
 mod moco;
 #[cfg(feature = "train")]
+mod shared;
+#[cfg(feature = "train")]
 pub(crate) mod train;
 
 use burn::module::{Module, ModuleDisplay};
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::Tensor;
+use slowburn_ema::sync_running_state;
 
 pub use end_to_end::{EndToEnd, EndToEndConfig};
 pub use memory_bank::{MemoryBank, MemoryBankConfig};
 pub use moco::{Encoder, Moco, MocoConfig};
 
-use crate::{Contrast, Encode, Error, Views, Warning};
+use crate::random::inverse;
+use crate::{Batch, Contrast, Encode, Error, Views, Warning, permutation};
 
 /// A contrastive method: [`Moco`], [`EndToEnd`] or [`MemoryBank`].
 ///
@@ -51,22 +56,30 @@ pub trait Contrastive: Module + ModuleDisplay {
     /// For a batch that does not fit. The method is gone then: check batches beforehand, or go back to a checkpoint.
     fn contrast(self, batch: Views<<Self::Encoder as Encode>::Input>) -> Result<(Self, Contrast), Error>;
 
-    /// Steps the query encoder with its gradients and brings running statistics up to date.
-    fn optimize(
-        self,
-        optimizer: &mut ModuleOptimizer,
-        learning_rate: ModuleLearningRate,
-        gradients: GradientsParams,
-    ) -> Self;
-
     /// The encoder that the optimizer trains.
     fn query(&self) -> &Self::Encoder;
+
+    /// The method with what `change` makes of the encoder that the optimizer trains.
+    fn map_query(self, change: impl FnOnce(Self::Encoder) -> Self::Encoder) -> Self;
 
     /// The number of calls of [`contrast`](Self::contrast).
     fn steps(&self) -> u64;
 
     /// What is probably not meant, for a data set of `samples` and batches of `batch`.
     fn diagnose(&self, samples: usize, batch: usize) -> Vec<Warning>;
+
+    /// Steps the query encoder with its gradients and brings running statistics up to date.
+    fn optimize(
+        self,
+        optimizer: &mut ModuleOptimizer,
+        learning_rate: ModuleLearningRate,
+        gradients: GradientsParams,
+    ) -> Self {
+        let method = self.map_query(|query| optimizer.step(learning_rate, query, gradients));
+        // A record taken now must hold the statistics of this step's forward passes, not of the step before.
+        sync_running_state(&method);
+        method
+    }
 
     /// One whole step.
     ///
@@ -86,7 +99,6 @@ pub trait Contrastive: Module + ModuleDisplay {
 
 /// Checks what every method asks of a batch, and returns its rows.
 fn check_batch<E: Encode>(encoder: &E, batch: &Views<E::Input>) -> Result<usize, Error> {
-    use crate::Batch;
     let (query, key) = (batch.query.rows(), batch.key.rows());
     if query != key {
         return Err(Error::Views { query, key });
@@ -102,10 +114,30 @@ fn check_batch<E: Encode>(encoder: &E, batch: &Views<E::Input>) -> Result<usize,
 }
 
 /// Checks that embeddings have the configured length.
-fn check_dim(embeddings: &burn::tensor::Tensor<2>, expected: usize) -> Result<(), Error> {
+fn check_dim(embeddings: &Tensor<2>, expected: usize) -> Result<(), Error> {
     let [_, found] = embeddings.dims();
     match found == expected {
         true => Ok(()),
         false => Err(Error::Dim { found, expected }),
+    }
+}
+
+/// Embeds a view in the order [`permutation`]`(rows, seed, step, direction)` and puts the rows back: shuffling batch
+/// normalisation (arXiv 1911.05722, §3.3). Gradients follow the rows.
+fn embed_shuffled<B: Batch>(
+    view: B,
+    (seed, step, direction): (u64, u64, u64),
+    embed: impl FnOnce(B) -> Tensor<2>,
+) -> Tensor<2> {
+    let order = permutation(view.rows(), seed, step, direction);
+    embed(view.pick(&order)).pick(&inverse(&order)) // [batch, dim]
+}
+
+/// What is probably not meant of the order in which keys are encoded.
+fn diagnose_order(shuffle: bool, splits: usize) -> Option<Warning> {
+    match (shuffle, splits) {
+        (true, 0 | 1) => Some(Warning::ShuffleWithoutEffect),
+        (false, 2..) => Some(Warning::SplitsWithoutShuffle { splits }),
+        (false, 0 | 1) | (true, 2..) => None,
     }
 }

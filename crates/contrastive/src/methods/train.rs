@@ -16,25 +16,26 @@ use burn::train::metric::{
 use burn::train::{InferenceStep, ItemLazy, TrainOutput, TrainStep};
 
 use super::Contrastive;
+use super::shared::Shared;
 use crate::evaluation::{FeatureSet, KnnConfig, Representation, extract};
-use crate::{Encode, Error, Views};
+use crate::{Batch, Encode, Error, Views};
 
 type Input<M> = <<M as Contrastive>::Encoder as Encode>::Input;
 
 /// A method under burn-train, with kNN as its validation metric.
 ///
-/// burn-train calls `step(&self)` and then `optimize(self)`: the method that `step` leaves behind, its average moved
-/// and its keys enqueued, waits here in between; where gradients are accumulated, each further step goes on from it. One
-/// device only, like the methods themselves. The record is that of the method; take it after `optimize`.
+/// burn-train calls `step(&self)`, which moves average and queue, and then `optimize(self)`; where gradients are
+/// accumulated, each further step goes on from the one before. One device only, like the methods themselves. The record
+/// is that of the method; take it after `optimize`.
 ///
-/// burn-train keeps the model while it steps (`Learner::optimizer_step` clones it), so that the first update of the queue,
-/// the average and the weights in each step writes to a copy. [`Contrastive::step`] in a loop of your own copies nothing.
+/// All clones hold one method, as they hold one set of a batch norm's running statistics: burn-train clones the model
+/// for each step (`Learner::optimizer_step`), and a clone with a method of its own would make every step copy the queue
+/// (4·K·d bytes, 32 MiB in the paper), the average and the weights. As it is, a step copies nothing, like
+/// [`Contrastive::step`] in a loop of your own, but for the first one while something else still holds the method's
+/// tensors: what [`method`](Self::method) returned, a model for validation, a record that is being written.
 #[derive(Module, Debug)]
 pub struct Learning<M: Contrastive> {
-    /// The method.
-    pub method: M,
-    #[module(skip)]
-    pending: Slot,
+    method: Shared<M>,
     #[module(skip)]
     monitor: Monitor,
 }
@@ -94,34 +95,25 @@ impl<M: Contrastive + 'static> Learning<M> {
             return Err(Error::Empty { what: "the bank of labelled batches" });
         }
         knn.validate(samples)?;
-        let monitor = Monitor { bank: Slot::with(bank), features: Slot::default(), knn };
-        Ok(Self { method, pending: Slot::default(), monitor })
+        let bank = Bank(Arc::new(Mutex::new(Box::new(bank))));
+        Ok(Self { method: Shared::new(method), monitor: Monitor { bank, knn } })
     }
 
-    /// The bank's features under the present encoder, computed once for each step at which they are asked for.
+    /// The method as it is now. Its tensors are shared until either side's next step.
+    pub fn method(&self) -> M {
+        self.method.read(M::clone)
+    }
+
+    /// The bank's features under the present encoder, computed once for each state of it that they are asked for.
     fn bank(&self) -> FeatureSet {
-        let steps = self.method.steps();
-        if let Some((_, features)) = self.monitor.features.get::<(u64, FeatureSet)>().filter(|(at, _)| *at == steps) {
-            return features;
-        }
-        let batches: Vec<LabeledBatch<Input<M>>> = self.monitor.bank.get().unwrap_or_default();
-        let features = self.extract(batches);
-        self.monitor.features.put((steps, features.clone()));
-        features
+        self.method.features(|method| features(method, self.monitor.bank.batches()))
     }
+}
 
-    fn extract(&self, batches: Vec<LabeledBatch<Input<M>>>) -> FeatureSet {
-        let batches = batches.into_iter().map(|batch| (batch.input, batch.labels));
-        extract(self.method.query(), batches, Representation::Features).unwrap_or_else(|error| panic!("{error}"))
-    }
-
-    /// The method that the last step left behind.
-    fn take(self) -> M {
-        // The old one goes first: what both hold would otherwise be copied by the next update.
-        let Self { method, pending, .. } = self;
-        drop(method);
-        pending.take().unwrap_or_else(|| panic!("optimize comes after step"))
-    }
+/// The features of batches under a method's query encoder.
+fn features<M: Contrastive>(method: &M, batches: Vec<LabeledBatch<Input<M>>>) -> FeatureSet {
+    let batches = batches.into_iter().map(|batch| (batch.input, batch.labels));
+    extract(method.query(), batches, Representation::Features).unwrap_or_else(|error| panic!("{error}"))
 }
 
 impl<M: Contrastive + 'static> TrainStep for Learning<M> {
@@ -129,23 +121,21 @@ impl<M: Contrastive + 'static> TrainStep for Learning<M> {
     type Output = LearningOutput;
 
     /// # Panics
-    /// If the batch does not fit: a caller's bug that burn-train's trait cannot report.
+    /// If the batch does not fit: a caller's bug that burn-train's trait cannot report. The method is gone then.
     fn step(&self, batch: Self::Input) -> TrainOutput<LearningOutput> {
-        use crate::Batch;
         let rows = batch.query.rows();
-        // Where gradients are accumulated there was a step since the last `optimize`: its keys are in the queue.
-        let method = self.pending.take::<M>().unwrap_or_else(|| self.method.clone());
-        let (next, outcome) = method.contrast(batch).unwrap_or_else(|error| panic!("{error}"));
-        let gradients = outcome.loss.backward();
-        let output = LearningOutput { loss: outcome.loss.detach(), accuracy: outcome.accuracy, rows };
-        let output = TrainOutput::new(next.query(), gradients, output);
-        self.pending.put(next);
-        output
+        self.method.update(|method| {
+            let (next, outcome) = method.contrast(batch).unwrap_or_else(|error| panic!("{error}"));
+            let gradients = outcome.loss.backward();
+            let output = LearningOutput { loss: outcome.loss.detach(), accuracy: outcome.accuracy, rows };
+            let output = TrainOutput::new(next.query(), gradients, output);
+            (next, output)
+        })
     }
 
     fn optimize(self, optimizer: &mut ModuleOptimizer, rate: ModuleLearningRate, gradients: GradientsParams) -> Self {
-        let (pending, monitor) = (self.pending.clone(), self.monitor.clone());
-        Self { method: self.take().optimize(optimizer, rate, gradients), pending, monitor }
+        self.method.update(|method| (method.optimize(optimizer, rate, gradients), ()));
+        self
     }
 
     /// # Panics
@@ -171,7 +161,7 @@ impl<M: Contrastive + 'static> InferenceStep for Learning<M> {
     /// # Panics
     /// If the batch is empty or features are not finite.
     fn step(&self, batch: Self::Input) -> KnnOutput {
-        let queries = self.extract(vec![batch]);
+        let queries = self.method.read(|method| features(method, vec![batch]));
         let report = self.monitor.knn.evaluate(&self.bank(), &queries).unwrap_or_else(|error| panic!("{error}"));
         let device = queries.features().device();
         KnnOutput { accuracy: Tensor::from_data([report.accuracy as f32], &device), rows: queries.samples() }
@@ -275,43 +265,27 @@ impl Numeric for RateMetric {
     }
 }
 
-/// The bank of the kNN metric.
+/// How the kNN metric scores, and against what.
 #[derive(Debug, Clone)]
 struct Monitor {
-    bank: Slot,
-    features: Slot,
+    bank: Bank,
     knn: KnnConfig,
 }
 
-/// A place for one value, shared between clones. Its type is erased: a field that a derived `Module` skips may not be
-/// generic over the module.
-#[derive(Clone, Default)]
-struct Slot(Arc<Mutex<Option<Box<dyn Any + Send>>>>);
+/// The labelled batches. Their type is erased: a field that a derived `Module` skips may not be generic over the
+/// module.
+#[derive(Clone)]
+struct Bank(Arc<Mutex<Box<dyn Any + Send>>>);
 
-impl Slot {
-    fn with<T: Send + 'static>(value: T) -> Self {
-        let slot = Self::default();
-        slot.put(value);
-        slot
-    }
-
-    fn put<T: Send + 'static>(&self, value: T) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(value));
-    }
-
-    fn get<T: Clone + 'static>(&self) -> Option<T> {
+impl Bank {
+    fn batches<T: Clone + Default + 'static>(&self) -> T {
         let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        held.as_ref()?.downcast_ref::<T>().cloned()
-    }
-
-    fn take<T: 'static>(&self) -> Option<T> {
-        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        held.downcast::<T>().ok().map(|value| *value)
+        held.downcast_ref::<T>().cloned().unwrap_or_default()
     }
 }
 
-impl fmt::Debug for Slot {
+impl fmt::Debug for Bank {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Slot")
+        f.write_str("Bank")
     }
 }

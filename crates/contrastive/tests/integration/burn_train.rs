@@ -18,7 +18,7 @@ use slowburn_contrastive::evaluation::{KnnConfig, Representation, extract};
 use slowburn_contrastive::{Contrastive, LabeledBatch, Learning, Moco, MocoConfig, RateMetric, Views};
 use slowburn_models::HeadVersion;
 
-use crate::support::{INPUT, Network, config, matrix, numbers, optimizer, read, tensors, views};
+use crate::support::{INPUT, Network, config, matrix, numbers, optimizer, part, read, tensors, views};
 
 const RATE: f64 = 0.05;
 const SAMPLES: usize = 24;
@@ -83,7 +83,7 @@ fn train(directory: &Path, epochs: usize, from: Option<usize>, device: &Device) 
     if let Some(epoch) = from {
         training = training.checkpoint(epoch);
     }
-    training.launch(Learner::new(learning(device), optimizer(), ConstantLr::new(RATE))).model.method
+    training.launch(Learner::new(learning(device), optimizer(), ConstantLr::new(RATE))).model.method()
 }
 
 /// The same steps without burn-train.
@@ -129,8 +129,8 @@ fn accumulated_gradients_are_of_steps_that_follow_each_other() {
         }
         learning = TrainStep::optimize(learning, &mut optimizers.0, RATE.into(), sums.0.grads());
         expected = expected.optimize(&mut optimizers.1, RATE.into(), sums.1.grads());
-        assert_eq!(learning.method.steps(), 2 * (u64::from(round) + 1));
-        assert_eq!(tensors(&learning.method), tensors(&expected), "bit for bit, keys of both batches in the queue");
+        assert_eq!(learning.method().steps(), 2 * (u64::from(round) + 1));
+        assert_eq!(tensors(&learning.method()), tensors(&expected), "bit for bit, keys of both batches in the queue");
     }
 }
 
@@ -152,10 +152,86 @@ fn validation_is_knn_with_the_query_encoder_as_it_is_now() {
     for seed in 0..3 {
         let output = InferenceStep::step(&learning.valid(), labeled(&queries, &Device::flex()));
         assert_eq!(output.rows, 12);
-        assert!((read(output.accuracy)[0] - expected(&learning.method)).abs() < 1e-6, "after {seed} steps");
+        assert!((read(output.accuracy)[0] - expected(&learning.method())).abs() < 1e-6, "after {seed} steps");
         let gradients = TrainStep::step(&learning, views(seed, &device)).grads;
         learning = TrainStep::optimize(learning, &mut optimizer, 1.0.into(), gradients);
     }
+}
+
+/// The accuracy of twelve points that the validation step finds with this model.
+fn validated(learning: &Learning<Moco<Network>>) -> f64 {
+    let queries: Vec<usize> = (9..21).collect();
+    read(InferenceStep::step(&learning.valid(), labeled(&queries, &Device::flex())).accuracy)[0]
+}
+
+/// Another record with as many steps: what was computed for the first is of no use.
+#[test]
+fn validation_after_loading_is_that_of_the_loaded_encoder() {
+    let device = Device::flex().autodiff();
+    let with = |seed| {
+        let query = Network::new(seed, HeadVersion::V2, 2, 0.0, &device);
+        let bank = vec![labeled(&[0, 1, 2, 3, 4, 5], &device), labeled(&[6, 7, 8], &device)];
+        Learning::new(config().init(query, &device).unwrap(), bank, KnnConfig { k: 3, temperature: 0.1 }).unwrap()
+    };
+    let accuracies: Vec<f64> = (0..20).map(|seed| validated(&with(seed))).collect();
+    let set = |seed, samples: std::ops::Range<usize>| {
+        let batch = labeled(&samples.collect::<Vec<_>>(), &device);
+        extract(&with(seed).method().query, [(batch.input, batch.labels)], Representation::Features).unwrap()
+    };
+    let stale = |seed| {
+        let knn = KnnConfig { k: 3, temperature: 0.1 };
+        knn.evaluate(&set(seed - 1, 0..9), &set(seed, 9..21)).unwrap().accuracy
+    };
+    let shows = |seed: &u32| (stale(*seed) - accuracies[*seed as usize]).abs() > 0.05;
+    assert!((1..20).filter(shows).count() > 5, "a bank of the encoder before shows in the accuracy");
+    let mut learning = with(0);
+    for (seed, expected) in accuracies.iter().enumerate() {
+        let before = learning.clone();
+        validated(&before);
+        // Its own features were known, too, not only those of the copy for validation.
+        InferenceStep::step(&learning, labeled(&[0, 1, 2], &device));
+        learning = learning.load_record(with(seed as u32).into_record());
+        assert_eq!(validated(&learning), *expected, "seed {seed}");
+        let queries: Vec<usize> = (9..21).collect();
+        let output = InferenceStep::step(&learning, labeled(&queries, &device));
+        assert_eq!(read(output.accuracy)[0], *expected, "seed {seed}, without `valid`");
+        assert_eq!(learning.method().steps(), 0);
+    }
+}
+
+/// A clone is the same method, a copy for validation is not.
+#[test]
+fn clones_share_the_method_and_other_modules_do_not() {
+    let device = Device::flex().autodiff();
+    let learning = learning(&device);
+    let (clone, valid) = (learning.clone(), learning.valid());
+    let moved = learning.clone().to_device(&device);
+    let start = tensors(&valid.method());
+    let gradients = TrainStep::step(&learning, views(1, &device)).grads;
+    let learning = TrainStep::optimize(learning, &mut optimizer(), RATE.into(), gradients);
+    assert_eq!((learning.method().steps(), clone.method().steps()), (1, 1));
+    assert_eq!(tensors(&clone), tensors(&learning));
+    let weights = |method: &Moco<Network>| part(method, false);
+    assert_eq!((valid.method().steps(), moved.method().steps()), (0, 0));
+    assert_eq!(tensors(&valid.method()), start);
+    assert_eq!(
+        weights(&moved.method()),
+        weights(&valid.method()),
+        "running statistics are shared, as Burn's clones do"
+    );
+    // The record shows the method and nothing of where it is held.
+    assert_eq!(tensors(&learning)[0].0, format!("method.{}", tensors(&learning.method())[0].0));
+}
+
+#[test]
+fn a_step_that_fails_takes_the_method_with_it_and_says_so() {
+    let device = Device::flex().autodiff();
+    let learning = learning(&device);
+    let quiet = |work: &dyn Fn()| std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_err();
+    let odd = || Views { key: views(1, &device).key.narrow(0, 0, 4), ..views(1, &device) };
+    quiet(&|| drop(TrainStep::step(&learning, odd())));
+    let said = quiet(&|| drop(TrainStep::step(&learning, views(1, &device))));
+    assert!(said.downcast_ref::<String>().unwrap().contains("a step has failed"));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::store::ModuleRecord;
 use burn::tensor::{Device, Tensor, TensorData};
 use proptest::prelude::*;
-use slowburn_contrastive::{Error, KeyQueue, KeyQueueConfig, Unfilled, Warning};
+use slowburn_contrastive::{Error, KeyQueue, KeyQueueConfig, Unfilled, Warning, permutation};
 
 use crate::support::{read, tensors};
 
@@ -139,6 +139,36 @@ fn a_queue_longer_than_the_rest_of_the_data_is_noticed() {
     assert_eq!(KeyQueue::check(96, 128, 32), None);
     let warning = KeyQueue::check(97, 128, 32).unwrap();
     assert_eq!(warning, Warning::QueueHoldsPositives { queue: 97, samples: 128, batch: 32 });
-    assert!(warning.to_string().contains("at most 96 keys"), "{warning}");
+    assert!(warning.to_string().contains("more than 96 samples"), "{warning}");
     assert!(KeyQueue::check(1, 10, 32).is_some(), "a batch larger than the data");
+}
+
+/// What [`KeyQueue::check`] says of epochs that each have an order of their own, counted.
+#[test]
+fn shuffled_epochs_have_own_keys_in_the_queue_below_the_bound_too() {
+    // One sample a batch: where each of them is in an epoch.
+    let (batches, epochs) = (20, 400);
+    let places = |epoch| {
+        let mut places = vec![0; batches];
+        for (place, sample) in permutation(batches, 5, epoch, 0).into_iter().enumerate() {
+            places[sample] = place;
+        }
+        places
+    };
+    // The share of samples whose key of the epoch before is among the last `queue` batches of keys.
+    let share = |queue: usize| {
+        let met = |epoch| {
+            let pairs = places(epoch).into_iter().zip(places(epoch + 1));
+            pairs.filter(|(before, now)| batches + now - before <= queue).count()
+        };
+        (0..epochs).map(met).sum::<usize>() as f64 / (batches as u64 * epochs) as f64
+    };
+    for queue in [4, 8, 19, 20] {
+        let expected = (queue * (queue + 1)) as f64 / (2 * batches * batches) as f64;
+        // 8,000 samples: a deviation of 0.006 at most, three of them.
+        assert!((share(queue) - expected).abs() < 0.018, "{queue}: {} and {expected}", share(queue));
+    }
+    assert_eq!(share(2 * batches - 1), 1.0, "all meet theirs from two epochs of keys on");
+    let (k, n): (f64, f64) = (4096.0 / 128.0, 78.0);
+    assert!((k * (k + 1.0) / (2.0 * n * n) - 0.087).abs() < 0.0005, "the documented number");
 }

@@ -182,12 +182,13 @@ pub(crate) fn scalar(tensor: &Tensor<1>) -> f64 {
     read(tensor.clone())[0]
 }
 
-/// Fails unless every number is within `relative` of the largest expected one.
+/// Fails unless every number is within `relative` of the expected one, or of the root mean square of all where that is
+/// larger: a number that is small because larger ones cancel has the error of these.
 #[track_caller]
 pub(crate) fn assert_close(ours: &[f64], expected: &[f64], relative: f64, what: &str) {
     assert_eq!(ours.len(), expected.len(), "{what}");
-    let scale = expected.iter().fold(0.0f64, |scale, value| scale.max(value.abs()));
+    let rms = (expected.iter().map(|value| value * value).sum::<f64>() / expected.len() as f64).sqrt();
     for (index, (a, b)) in ours.iter().zip(expected).enumerate() {
-        assert!((a - b).abs() <= relative * scale, "{what}, at {index}: {a} instead of {b}");
+        assert!((a - b).abs() <= relative * b.abs().max(rms), "{what}, at {index}: {a} instead of {b}, beside {rms}");
     }
 }

@@ -49,15 +49,8 @@ impl Group {
         Self { decay, device: None, averages: Vec::new(), students: Vec::new(), moved: Moved::default() }
     }
 
-    /// Takes the average's tensor and returns a stand-in, or both where this kernel is not for them.
-    pub(super) fn take<const D: usize>(
-        &mut self,
-        average: Tensor<D>,
-        student: Tensor<D>,
-    ) -> Result<Tensor<D>, (Tensor<D>, Tensor<D>)> {
-        if !moves(&average, &student) {
-            return Err((average, student));
-        }
+    /// Takes the average's tensor, where [`moves`] says so, and returns a stand-in.
+    pub(super) fn take<const D: usize>(&mut self, average: Tensor<D>, student: Tensor<D>) -> Tensor<D> {
         // A launch is one device's.
         if self.device.replace(average.device()).is_some_and(|device| device != average.device()) {
             self.launch();
@@ -66,7 +59,7 @@ impl Group {
         self.averages.push(average.into_dispatch());
         self.students.push(student.clone().into_dispatch());
         // Any tensor of this rank does.
-        Ok(student)
+        student
     }
 
     fn launch(&mut self) {
@@ -84,7 +77,7 @@ impl Group {
 }
 
 /// Whether this kernel moves such an average towards such a student.
-fn moves<const D: usize>(average: &Tensor<D>, student: &Tensor<D>) -> bool {
+pub(super) fn moves<const D: usize>(average: &Tensor<D>, student: &Tensor<D>) -> bool {
     let float = |dtype| matches!(dtype, DType::F32 | DType::F16 | DType::BF16);
     let on_cube = |tensor: &Tensor<D>| matches!(tensor.device().as_dispatch(), DispatchDevice::Cube(_));
     average.dtype() == DType::F32

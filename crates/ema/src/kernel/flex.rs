@@ -7,8 +7,8 @@
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use burn::backend::Flex;
 use burn::backend::tensor::FloatTensor;
+use burn::backend::{DispatchDevice, Flex};
 use burn::tensor::{DType, Tensor, bf16, f16};
 use rayon::Scope;
 use rayon::prelude::*;
@@ -18,6 +18,15 @@ const PIECE: usize = 1 << 15;
 
 /// Weights that are worth waking a core for.
 const LOAD: usize = 4 * PIECE;
+
+/// Whether this kernel moves such an average towards such a student.
+pub(super) fn moves<const D: usize>(average: &Tensor<D>, student: &Tensor<D>) -> bool {
+    let here = |tensor: &Tensor<D>| matches!(tensor.device().as_dispatch(), DispatchDevice::Flex(_));
+    average.dtype() == DType::F32
+        && matches!(student.dtype(), DType::F32 | DType::F16 | DType::BF16)
+        && here(average)
+        && here(student)
+}
 
 /// Tensors taken from a module, to be moved by the threads of a scope.
 pub(super) struct Loads<'a> {
@@ -51,29 +60,20 @@ impl<'a> Loads<'a> {
         Self { decay, scope, in_pool, load: Vec::new(), weights: 0, number: 0, done: channel() }
     }
 
-    /// Takes the average's tensor and returns a stand-in, or both where this kernel is not for them.
-    pub(super) fn take<const D: usize>(
-        &mut self,
-        average: Tensor<D>,
-        student: Tensor<D>,
-    ) -> Result<Tensor<D>, (Tensor<D>, Tensor<D>)> {
-        let readable = |dtype| matches!(dtype, DType::F32 | DType::F16 | DType::BF16);
-        if average.dtype() == DType::F32
-            && readable(student.dtype())
-            && let (Ok(own), Ok(source)) =
-                (average.clone().try_into_primitive::<Flex>(), student.clone().try_into_primitive::<Flex>())
-        {
-            // With `average` dropped, the memory may have one owner when the load is moved.
-            drop(average);
-            self.weights += own.layout().num_elements();
-            self.load.push(Move { average: own, student: source });
-            if self.weights >= LOAD {
-                self.send();
-            }
-            // Any tensor of this rank does.
-            return Ok(student);
+    /// Takes the average's tensor, where [`moves`] says so, and returns a stand-in.
+    pub(super) fn take<const D: usize>(&mut self, average: Tensor<D>, student: Tensor<D>) -> Tensor<D> {
+        // The average is not kept, so that its memory may have one owner when the load is moved.
+        let own = average.try_into_primitive::<Flex>();
+        let (Ok(average), Ok(source)) = (own, student.clone().try_into_primitive::<Flex>()) else {
+            unreachable!("tensors of this backend");
+        };
+        self.weights += average.layout().num_elements();
+        self.load.push(Move { average, student: source });
+        if self.weights >= LOAD {
+            self.send();
         }
-        Err((average, student))
+        // Any tensor of this rank does.
+        student
     }
 
     /// Has another thread move what was taken since the last time.

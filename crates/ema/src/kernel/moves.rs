@@ -70,21 +70,15 @@ impl Moves<'_> {
         strategy: Strategy,
     ) -> Tensor<D> {
         #[cfg(feature = "flex")]
-        let (average, student) = match self.flex.take(average, student) {
-            Ok(stand_in) => {
-                self.places.push_back(Place::Flex(strategy));
-                return stand_in;
-            }
-            Err(both) => both,
-        };
+        if super::flex::moves(&average, &student) {
+            self.places.push_back(Place::Flex(strategy));
+            return self.flex.take(average, student);
+        }
         #[cfg(feature = "cube")]
-        let (average, student) = match self.cube.take(average, student) {
-            Ok(stand_in) => {
-                self.places.push_back(Place::Cube(strategy));
-                return stand_in;
-            }
-            Err(both) => both,
-        };
+        if super::cube::moves(&average, &student) {
+            self.places.push_back(Place::Cube(strategy));
+            return self.cube.take(average, student);
+        }
         self.skip();
         alongside(plain::average(average, student, self.decay), strategy)
     }
