@@ -218,12 +218,17 @@ impl<S: Simd, const M: usize, const V: usize> Panel<S, M, V> {
             }
         }
         self.rescale(simd, old);
+        // A block by itself first: added one by one to the sum of thousands, small weights would be lost in rounding.
+        let mut sum = [simd.splat_f32s(0.0); V];
         for logits in logits {
             for lane in 0..V {
                 let weight = exp(simd, simd.sub_f32s(logits[lane], self.max[lane]));
-                self.sum[lane] = simd.add_f32s(self.sum[lane], weight);
+                sum[lane] = simd.add_f32s(sum[lane], weight);
                 logits[lane] = weight;
             }
+        }
+        for lane in 0..V {
+            self.sum[lane] = simd.add_f32s(self.sum[lane], sum[lane]);
         }
     }
 

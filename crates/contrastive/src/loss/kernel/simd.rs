@@ -56,7 +56,8 @@ pub(super) fn dots<S: Simd, const M: usize, const V: usize>(
     sums
 }
 
-/// Adds to `M` coordinates of a panel's sums the keys' coordinates times their weights.
+/// Adds to `M` coordinates of a panel's sums the keys' coordinates times their weights, which are summed by themselves
+/// first.
 #[inline(always)]
 pub(super) fn gather<S: Simd, const M: usize, const V: usize>(
     simd: S,
@@ -64,7 +65,7 @@ pub(super) fn gather<S: Simd, const M: usize, const V: usize>(
     weights: &[Lanes<S, V>],
     sums: &mut [Lanes<S, V>; M],
 ) {
-    let mut own = *sums;
+    let mut own = [[simd.splat_f32s(0.0); V]; M];
     for (key, weights) in keys.iter().zip(weights) {
         for row in 0..M {
             let coordinate = simd.splat_f32s(key[row]);
@@ -73,5 +74,9 @@ pub(super) fn gather<S: Simd, const M: usize, const V: usize>(
             }
         }
     }
-    *sums = own;
+    for row in 0..M {
+        for lane in 0..V {
+            sums[row][lane] = simd.add_f32s(sums[row][lane], own[row][lane]);
+        }
+    }
 }
