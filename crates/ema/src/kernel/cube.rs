@@ -12,9 +12,9 @@ use std::collections::VecDeque;
 use burn::backend::fusion::custom::{
     CustomOpIr, HandleContainer, OperationFn, OperationIr, ScalarIr, StreamId, TensorIr,
 };
-use burn::backend::fusion::{FusionBackend, FusionRuntime, FusionTensor};
+use burn::backend::fusion::{Fusion, FusionBackend, FusionRuntime, FusionTensor};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, Dispatch, DispatchDevice, Fusion, Scalar, TensorMetadata, backend_extension};
+use burn::backend::{Backend, Cube, DispatchDevice, Scalar, TensorMetadata};
 use burn::tensor::{DType, Device, Shape, Tensor};
 use burn_cubecl::CubeBackend;
 use burn_cubecl::cubecl::prelude::*;
@@ -28,19 +28,19 @@ use burn_cubecl::tensor::CubeTensor;
 pub(super) struct Group {
     decay: f64,
     device: Option<Device>,
-    averages: Vec<FloatTensor<Dispatch>>,
-    students: Vec<FloatTensor<Dispatch>>,
+    averages: Vec<FloatTensor<Cube>>,
+    students: Vec<FloatTensor<Cube>>,
     moved: Moved,
 }
 
 /// Tensors that were moved, in the order in which they were taken.
 #[derive(Default)]
-pub(super) struct Moved(VecDeque<FloatTensor<Dispatch>>);
+pub(super) struct Moved(VecDeque<FloatTensor<Cube>>);
 
 impl Moved {
     /// The first tensor that was taken and not given back yet.
     pub(super) fn give_back<const D: usize>(&mut self) -> Option<Tensor<D>> {
-        self.0.pop_front().map(Tensor::from_dispatch)
+        self.0.pop_front().map(Tensor::from_primitive::<Cube>)
     }
 }
 
@@ -56,8 +56,12 @@ impl Group {
             self.launch();
         }
         // The average is not kept, so that its memory may have one owner.
-        self.averages.push(average.into_dispatch());
-        self.students.push(student.clone().into_dispatch());
+        let own = average.try_into_primitive::<Cube>();
+        let (Ok(average), Ok(source)) = (own, student.clone().try_into_primitive::<Cube>()) else {
+            unreachable!("tensors of this backend");
+        };
+        self.averages.push(average);
+        self.students.push(source);
         // Any tensor of this rank does.
         student
     }
@@ -65,7 +69,7 @@ impl Group {
     fn launch(&mut self) {
         if !self.averages.is_empty() {
             let (averages, students) = (std::mem::take(&mut self.averages), std::mem::take(&mut self.students));
-            self.moved.0.extend(Dispatch::average(averages, students, self.decay));
+            self.moved.0.extend(Cube::average(averages, students, self.decay));
         }
     }
 
@@ -87,9 +91,9 @@ pub(super) fn moves<const D: usize>(average: &Tensor<D>, student: &Tensor<D>) ->
         && average.shape().num_elements() > 0
 }
 
-/// What a backend must have for it.
-#[backend_extension(Cube)]
-pub trait AverageOps: Backend {
+/// What a backend must have for it. Burn's `backend_extension` takes no lists of tensors, so the call is not dispatched:
+/// [`moves`] has seen that the tensors are this backend's.
+trait AverageOps: Backend {
     /// `decay·average + (1 − decay)·student` for each average and the student beside it, of the average's shape and type.
     fn average(
         averages: Vec<FloatTensor<Self>>,
@@ -248,7 +252,7 @@ fn launch(pairs: Vec<Pair>, decay: f64) {
     let tensors = pairs.iter().flat_map(|pair| [&pair.average, &pair.student, &pair.target]);
     let address = tensors.map(CubeTensor::required_address_type).max().unwrap_or_default();
     let scalar = |value: f64| InputScalar::new(value, types[0]);
-    let [mut averages, mut students, mut moved] = [SequenceArg::new(), SequenceArg::new(), SequenceArg::new()];
+    let (mut averages, mut students, mut moved) = (SequenceArg::new(), SequenceArg::new(), SequenceArg::new());
     for (place, pair) in pairs.into_iter().enumerate() {
         let Pair { average, student, target, in_place, .. } = pair;
         averages.push(average.into_linear_view());
