@@ -159,7 +159,7 @@ impl AverageOps for CubeBackend {
 const TURNS: usize = 8;
 
 /// Tensors that one launch moves at the most: each is code of its own in the kernel.
-const MOST: usize = 128;
+const MOST: usize = 32;
 
 /// Buffers that a launch binds besides the tensors.
 const OTHER_BINDINGS: usize = 4;
@@ -222,7 +222,6 @@ fn average_kernel<A: Float, S: Float, N: Size>(
         let behind = firsts[tensor + 1] as usize;
         if CUBE_POS >= first && CUBE_POS < behind {
             let start = (CUBE_POS - first) * TURNS * CUBE_DIM as usize + UNIT_POS as usize;
-            #[unroll]
             for turn in 0..TURNS {
                 let place = start + turn * CUBE_DIM as usize;
                 if moved[tensor].is_in_bounds(place) {
