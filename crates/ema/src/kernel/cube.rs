@@ -1,8 +1,8 @@
-//! One CubeCL kernel for all tensors of a module on every GPU, in place where nobody else owns the memory:
+//! One CubeCL kernel for many tensors of a module on every GPU, in place where nobody else owns the memory:
 //! `d·θ̄ + (1−d)·θ` in the average's type, the student's tensors converted as they are read.
 //!
-//! A network has many small tensors, and a GPU moves one in less time than a launch takes; so one launch moves as many as
-//! the device binds at once.
+//! A network has many small tensors, and a GPU moves one in less time than a launch takes; so one launch moves up to 32, as
+//! far as the device binds as many at once.
 
 // The macros of CubeCL and Burn generate items that are neither documented nor private.
 #![allow(missing_docs, unreachable_pub)]
