@@ -8,6 +8,9 @@ use slowburn_benches::work::steps::{LABELED, QUEUE, batch, mean_teacher_step, mo
 use slowburn_benches::work::{Run, average, contrast, floor, optimizer, queue};
 use slowburn_models::ResNetConfig;
 
+/// Of the encoder, which the average's task checks.
+const RESNET18_WEIGHTS: usize = 11_176_512;
+
 /// Queue and batch of MoCo on ImageNet.
 const ENQUEUED: (usize, usize) = (256, 65_536);
 
@@ -90,7 +93,7 @@ pub(super) fn floors(backend: &Backend) -> [Task; 2] {
 
 fn averages(backend: &Backend) -> Vec<Task> {
     let networks = [
-        ("resnet18", "ResNet-18 of 11.2 M weights", ResNetConfig::resnet18(), 11_176_512),
+        ("resnet18", "ResNet-18 of 11.2 M weights", ResNetConfig::resnet18(), RESNET18_WEIGHTS),
         ("resnet50", "ResNet-50 of 23.5 M weights", ResNetConfig::resnet50(), 23_508_032),
     ];
     let task = |(name, title, config, expected): (&str, &str, ResNetConfig, usize)| {
@@ -130,7 +133,6 @@ fn enqueue(backend: &Backend) -> Task {
 }
 
 fn optimizers(backend: &Backend) -> Vec<Task> {
-    let weights = 11_176_512;
     let task = |sgd: optimizer::Sgd| {
         let device = backend.device.clone();
         let params = format!(
@@ -138,7 +140,7 @@ fn optimizers(backend: &Backend) -> Vec<Task> {
             optimizer::MOMENTUM,
             optimizer::WEIGHT_DECAY
         );
-        let floor = Floor::Bytes((weights * optimizer::BYTES_PER_WEIGHT) as f64);
+        let floor = Floor::Bytes((RESNET18_WEIGHTS * optimizer::BYTES_PER_WEIGHT) as f64);
         Task::new(format!("sgd/resnet18/{}", sgd.name()), "optimizer.py", params, move || optimizer::step(sgd, &device))
             .with_floor(floor)
     };

@@ -7,11 +7,8 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 use slowburn_benches::stats::{duration, median};
 use slowburn_benches::work::average::student;
-use slowburn_benches::work::optimizer::{MOMENTUM, Sgd, WEIGHT_DECAY, step};
+use slowburn_benches::work::optimizer::{LEARNING_RATE, MOMENTUM, Sgd, WEIGHT_DECAY, gradient, step};
 use slowburn_models::ResNetConfig;
-
-/// A small step.
-const LEARNING_RATE: f64 = 1e-3;
 
 /// The operations of burn-optim 0.22.1 in the order of a step, and where each writes.
 const OPERATIONS: [&str; 7] = [
@@ -48,10 +45,7 @@ impl ModuleVisitor for Steps {
         }
         let weight = param.val().inner() + 1e-3;
         let velocity = weight.zeros_like() + 1e-3;
-        // As a backward pass leaves those of convolutions.
-        let gradient = if D == 4 { weight.clone().swap_dims(0, 1) } else { weight.clone() };
-        let gradient = gradient.zeros_like() + 1e-3;
-        let gradient = if D == 4 { gradient.swap_dims(0, 1) } else { gradient };
+        let gradient = gradient(weight.clone());
         let penalty = self.time(0, || weight.clone().mul_scalar(WEIGHT_DECAY));
         let gradient = self.time(1, || penalty.add(gradient));
         let fresh = self.time(2, || gradient.clone().mul_scalar(1.0));

@@ -17,6 +17,9 @@ pub const MOMENTUM: f64 = 0.9;
 /// The weight of the L2 penalty.
 pub const WEIGHT_DECAY: f64 = 1e-4;
 
+/// A small step.
+pub const LEARNING_RATE: f64 = 1e-3;
+
 /// Bytes that a step moves for each weight: gradient, weight and velocity are read, the last two are written.
 pub const BYTES_PER_WEIGHT: usize = 5 * size_of::<f32>();
 
@@ -42,10 +45,9 @@ impl Sgd {
     }
 
     fn init(self) -> Result<ModuleOptimizer> {
-        let momentum = MomentumConfig::new().with_momentum(MOMENTUM).with_dampening(0.0);
         match self {
             Self::Burn => Ok(burn::optim::SgdConfig::new()
-                .with_momentum(Some(momentum))
+                .with_momentum(Some(MomentumConfig::new().with_momentum(MOMENTUM).with_dampening(0.0)))
                 .with_weight_decay(Some(WeightDecayConfig::new(WEIGHT_DECAY as f32)))
                 .init()),
             Self::Slowburn => {
@@ -58,8 +60,17 @@ impl Sgd {
 /// Adds the gradient of one weight.
 type Register = Box<dyn Fn(&mut GradientsParams)>;
 
-/// A small gradient for every weight, in memory of its own and in the order in which a backward pass leaves it: those
-/// of convolutions with their first two axes swapped.
+/// A small gradient for a weight, in memory of its own and in the order in which a backward pass leaves it: those of
+/// convolutions with their first two axes swapped.
+pub fn gradient<const D: usize>(weight: Tensor<D>) -> Tensor<D> {
+    let like = if D == 4 { weight.swap_dims(0, 1) } else { weight };
+    // Away from 0, where subnormal numbers would be slow. Written in the order of its memory; a sum, since `full_like`
+    // alone may be one number for all.
+    let gradient = like.zeros_like() + 1e-3;
+    if D == 4 { gradient.swap_dims(0, 1) } else { gradient }
+}
+
+/// The [`gradient`] of every weight.
 #[derive(Default)]
 struct Gradients(Vec<Register>);
 
@@ -68,12 +79,7 @@ impl ModuleVisitor for Gradients {
         if !param.is_require_grad() {
             return;
         }
-        // Away from 0, where subnormal numbers would be slow.
-        let (id, like) = (param.id, param.val().inner());
-        let like = if D == 4 { like.swap_dims(0, 1) } else { like };
-        // Written in the order of its memory; a product, since `full_like` alone may be one number for all.
-        let gradient = like.zeros_like() + 1e-3;
-        let gradient = if D == 4 { gradient.swap_dims(0, 1) } else { gradient };
+        let (id, gradient) = (param.id, gradient(param.val().inner()));
         self.0.push(Box::new(move |gradients| gradients.register(id, gradient.clone())));
     }
 }
@@ -96,10 +102,10 @@ pub fn step(sgd: Sgd, device: &Device) -> Result<Run> {
     let network = student(&ResNetConfig::resnet18(), device)?;
     let mut gradients = Gradients::default();
     network.visit(&mut gradients);
-    let mut network = Some(optimizer.step(1e-3, network, gradients.params()));
+    let mut network = Some(optimizer.step(LEARNING_RATE, network, gradients.params()));
     let device = device.clone();
     Ok(Box::new(move || {
-        let stepped = optimizer.step(1e-3, network.take().context("put back below")?, gradients.params());
+        let stepped = optimizer.step(LEARNING_RATE, network.take().context("put back below")?, gradients.params());
         device.sync()?;
         network = Some(stepped);
         Ok(1)

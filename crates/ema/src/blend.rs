@@ -14,7 +14,7 @@ use crate::{Buffers, Error};
 ///
 /// The first in the order of the paths, the same every time; none where both have the same.
 pub(crate) fn difference<M: Module>(average: &M, student: &Tensors) -> Option<Error> {
-    let average = Tensors::of(average);
+    let average = Tensors::shapes(average);
     let (average, student) = (average.by_path(), student.by_path());
     if let Some(path) = student.keys().find(|path| !average.contains_key(*path)) {
         return Some(Error::Unknown { path: path.to_string() });

@@ -139,13 +139,13 @@ impl<M: Module> Ema<M> {
             sync_running_state(student);
             sync_running_state(&self.average);
         }
+        if !self.calls.increment().is_multiple_of(self.config.every) {
+            return difference(&self.average, &Tensors::shapes(student)).map_or(Ok(self), Err);
+        }
         let tensors = match self.config.buffers {
             Buffers::Own => Tensors::but_for(&self.buffer_paths, student),
             Buffers::Copy | Buffers::Average => Tensors::of(student),
         };
-        if !self.calls.increment().is_multiple_of(self.config.every) {
-            return difference(&self.average, &tensors).map_or(Ok(self), Err);
-        }
         let (buffers, buffer_paths) = (self.config.buffers, &*self.buffer_paths);
         let how = Blending { decay: self.config.decay.at(self.updates()), buffers, buffer_paths };
         self.average = blend(self.average, tensors, how)?;

@@ -59,12 +59,21 @@ pub(crate) struct Tensors {
 
 impl Tensors {
     pub(crate) fn of<M: Module>(module: &M) -> Self {
-        Self::but_for(&HashSet::new(), module)
+        Self::collect(module, |_| true)
     }
 
     /// The same, but of those at these paths only what they are, not their values.
     pub(crate) fn but_for<M: Module>(paths: &HashSet<String>, module: &M) -> Self {
-        let mut collect = Collect { but_for: paths, path: Path::default(), tensors: Self::default() };
+        Self::collect(module, |path| !paths.contains(path))
+    }
+
+    /// What all of them are, without their values.
+    pub(crate) fn shapes<M: Module>(module: &M) -> Self {
+        Self::collect(module, |_| false)
+    }
+
+    fn collect<M: Module>(module: &M, wanted: impl Fn(&str) -> bool) -> Self {
+        let mut collect = Collect { wanted, path: Path::default(), tensors: Self::default() };
         module.visit(&mut collect);
         collect.tensors
     }
@@ -90,23 +99,24 @@ impl Tensors {
 }
 
 /// The traversal that collects [`Tensors`].
-struct Collect<'a> {
-    but_for: &'a HashSet<String>,
+struct Collect<W> {
+    /// Of which paths the values are wanted.
+    wanted: W,
     path: Path,
     tensors: Tensors,
 }
 
-impl Collect<'_> {
+impl<W: Fn(&str) -> bool> Collect<W> {
     fn insert<T: Any>(&mut self, id: ParamId, shape: Shape, value: impl FnOnce() -> T) {
         let (path, paths) = (self.path.joined(), &mut self.tensors.paths);
-        let tensor = (!self.but_for.contains(path)).then(|| Box::new(value()) as Box<dyn Any>);
+        let tensor = (self.wanted)(path).then(|| Box::new(value()) as Box<dyn Any>);
         let start = paths.len();
         paths.push_str(path);
         self.tensors.entries.push(Entry { path: start..paths.len(), id, shape, tensor });
     }
 }
 
-impl ModuleVisitor for Collect<'_> {
+impl<W: Fn(&str) -> bool> ModuleVisitor for Collect<W> {
     fn enter_module(&mut self, name: &str, _container: &str) {
         self.path.enter(name);
     }

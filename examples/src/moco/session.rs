@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use slowburn_augment::Views;
 use slowburn_augment::loader::{Images, ViewLoader, ViewLoaderConfig};
 use slowburn_contrastive::evaluation::{FeatureSet, Representation, spread};
-use slowburn_contrastive::{Contrastive, Encoder, EndToEndConfig, MemoryBankConfig, Reduction};
+use slowburn_contrastive::{Contrastive, Encoder, EndToEndConfig, MemoryBankConfig};
 
 use super::task::ContrastTask;
 use super::{EpochMetrics, Method, Recipe, Summary};
@@ -99,9 +99,9 @@ impl Session<'_> {
             Method::EndToEnd => {
                 let config = EndToEndConfig {
                     loss: recipe.loss(),
-                    reduction: Reduction::Mean,
                     shuffle: recipe.shuffle,
                     seed: recipe.seed,
+                    ..EndToEndConfig::default()
                 };
                 let method = config.init(network, device)?;
                 let (method, progress) = self.part(method, monitor, progress, resume, report)?;

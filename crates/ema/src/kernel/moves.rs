@@ -4,8 +4,14 @@ use std::collections::VecDeque;
 
 use burn::tensor::Tensor;
 
+#[cfg(feature = "flex")]
+use super::flex::Loads;
 use super::plain;
 use crate::detach::{Strategy, alongside};
+
+/// Without the CPU backend there is nothing for other threads to do.
+#[cfg(not(feature = "flex"))]
+type Loads<'a> = std::marker::PhantomData<&'a ()>;
 
 /// A float tensor of the traversal: who has it, and how it goes back on autodiff.
 enum Place {
@@ -21,39 +27,29 @@ enum Place {
 pub(crate) struct Moves<'a> {
     decay: f64,
     places: VecDeque<Place>,
-    #[cfg(feature = "flex")]
-    flex: super::flex::Loads<'a>,
+    #[cfg_attr(not(feature = "flex"), allow(dead_code))]
+    flex: Loads<'a>,
     #[cfg(feature = "cube")]
     cube: super::cube::Group,
-    #[cfg(not(feature = "flex"))]
-    scope: std::marker::PhantomData<&'a ()>,
 }
 
-impl Moves<'_> {
+impl<'a> Moves<'a> {
     /// Does `work`, which begins with nothing taken, on the caller's thread: the kernels of a GPU queue by thread.
-    #[cfg(feature = "flex")]
     pub(crate) fn scope<R>(decay: f64, work: impl FnOnce(Moves<'_>) -> R) -> R {
-        rayon::in_place_scope(|scope| {
-            work(Moves {
-                decay,
-                places: VecDeque::new(),
-                flex: super::flex::Loads::new(decay, scope),
-                #[cfg(feature = "cube")]
-                cube: super::cube::Group::new(decay),
-            })
-        })
+        #[cfg(feature = "flex")]
+        return rayon::in_place_scope(|scope| work(Moves::new(decay, Loads::new(decay, scope))));
+        #[cfg(not(feature = "flex"))]
+        work(Moves::new(decay, Loads::default()))
     }
 
-    /// The same in a program without the CPU backend.
-    #[cfg(not(feature = "flex"))]
-    pub(crate) fn scope<R>(decay: f64, work: impl FnOnce(Moves<'_>) -> R) -> R {
-        work(Moves {
+    fn new(decay: f64, flex: Loads<'a>) -> Self {
+        Self {
             decay,
             places: VecDeque::new(),
+            flex,
             #[cfg(feature = "cube")]
             cube: super::cube::Group::new(decay),
-            scope: std::marker::PhantomData,
-        })
+        }
     }
 
     /// Leaves a tensor in the module.
