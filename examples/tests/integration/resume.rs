@@ -12,6 +12,13 @@ fn flags<'a>(extra: &[&'a str]) -> Vec<&'a str> {
     SHORT.iter().chain(extra).copied().collect()
 }
 
+/// A whole run, without a baseline.
+fn train(data: &Path, out: &Path) {
+    let mut command = command(data, &flags(&["--no-baseline"]));
+    command.arg("--out").arg(out);
+    success(command);
+}
+
 /// What must be equal between two runs: metrics, and whatever networks they have written.
 pub(crate) fn assert_same_end(a: &Path, b: &Path) {
     let files = |run: &Path| -> Vec<String> {
@@ -113,9 +120,7 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_it_used() {
     tiny_data(folder.path(), 120, 40);
     let [whole, damaged] = ["whole", "damaged"].map(|name| folder.path().join(name));
     for out in [&whole, &damaged] {
-        let mut command = command(folder.path(), &flags(&["--no-baseline"]));
-        command.arg("--out").arg(out);
-        success(command);
+        train(folder.path(), out);
     }
     fs::remove_file(damaged.join("summary.json")).expect("there");
     let newest = checkpoints(&damaged).pop().expect("a checkpoint");
@@ -142,9 +147,7 @@ fn a_loss_that_is_no_number_after_a_resume_names_the_checkpoint_that_it_went_on_
     let folder = tempfile::tempdir().expect("a temporary folder");
     tiny_data(folder.path(), 120, 40);
     let run = folder.path().join("run");
-    let mut begin = command(folder.path(), &flags(&["--no-baseline"]));
-    begin.arg("--out").arg(&run);
-    success(begin);
+    train(folder.path(), &run);
     // As if it had been killed in its last epoch, with a learning rate that is too high from there on.
     fs::remove_file(run.join("summary.json")).expect("there");
     fs::remove_file(checkpoints(&run).pop().expect("the last epoch's")).expect("there");
@@ -164,9 +167,7 @@ fn other_settings_or_data_are_refused_by_name() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     tiny_data(folder.path(), 120, 40);
     let run = folder.path().join("run");
-    let mut begin = command(folder.path(), &flags(&["--no-baseline"]));
-    begin.arg("--out").arg(&run);
-    success(begin);
+    train(folder.path(), &run);
 
     let said = failure(command(folder.path(), &["--resume", path(&run), "--arch", "wrn28-2", "--lr", "0.5"]));
     assert!(said.contains("network.arch: \"small\" in the run, \"wrn28-2\" asked for"), "{said}");
