@@ -1,4 +1,5 @@
-//! The pass on Burn's CPU backend: chunks of negatives side by side, put together at the end.
+//! The pass on Burn's CPU backend: chunks of negatives side by side, put together at the end; where there are more cores
+//! than chunks, groups of queries too.
 
 use burn::backend::Flex;
 use burn::backend::tensor::FloatTensor;
@@ -10,10 +11,14 @@ use super::panel::{Chunk, Matrix, Pairs, Part};
 use super::{Operands, Pass, Settings};
 use crate::loss::LEAD;
 
-/// The fewest negatives of a chunk, and the most chunks: as many cores have work, four with a queue of 4,096. Both are
-/// independent of the number of cores, so that the result is; each chunk holds sums of the size of the queries.
+/// The fewest negatives of a chunk, and the most chunks: as many cores have work with all queries, four with a queue of
+/// 4,096. Both are independent of the number of cores, so that the result is; each chunk holds sums of the size of the
+/// queries.
 const LEAST: usize = 1024;
 const MOST: usize = 16;
+
+/// Queries of the smallest group: whole panels of every width.
+const GROUP: usize = 32;
 
 /// One pass, if the tensors are this backend's and of its kernel's type.
 pub(super) fn pass(operands: &Operands, settings: Settings) -> Option<Pass> {
@@ -33,12 +38,23 @@ pub(super) fn pass(operands: &Operands, settings: Settings) -> Option<Pass> {
     let arch = Arch::new();
     let positive = arch.dispatch(Pairs { queries, keys: positives, scale });
     let length = negatives.rows().div_ceil(MOST).max(LEAST);
-    let parts: Vec<Part> = negatives
+    let group = group(queries.rows(), negatives.rows().div_ceil(length));
+    let chunk = |queries, negatives| arch.dispatch(Chunk { queries, negatives, scale, gradient });
+    let groups = queries
         .values
-        .par_chunks(length * dim)
-        .map(|values| arch.dispatch(Chunk { queries, negatives: Matrix { values, dim }, scale, gradient }))
+        .par_chunks(group * dim)
+        .map(|queries| {
+            let chunks = negatives.values.par_chunks(length * dim);
+            chunks.map(|values| chunk(Matrix { values: queries, dim }, Matrix { values, dim })).collect()
+        })
         .collect();
-    Some(Totals { parts, positive: &positive, positives, settings }.pass(&device))
+    Some(Totals { groups, group, positive: &positive, positives, settings }.pass(&device))
+}
+
+/// Queries of a group, such that all cores have work. The sums of a query are its own, so that the result does not
+/// depend on it.
+fn group(queries: usize, chunks: usize) -> usize {
+    queries.max(1).div_ceil(rayon::current_num_threads().div_ceil(chunks)).next_multiple_of(GROUP)
 }
 
 /// The memory of a tensor of this backend, in the order of its rows.
@@ -56,7 +72,10 @@ fn values(tensor: &FloatTensor<Flex>) -> Option<&[f32]> {
 
 /// The parts of all chunks and what they are compared with.
 struct Totals<'a> {
-    parts: Vec<Part>,
+    /// For each group of queries, the parts of all chunks.
+    groups: Vec<Vec<Part>>,
+    /// Queries of a group.
+    group: usize,
     /// The positive logits.
     positive: &'a [f32],
     positives: Matrix<'a>,
@@ -82,11 +101,12 @@ impl Totals<'_> {
     /// The loss of a query and whether it was right; its gradient goes to `gradient`.
     fn query(&self, query: usize, gradient: Option<&mut [f32]>) -> (f64, bool) {
         let positive = f64::from(self.positive[query]);
+        let (parts, row) = (&self.groups[query / self.group], query % self.group);
         // A NaN anywhere is in a sum, whatever the maximum makes of it.
-        let best = self.parts.iter().map(|part| f64::from(part.max[query])).fold(f64::NEG_INFINITY, f64::max);
+        let best = parts.iter().map(|part| f64::from(part.max[row])).fold(f64::NEG_INFINITY, f64::max);
         let max = if self.settings.decoupled { best } else { best.max(positive) };
-        let shrink = |part: &Part| (f64::from(part.max[query]) - max).exp();
-        let negative: f64 = self.parts.iter().map(|part| shrink(part) * f64::from(part.sum[query])).sum();
+        let shrink = |part: &Part| (f64::from(part.max[row]) - max).exp();
+        let negative: f64 = parts.iter().map(|part| shrink(part) * f64::from(part.sum[row])).sum();
         let own = if self.settings.decoupled { 0.0 } else { (positive - max).exp() };
         let whole = negative + own;
         // Where the positive is the largest, ln(1 + x) keeps an x that 1 + x would lose.
@@ -98,9 +118,9 @@ impl Totals<'_> {
             // p₊ − 1 is −negative/whole: no difference of numbers that are nearly equal.
             let away = (-negative * unit) as f32;
             gradient.iter_mut().zip(key).for_each(|(gradient, key)| *gradient = away * key);
-            for part in &self.parts {
+            for part in parts {
                 let share = (shrink(part) * unit) as f32;
-                let pulled = &part.weighted[query * dim..][..dim];
+                let pulled = &part.weighted[row * dim..][..dim];
                 gradient.iter_mut().zip(pulled).for_each(|(gradient, pulled)| *gradient += share * pulled);
             }
         }

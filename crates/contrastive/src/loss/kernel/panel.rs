@@ -7,8 +7,8 @@ use pulp::{Simd, WithSimd};
 
 use super::simd::{Lanes, dots, exp, gather};
 
-/// Negatives in a block.
-const BLOCK: usize = 128;
+/// Negatives in a block: whole groups of the rows that are summed at a time.
+const BLOCK: usize = 96;
 
 /// A matrix of rows of length `dim`, one behind the other.
 #[derive(Clone, Copy)]
@@ -47,10 +47,11 @@ impl WithSimd for Chunk<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Part {
-        // As many sums as registers hold beside the operands: 16 of 32, or 12 of 16.
+        // As many sums as registers hold beside the operands, with one to spare: 16 of 32, or 12 of 16. Without it (4 by
+        // 3), the compiler keeps a sum in memory, and each step waits for it.
         match S::F32_LANES {
             16.. => self.run::<S, 8, 2>(simd),
-            _ => self.run::<S, 4, 3>(simd),
+            _ => self.run::<S, 6, 2>(simd),
         }
     }
 }
@@ -201,8 +202,12 @@ fn score<S: Simd, const M: usize, const V: usize>(
 #[inline(always)]
 fn pack<const M: usize>(block: &[f32], dim: usize, packed: &mut [[f32; M]]) {
     for (number, key) in block.chunks_exact(dim).enumerate() {
-        for (group, coordinates) in key.chunks(M).enumerate() {
-            packed[group * BLOCK + number][..coordinates.len()].copy_from_slice(coordinates);
+        let (groups, rest) = key.as_chunks::<M>();
+        for (group, coordinates) in groups.iter().enumerate() {
+            packed[group * BLOCK + number] = *coordinates;
+        }
+        if !rest.is_empty() {
+            packed[groups.len() * BLOCK + number][..rest.len()].copy_from_slice(rest);
         }
     }
 }

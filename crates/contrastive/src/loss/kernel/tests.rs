@@ -210,6 +210,23 @@ fn the_gradient_is_scaled_by_what_comes_after_the_loss() {
     assert!(once.iter().any(|value| value.abs() > 1e-3));
 }
 
+/// With 1 and 2 threads all queries are one group; with more there are up to five.
+#[cfg(feature = "flex")]
+#[test]
+fn the_result_is_the_same_in_every_bit_for_any_number_of_threads() {
+    let (operands, settings) = (operands(150, 1500, 19, 17), settings(0.1, false));
+    let with = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        let pass = pool.install(|| fused(&operands, settings));
+        [read(&pass.loss), read(&pass.accuracy), read(&pass.gradient.expect("asked for"))]
+    };
+    let expected = with(1);
+    compare(&fused(&operands, settings), &whole(&operands, settings), 10.0).expect("equal");
+    for threads in [2, 3, 7, 64] {
+        assert_eq!(with(threads), expected, "{threads} threads");
+    }
+}
+
 /// Each has other panels: of the machine's widest vectors, of eight lanes, and of one.
 #[cfg(feature = "flex")]
 #[test]
