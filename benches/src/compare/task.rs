@@ -3,13 +3,11 @@
 use anyhow::{Result, ensure};
 use slowburn_benches::backend::Backend;
 use slowburn_benches::work::average::BYTES_PER_WEIGHT;
+use slowburn_benches::work::networks::RESNET18_WEIGHTS;
 use slowburn_benches::work::passes::{Network, forward, forward_backward};
 use slowburn_benches::work::steps::{LABELED, QUEUE, batch, mean_teacher_step, moco_step};
 use slowburn_benches::work::{Run, average, contrast, floor, optimizer, queue};
 use slowburn_models::ResNetConfig;
-
-/// Of the encoder, which the average's task checks.
-const RESNET18_WEIGHTS: usize = 11_176_512;
 
 /// Queue and batch of MoCo on ImageNet.
 const ENQUEUED: (usize, usize) = (256, 65_536);
@@ -91,23 +89,26 @@ pub(super) fn floors(backend: &Backend) -> [Task; 2] {
     ]
 }
 
+/// Each network twice: ours takes modules, PyTorch's side once the bare lists of their tensors, and once the modules too.
 fn averages(backend: &Backend) -> Vec<Task> {
     let networks = [
         ("resnet18", "ResNet-18 of 11.2 M weights", ResNetConfig::resnet18(), RESNET18_WEIGHTS),
         ("resnet50", "ResNet-50 of 23.5 M weights", ResNetConfig::resnet50(), 23_508_032),
     ];
     let task = |(name, title, config, expected): (&str, &str, ResNetConfig, usize)| {
-        let device = backend.device.clone();
-        let set_up = move || {
-            let (run, weights) = average::update(&config, &device)?;
-            ensure!(weights == expected, "{weights} weights, not {expected}");
-            Ok(run)
-        };
-        let params = format!("one update, {title}, decay {}; `_foreach_lerp_`", average::DECAY);
-        let floor = Floor::Bytes((expected * BYTES_PER_WEIGHT) as f64);
-        Task::new(format!("average/{name}"), "average.py", params, set_up).with_floor(floor)
+        [("", "_foreach_lerp_"), ("/module", "AveragedModel.update_parameters")].map(|(suffix, theirs)| {
+            let (config, device) = (config.clone(), backend.device.clone());
+            let set_up = move || {
+                let (run, weights) = average::update(&config, &device)?;
+                ensure!(weights == expected, "{weights} weights, not {expected}");
+                Ok(run)
+            };
+            let params = format!("one update, {title}, decay {}; `{theirs}`", average::DECAY);
+            let floor = Floor::Bytes((expected * BYTES_PER_WEIGHT) as f64);
+            Task::new(format!("average/{name}{suffix}"), "average.py", params, set_up).with_floor(floor)
+        })
     };
-    networks.map(task).into()
+    networks.into_iter().flat_map(task).collect()
 }
 
 fn losses(backend: &Backend) -> Vec<Task> {

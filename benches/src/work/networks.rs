@@ -13,6 +13,9 @@ use slowburn_semi::{Logits, Predict};
 use super::contrast::DIM;
 use super::{SEED, images};
 
+/// Of a ResNet-18 without a head, which `compare` checks.
+pub const RESNET18_WEIGHTS: usize = 11_176_512;
+
 /// Of CIFAR-10.
 pub const CLASSES: usize = 10;
 

@@ -1,5 +1,7 @@
 //! Keys go in where they should, exactly, and nobody else's memory changes.
 
+use std::time::{Duration, Instant};
+
 use burn::tensor::Device;
 use slowburn_contrastive::{KeyQueue, KeyQueueConfig};
 
@@ -36,5 +38,32 @@ fn what_was_read_before_stays_as_it_was() {
         assert_eq!(read(&negatives), before, "{name}");
         assert_eq!(read(&copy.rows()), before, "{name}");
         assert_ne!(read(&queue.rows()), before, "{name}");
+    }
+}
+
+/// The least of several times that `work` and the device take.
+fn least(device: &Device, mut work: impl FnMut()) -> Duration {
+    let once = |_| {
+        let start = Instant::now();
+        work();
+        device.sync().unwrap();
+        start.elapsed()
+    };
+    (0..10).map(once).min().unwrap()
+}
+
+#[test]
+fn a_batch_costs_itself_and_not_the_queue() {
+    const ROWS: usize = 1 << 19;
+    const LENGTH: usize = 64;
+    for (name, device) in others() {
+        let config = KeyQueueConfig { size: ROWS, dim: LENGTH, ..KeyQueueConfig::default() };
+        let mut queue = Some(config.init(&device).unwrap());
+        let keys = numbers(1, [64, LENGTH], &device);
+        let enqueue = least(&device, || queue = Some(queue.take().unwrap().enqueue(keys.clone()).unwrap()));
+        let rows = queue.unwrap().rows();
+        let copy = least(&device, || drop(rows.clone().add_scalar(1.0)));
+        println!("{name}: {enqueue:?} for 64 keys, {copy:?} for new memory of all {ROWS}");
+        assert!(3 * enqueue < copy, "{name}: {enqueue:?} for 64 keys, {copy:?} for new memory of all {ROWS}");
     }
 }
