@@ -1,15 +1,15 @@
 //! One step of SGD with momentum and weight decay over a ResNet-18.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
-use slowburn_models::ResNetConfig;
+use slowburn_models::{Encoder, ResNet, ResNetConfig};
 
 use super::average::student;
-use super::{Run, SEED};
+use super::{Run, SEED, images};
 
 /// The weight of the old velocity.
 pub const MOMENTUM: f64 = 0.9;
@@ -57,37 +57,42 @@ impl Sgd {
     }
 }
 
+/// The gradients of a pass over a few images, as Burn leaves them: those of convolutions with their first two axes
+/// swapped, and where there is a stride, as parts of larger tensors.
+pub fn gradients(network: &ResNet, device: &Device) -> GradientsParams {
+    let features = network.features(images::batch(8, 1, &device.clone().autodiff()));
+    GradientsParams::from_grads(features.powi_scalar(2).mean().backward(), network)
+}
+
 /// Adds the gradient of one weight.
 type Register = Box<dyn Fn(&mut GradientsParams)>;
 
-/// A small gradient for a weight, in memory of its own and in the order in which a backward pass leaves it: those of
-/// convolutions with their first two axes swapped.
-pub fn gradient<const D: usize>(weight: Tensor<D>) -> Tensor<D> {
-    let like = if D == 4 { weight.swap_dims(0, 1) } else { weight };
-    // Away from 0, where subnormal numbers would be slow. Written in the order of its memory; a sum, since `full_like`
-    // alone may be one number for all.
-    let gradient = like.zeros_like() + 1e-3;
-    if D == 4 { gradient.swap_dims(0, 1) } else { gradient }
+/// The [`gradients`], to be had again and again.
+struct Gradients {
+    of_a_pass: GradientsParams,
+    registers: Vec<Register>,
 }
-
-/// The [`gradient`] of every weight.
-#[derive(Default)]
-struct Gradients(Vec<Register>);
 
 impl ModuleVisitor for Gradients {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if !param.is_require_grad() {
-            return;
+        let id = param.id;
+        if let Some(gradient) = self.of_a_pass.remove::<D>(id) {
+            self.registers.push(Box::new(move |gradients| gradients.register(id, gradient.clone())));
         }
-        let (id, gradient) = (param.id, gradient(param.val().inner()));
-        self.0.push(Box::new(move |gradients| gradients.register(id, gradient.clone())));
     }
 }
 
 impl Gradients {
+    fn of(network: &ResNet, device: &Device) -> Result<Self> {
+        let mut gradients = Self { of_a_pass: gradients(network, device), registers: Vec::new() };
+        network.visit(&mut gradients);
+        ensure!(gradients.of_a_pass.is_empty(), "gradients that belong to no weight");
+        Ok(gradients)
+    }
+
     fn params(&self) -> GradientsParams {
         let mut gradients = GradientsParams::new();
-        self.0.iter().for_each(|register| register(&mut gradients));
+        self.registers.iter().for_each(|register| register(&mut gradients));
         gradients
     }
 }
@@ -100,8 +105,7 @@ pub fn step(sgd: Sgd, device: &Device) -> Result<Run> {
     device.seed(SEED);
     let mut optimizer = sgd.init()?;
     let network = student(&ResNetConfig::resnet18(), device)?;
-    let mut gradients = Gradients::default();
-    network.visit(&mut gradients);
+    let gradients = Gradients::of(&network, device)?;
     let mut network = Some(optimizer.step(LEARNING_RATE, network, gradients.params()));
     let device = device.clone();
     Ok(Box::new(move || {

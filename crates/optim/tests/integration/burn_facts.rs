@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use burn::nn::conv::Conv2dConfig;
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::{GradientsParams, LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
@@ -66,6 +67,24 @@ fn linear() -> Linear {
 fn gradients(linear: &Linear, seed: u32) -> GradientsParams {
     let input = Tensor::from_inner(tensor(&numbers(seed, 80), [4, 20]));
     GradientsParams::from_grads(linear.forward(input).square().mean().backward(), linear)
+}
+
+#[test]
+fn a_step_gets_weight_and_velocity_of_a_convolution_with_one_owner() {
+    let device = Device::flex().autodiff();
+    let mut conv = Conv2dConfig::new([64, 128], [3, 3]).init(&device);
+    let watched = Watched::new();
+    let mut optimizer = ModuleOptimizer::from(watched.clone());
+    for step in 0..4 {
+        let images = Tensor::<4>::ones([8, 64, 8, 8], &device);
+        let gradients = conv.forward(images).square().mean().backward();
+        let gradients = GradientsParams::from_grads(gradients, &conv);
+        conv = optimizer.step(0.1, conv, gradients);
+        for Places { weight, velocity } in watched.seen() {
+            assert_eq!(weight[0], weight[1], "step {step}");
+            assert!(step == 0 || velocity[0] == velocity[1], "step {step}");
+        }
+    }
 }
 
 #[test]
