@@ -91,7 +91,7 @@ fn lay_across<S: Simd, const V: usize>(simd: S, matrix: Matrix<'_>, panel: usize
     let mut across = vec![[simd.splat_f32s(0.0); V]; dim];
     let first = panel * V * lanes;
     let rows = matrix.values.chunks_exact(dim).skip(first).take(V * lanes);
-    let flat: &mut [f32] = pulp::bytemuck::cast_slice_mut(&mut across);
+    let flat: &mut [f32] = bytemuck::cast_slice_mut(&mut across);
     for (lane, row) in rows.enumerate() {
         for (coordinate, &value) in row.iter().enumerate() {
             flat[coordinate * V * lanes + lane] = value;
@@ -154,10 +154,10 @@ impl Chunk<'_> {
         let width = V * S::F32_LANES;
         for (number, panel) in panels.iter().enumerate() {
             let (first, rows) = (number * width, width.min(n - number * width));
-            part.max.extend_from_slice(&pulp::bytemuck::cast_slice::<_, f32>(&panel.max)[..rows]);
-            part.sum.extend_from_slice(&pulp::bytemuck::cast_slice::<_, f32>(&panel.sum)[..rows]);
+            part.max.extend_from_slice(&bytemuck::cast_slice::<_, f32>(&panel.max)[..rows]);
+            part.sum.extend_from_slice(&bytemuck::cast_slice::<_, f32>(&panel.sum)[..rows]);
             if self.gradient {
-                let flat: &[f32] = pulp::bytemuck::cast_slice(panel.weighted.as_flattened());
+                let flat: &[f32] = bytemuck::cast_slice(panel.weighted.as_flattened());
                 let out = part.weighted[first * dim..][..rows * dim].chunks_exact_mut(dim);
                 for (lane, row) in out.enumerate() {
                     for (coordinate, value) in row.iter_mut().enumerate() {
