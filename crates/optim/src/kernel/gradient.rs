@@ -32,9 +32,8 @@ pub(super) struct Gradient {
 }
 
 /// A weight is `[rows, columns, run…]`, this gradient lies as `[columns, rows, run…]`, or as part of such a tensor.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, PartialEq)]
 struct Swapped {
-    rows: usize,
     columns: usize,
     /// From a row to the next, and from a column to the next.
     steps: [usize; 2],
@@ -100,7 +99,7 @@ impl Swapped {
         let span = run.iter().max()? + 1;
         // Runs lie behind each other, and columns do.
         let swapped = rows > 0 && columns > 0 && down >= span && along >= (rows - 1) * down + span;
-        swapped.then_some(Self { rows, columns, steps: [down, along], run, span })
+        swapped.then_some(Self { columns, steps: [down, along], run, span })
     }
 
     /// Weights of a row.
@@ -133,9 +132,11 @@ impl Swapped {
     fn scatter<'a, const RUN: usize>(&self, from: impl Iterator<Item = &'a [f32]>, columns: usize, tile: &mut [f32]) {
         let tile = tile.as_chunks_mut::<RUN>().0;
         let Ok(run) = <&[usize; RUN]>::try_from(&self.run[..]) else { unreachable!("a run of this length") };
+        // As many numbers as a row has may still be in another order: those of a kernel whose axes are swapped.
+        let whole = self.steps[0] == RUN && run.iter().copied().eq(0..RUN);
         for (column, from) in from.enumerate() {
             let rows = tile[column..].iter_mut().step_by(columns);
-            if self.steps[0] == RUN {
+            if whole {
                 from.as_chunks::<RUN>().0.iter().zip(rows).for_each(|(from, to)| *to = *from);
             } else {
                 from.chunks(self.steps[0]).zip(rows).for_each(|(from, to)| *to = run.map(|number| from[number]));
@@ -193,6 +194,8 @@ mod tests {
     fn parts_of_larger_ones_are_in_order_too() {
         for tensor in [
             swapped([5, 7, 3, 4]).swap_dims(2, 3),
+            swapped([5, 7, 3, 3]).swap_dims(2, 3),
+            swapped([5, 7, 5, 5]).swap_dims(2, 3),
             swapped([5, 7, 3, 3]).narrow(0, 1, 3),
             swapped([5, 7, 3, 3]).narrow(1, 1, 3).narrow(2, 0, 2),
             swapped([40, 600, 4, 4]).narrow(2, 0, 3).narrow(3, 1, 3),

@@ -33,6 +33,17 @@ impl Watched {
     fn seen(&self) -> Vec<Places> {
         std::mem::take(&mut self.seen.lock().unwrap())
     }
+
+    /// Fails unless weight and bias lie where they did before the step, and their velocities from the second one on.
+    #[track_caller]
+    fn assert_one_owner(&self, step: u32) {
+        let seen = self.seen();
+        assert_eq!(seen.len(), 2, "a weight and a bias");
+        for Places { weight, velocity } in seen {
+            assert_eq!(weight[0], weight[1], "step {step}");
+            assert!(step == 0 || velocity[0] == velocity[1], "step {step}");
+        }
+    }
 }
 
 impl Optimizer for Watched {
@@ -80,10 +91,7 @@ fn a_step_gets_weight_and_velocity_of_a_convolution_with_one_owner() {
         let gradients = conv.forward(images).square().mean().backward();
         let gradients = GradientsParams::from_grads(gradients, &conv);
         conv = optimizer.step(0.1, conv, gradients);
-        for Places { weight, velocity } in watched.seen() {
-            assert_eq!(weight[0], weight[1], "step {step}");
-            assert!(step == 0 || velocity[0] == velocity[1], "step {step}");
-        }
+        watched.assert_one_owner(step);
     }
 }
 
@@ -94,12 +102,7 @@ fn a_step_gets_weight_and_velocity_with_one_owner() {
     for seed in 0..4 {
         let gradients = gradients(&network, seed);
         network = optimizer.step(0.1, network, gradients);
-        let seen = watched.seen();
-        assert_eq!(seen.len(), 2, "a weight and a bias");
-        for Places { weight, velocity } in seen {
-            assert_eq!(weight[0], weight[1]);
-            assert!(seed == 0 || velocity[0] == velocity[1]);
-        }
+        watched.assert_one_owner(seed);
     }
 }
 
