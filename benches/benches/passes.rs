@@ -7,22 +7,18 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use slowburn_benches::backend;
-use slowburn_benches::work::passes::{Network, forward, forward_backward};
-use slowburn_benches::work::steps::batch;
+use slowburn_benches::work::passes::{Network, Pass};
 
 fn passes(criterion: &mut Criterion) {
     let backend = backend::first().expect("a backend is built in");
-    let (device, batch) = (&backend.device, batch(&backend));
-    for network in Network::ALL {
+    for network in [Network::ResNet18Cifar, Network::ConvNet13] {
+        let batch = network.batches(&backend)[0];
         let mut group = criterion.benchmark_group(network.name());
         group.throughput(Throughput::Elements(batch as u64));
-        let mut ahead = forward(network, batch, device).expect("valid");
-        group.bench_function(BenchmarkId::new("forward", batch), |bencher| bencher.iter(|| ahead().expect("it runs")));
-        drop(ahead);
-        let mut both = forward_backward(network, batch, device).expect("valid");
-        group.bench_function(BenchmarkId::new("forward and backward", batch), |bencher| {
-            bencher.iter(|| both().expect("it runs"))
-        });
+        for (pass, name) in Pass::ALL.into_iter().zip(["forward", "forward and backward"]) {
+            let mut run = pass.run(network, batch, &backend.device).expect("valid");
+            group.bench_function(BenchmarkId::new(name, batch), |bencher| bencher.iter(|| run().expect("it runs")));
+        }
         group.finish();
     }
 }

@@ -1,6 +1,7 @@
-"""The networks of the papers in PyTorch: torchvision's ResNet-18 with a stem for 32x32 images, and the 13-layer ConvNet
-of Mean Teacher (arXiv 1703.01780, table 5) with weight normalisation and mean-only batch normalisation
-(arXiv 1602.07868), written from the papers and from slowburn-models' description."""
+"""The networks in PyTorch: torchvision's ResNet-18 with a stem for 32x32 images and its ResNet-50, and, written from the
+papers and from slowburn-models' descriptions, the 13-layer ConvNet of Mean Teacher (arXiv 1703.01780, table 5) with weight
+normalisation and mean-only batch normalisation (arXiv 1602.07868), Wide-ResNet-28-2 (arXiv 1605.07146) and the small
+network of the default run. Each gives as many outputs as are asked for, or its features for 0."""
 
 import torch
 import torch.nn.functional as F
@@ -8,14 +9,26 @@ import torchvision
 from torch import nn
 
 
-def resnet18(features):
-    """ResNet-18 whose first convolution is 3x3 with stride 1, without pooling; as many outputs, or 0 for the features."""
-    network = torchvision.models.resnet18(num_classes=features or 1)
-    network.conv1 = nn.Conv2d(3, 64, 3, 1, 1, bias=False)
-    network.maxpool = nn.Identity()
-    if not features:
+def without_head(network, outputs):
+    if not outputs:
         network.fc = nn.Identity()
     return network
+
+
+def resnet18(outputs):
+    """The first convolution is 3x3 with stride 1, without pooling."""
+    network = torchvision.models.resnet18(num_classes=outputs or 1)
+    network.conv1 = nn.Conv2d(3, 64, 3, 1, 1, bias=False)
+    network.maxpool = nn.Identity()
+    return without_head(network, outputs)
+
+
+def resnet50(outputs):
+    return without_head(torchvision.models.resnet50(num_classes=outputs or 1), outputs)
+
+
+def head(channels, outputs):
+    return nn.Linear(channels, outputs) if outputs else nn.Identity()
 
 
 class Unit(nn.Module):
@@ -41,12 +54,12 @@ class Unit(nn.Module):
 class ConvNet13(nn.Module):
     """Noise; three convolutions of 128 channels, pooling, dropout; three of 256, pooling, dropout; 512, 256, 128; mean."""
 
-    def __init__(self, classes):
+    def __init__(self, outputs):
         super().__init__()
         self.block1 = nn.Sequential(Unit(3, 128, 3, 1), Unit(128, 128, 3, 1), Unit(128, 128, 3, 1))
         self.block2 = nn.Sequential(Unit(128, 256, 3, 1), Unit(256, 256, 3, 1), Unit(256, 256, 3, 1))
         self.block3 = nn.Sequential(Unit(256, 512, 3, 0), Unit(512, 256, 1, 0), Unit(256, 128, 1, 0))
-        self.fc = nn.Linear(128, classes) if classes else nn.Identity()
+        self.fc = head(128, outputs)
 
     def forward(self, x):
         x = x + 0.15 * torch.randn_like(x)
@@ -55,15 +68,76 @@ class ConvNet13(nn.Module):
         return self.fc(self.block3(x).mean((2, 3)))
 
 
-NETWORKS = {"resnet18-cifar": resnet18, "conv_net13": ConvNet13}
+class Small(nn.Module):
+    """Three convolutions of 32, 64 and 128 channels, each with batch normalisation and a leaky rectifier; mean."""
+
+    def __init__(self, outputs):
+        super().__init__()
+        shapes = [(1, 32, 2, 1), (32, 64, 2, 1), (64, 128, 1, 0)]
+        self.units = nn.Sequential(*(
+            nn.Sequential(nn.Conv2d(channels_in, channels_out, 3, stride, padding, bias=False),
+                          nn.BatchNorm2d(channels_out), nn.LeakyReLU(0.1, inplace=True))
+            for channels_in, channels_out, stride, padding in shapes))
+        self.fc = head(128, outputs)
+
+    def forward(self, x):
+        return self.fc(self.units(x).mean((2, 3)))
+
+
+class WideBlock(nn.Module):
+    """Two convolutions, each behind batch normalisation and a leaky rectifier; a projection where the shape changes."""
+
+    def __init__(self, channels_in, channels_out, stride):
+        super().__init__()
+        self.bn1 = nn.BatchNorm2d(channels_in)
+        self.conv1 = nn.Conv2d(channels_in, channels_out, 3, stride, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels_out)
+        self.conv2 = nn.Conv2d(channels_out, channels_out, 3, 1, 1, bias=False)
+        changes_shape = stride != 1 or channels_in != channels_out
+        self.shortcut = nn.Conv2d(channels_in, channels_out, 1, stride, bias=False) if changes_shape else None
+
+    def forward(self, x):
+        activated = F.leaky_relu_(self.bn1(x), 0.1)
+        shortcut = self.shortcut(activated) if self.shortcut else x
+        return shortcut + self.conv2(F.leaky_relu_(self.bn2(self.conv1(activated)), 0.1))
+
+
+class WideResNet28x2(nn.Module):
+    """A stem of 16 channels; four blocks each of 32, 64 and 128; batch normalisation, leaky rectifier, mean."""
+
+    def __init__(self, outputs):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False)
+        widths = [16] + 4 * [32] + 4 * [64] + 4 * [128]
+        strides = [1, 1, 1, 1] + [2, 1, 1, 1] + [2, 1, 1, 1]
+        self.blocks = nn.Sequential(*map(WideBlock, widths, widths[1:], strides))
+        self.bn1 = nn.BatchNorm2d(128)
+        self.fc = head(128, outputs)
+
+    def forward(self, x):
+        x = F.leaky_relu_(self.bn1(self.blocks(self.conv1(x))), 0.1)
+        return self.fc(x.mean((2, 3)))
+
+
+# Each with the channels and the side of its images.
+NETWORKS = {
+    "resnet18-cifar": (resnet18, 3, 32),
+    "resnet18-drop-in": (resnet18, 3, 32),
+    "conv_net13": (ConvNet13, 3, 32),
+    "small": (Small, 1, 28),
+    "wrn_28_2": (WideResNet28x2, 3, 32),
+    "resnet50": (resnet50, 3, 224),
+}
 
 
 def network(name, outputs, place):
     """A network in training mode, channels last."""
     torch.manual_seed(1)
-    return NETWORKS[name](outputs).to(place).to(memory_format=torch.channels_last).train()
+    return NETWORKS[name][0](outputs).to(place).to(memory_format=torch.channels_last).train()
 
 
-def images(batch, place):
-    """Images of 32x32, channels last."""
-    return torch.rand(batch, 3, 32, 32, device=place).mul_(2).sub_(1).contiguous(memory_format=torch.channels_last)
+def images(name, batch, place):
+    """Images for a network, channels last."""
+    _, channels, side = NETWORKS[name]
+    values = torch.rand(batch, channels, side, side, device=place).mul_(2).sub_(1)
+    return values.contiguous(memory_format=torch.channels_last)

@@ -14,7 +14,7 @@ from serve import Lazy, device, serve
 
 def make(kind, name, batch):
     place = device()
-    net, x = network(name, 0, place), images(int(batch), place)
+    net, x = network(name, 0, place), images(name, int(batch), place)
 
     @torch.no_grad()
     def forward():

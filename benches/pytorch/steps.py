@@ -30,7 +30,7 @@ def moco_step(name, batch):
     place, decay, temperature = device(), 0.99, 0.1
     query = network(name, DIM, place)
     key = copy_of(query, name, DIM, place)
-    x_query, x_key = images(batch, place), images(batch, place)
+    x_query, x_key = images(name, batch, place), images(name, batch, place)
     # Columns, as in the paper; info_nce.py found no layout to be faster throughout.
     queue = F.normalize(torch.randn(DIM, QUEUE, device=place), dim=0)
     target, pointer = torch.zeros(batch, dtype=torch.long, device=place), 0
@@ -61,7 +61,7 @@ def mean_teacher_step(name, batch):
     place, weight, labeled, steps = device(), 10.0, -(-batch // 4), 0
     student = network(name, CLASSES, place)
     teacher = copy_of(student, name, CLASSES, place)
-    x_student, x_teacher = images(batch, place), images(batch, place)
+    x_student, x_teacher = images(name, batch, place), images(name, batch, place)
     labels = torch.arange(labeled, device=place) % CLASSES
     sgd = optimizer(student.parameters())
     thetas, averages = list(student.parameters()), list(teacher.parameters())

@@ -3,7 +3,9 @@
 mod compare;
 mod measure;
 mod picture;
+mod process;
 mod profile;
+mod settings;
 mod sweep;
 
 use std::path::PathBuf;
@@ -35,7 +37,7 @@ enum Command {
         #[arg(long)]
         times: usize,
     },
-    /// Does a piece of work once and prints the most memory that it took beyond its inputs, in bytes.
+    /// Does a piece of work a few times and prints the most memory that it took beyond its inputs, in bytes.
     #[command(hide = true)]
     Peak {
         /// Name of the work.
@@ -43,6 +45,8 @@ enum Command {
         /// On this backend.
         #[arg(long)]
         backend: String,
+        #[command(flatten)]
+        settings: settings::Settings,
     },
 }
 
@@ -52,6 +56,6 @@ fn main() -> Result<()> {
         Command::Sweep(options) => sweep::run(&options),
         Command::Profile(options) => profile::run(&options),
         Command::Stream { folder, times } => compare::memory::stream(&folder, times),
-        Command::Peak { name, backend } => compare::memory::print_peak(&name, &backend),
+        Command::Peak { name, backend, settings } => compare::memory::print_peak(&name, &backend, settings),
     }
 }

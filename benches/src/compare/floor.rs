@@ -1,6 +1,8 @@
 //! How fast the machine is at what costs are measured against.
 
-use super::task::{Floor, Task};
+use slowburn_benches::work::floor::Floor;
+
+use super::task::Task;
 
 /// What was measured.
 #[derive(Debug, Default)]

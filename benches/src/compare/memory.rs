@@ -7,12 +7,15 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use slowburn_augment::loader::{ImageFolder, ViewLoaderConfig};
 use slowburn_augment::{Views, presets};
+use slowburn_benches::backend::Backend;
+use slowburn_benches::work::passes::{Network, Pass};
 use slowburn_benches::work::{contrast, queue};
 
 use super::row::{Row, Subject};
-use super::task;
+use super::task::{self, Memory};
 use super::views::paths;
-use crate::measure;
+use crate::settings::Settings;
+use crate::{measure, process};
 
 /// How many times each file is in the smaller and in the larger data set.
 const TIMES: [usize; 2] = [60, 120];
@@ -25,7 +28,7 @@ pub(super) fn row(folder: &Path, device: &str) -> Result<Row> {
     let params =
         format!("an epoch of {} files, ratio to that of {} files: the process's peak", large * files, small * files);
     let (name, backend, device) = ("memory/loader".to_owned(), "cpu".to_owned(), device.to_owned());
-    Ok(Row::of_memory(Subject { name, params, backend, device }, more, more as f64 / less as f64))
+    Ok(Row::of_memory(Subject { name, params, backend, device, kernels: None }, more, more as f64 / less as f64))
 }
 
 /// Of a process of its own, since a peak never falls.
@@ -33,16 +36,29 @@ fn peak(folder: &Path, times: usize) -> Result<u64> {
     printed(Command::new(std::env::current_exe()?).arg("stream").arg(folder).arg("--times").arg(times.to_string()))
 }
 
+/// How often the work is done: from the second time on an optimizer has all that it keeps.
+pub(super) const REPETITIONS: usize = 3;
+
+impl Memory {
+    /// What a process that is measured has in its environment.
+    pub(super) fn environment(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            // Every larger block has pages of its own, which go back to the system when it is freed.
+            Self::InUse => &[("GLIBC_TUNABLES", "glibc.malloc.mmap_threshold=65536")],
+            Self::Resident => &[],
+        }
+    }
+}
+
 /// The most memory that the work of this name takes beyond its inputs, where `/proc` can tell.
-pub(super) fn peak_of(name: &str, backend: &str) -> Result<Option<u64>> {
+pub(super) fn peak_of(name: &str, backend: &Backend, memory: Memory, settings: Settings) -> Result<Option<u64>> {
     if !cfg!(target_os = "linux") {
         return Ok(None);
     }
     let mut program = Command::new(std::env::current_exe()?);
-    // Every larger block has pages of its own, which go back to the system when it is freed: what is resident is then
-    // what is in use.
-    program.env("GLIBC_TUNABLES", "glibc.malloc.mmap_threshold=65536");
-    printed(program.arg("peak").arg(name).arg("--backend").arg(backend)).map(Some)
+    program.envs(memory.environment().iter().copied());
+    program.args(["peak", name, "--backend", backend.name]).args(settings.options());
+    printed(&mut program).map(Some)
 }
 
 fn printed(program: &mut Command) -> Result<u64> {
@@ -51,27 +67,22 @@ fn printed(program: &mut Command) -> Result<u64> {
     Ok(String::from_utf8(output.stdout)?.trim().parse()?)
 }
 
-/// Does the work once, after a small piece that starts threads and reads in code.
-pub(crate) fn print_peak(name: &str, backend: &str) -> Result<()> {
+/// Does the work a few times, after small pieces that start threads and read in code.
+pub(crate) fn print_peak(name: &str, backend: &str, settings: Settings) -> Result<()> {
+    settings.apply()?;
     let backend = measure::backend(Some(backend))?;
     contrast::loss(8, 1024, &backend.device)()?;
     queue::enqueue(8, 64, &backend.device)?()?;
+    Pass::ForwardBackward.run(Network::Small, 2, &backend.device)?()?;
     let task = task::tasks(&backend).into_iter().find(|task| task.name == name);
     let mut run = (task.with_context(|| format!("no work is named {name}"))?.set_up)()?;
-    std::fs::write("/proc/self/clear_refs", "5").context("the peak so far cannot be cleared")?;
-    let before = status("VmRSS:")?;
-    run()?;
-    println!("{}", status("VmHWM:")?.saturating_sub(before));
+    process::forget_peak();
+    let before = process::peak()?;
+    for _ in 0..REPETITIONS {
+        run()?;
+    }
+    println!("{}", process::peak()? - before);
     Ok(())
-}
-
-/// A figure of `/proc/self/status`, in bytes.
-fn status(name: &str) -> Result<u64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix(name));
-    let kibibytes: u64 =
-        line.with_context(|| format!("no {name} in /proc/self/status"))?.trim().trim_end_matches(" kB").parse()?;
-    Ok(kibibytes * 1024)
 }
 
 /// One epoch of the files, each `times` times, with nothing kept.
@@ -84,6 +95,6 @@ pub(crate) fn stream(folder: &Path, times: usize) -> Result<()> {
         images += batch?.len();
     }
     ensure!(images > 0, "no batch: {} files are fewer than 32", times * paths.len());
-    println!("{}", status("VmHWM:")?);
+    println!("{}", process::peak()?);
     Ok(())
 }

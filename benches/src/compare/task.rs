@@ -3,8 +3,9 @@
 use anyhow::{Result, ensure};
 use slowburn_benches::backend::Backend;
 use slowburn_benches::work::average::BYTES_PER_WEIGHT;
+use slowburn_benches::work::floor::Floor;
 use slowburn_benches::work::networks::RESNET18_WEIGHTS;
-use slowburn_benches::work::passes::{Network, forward, forward_backward};
+use slowburn_benches::work::passes::{Network, Pass};
 use slowburn_benches::work::steps::{LABELED, QUEUE, batch, mean_teacher_step, moco_step};
 use slowburn_benches::work::{Run, average, contrast, floor, optimizer, queue};
 use slowburn_models::ResNetConfig;
@@ -12,13 +13,24 @@ use slowburn_models::ResNetConfig;
 /// Queue and batch of MoCo on ImageNet.
 const ENQUEUED: (usize, usize) = (256, 65_536);
 
-/// What the machine needs at the least for a piece of work.
+/// How the memory of a piece of work is measured.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Floor {
-    /// Moves so many bytes, reading and writing taken together.
-    Bytes(f64),
-    /// Does so many floating-point operations in matrix products.
-    Operations(f64),
+pub(super) enum Memory {
+    /// What is in use, for work that takes little: none of it is what the allocator keeps.
+    InUse,
+    /// What the system has given, as in a training.
+    Resident,
+}
+
+/// Which instructions our side has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Instructions {
+    /// Those of the layers' kernels, which `--isa` limits.
+    Layers,
+    /// The best that the processor has, whatever `--isa` says.
+    Best,
+    /// Those that every processor has.
+    Common,
 }
 
 /// A piece of work that can be repeated.
@@ -32,8 +44,9 @@ pub(super) struct Task {
     /// The threads of a task that is about threads; otherwise all cores take part.
     pub(super) threads: Option<usize>,
     pub(super) floor: Option<Floor>,
-    /// Whether its memory is measured too.
-    pub(super) peak: bool,
+    pub(super) instructions: Instructions,
+    /// Whether and how its memory is measured too.
+    pub(super) memory: Option<Memory>,
     /// Makes networks and inputs.
     pub(super) set_up: Box<dyn FnOnce() -> Result<Run>>,
 }
@@ -46,15 +59,20 @@ impl Task {
         set_up: impl FnOnce() -> Result<Run> + 'static,
     ) -> Self {
         let (name, script, set_up) = (name.into(), Some(script), Box::new(set_up));
-        Self { name, script, params, threads: None, floor: None, peak: false, set_up }
+        let instructions = Instructions::Common;
+        Self { name, script, params, threads: None, floor: None, instructions, memory: None, set_up }
     }
 
     fn with_floor(self, floor: Floor) -> Self {
         Self { floor: Some(floor), ..self }
     }
 
-    fn with_peak(self) -> Self {
-        Self { peak: true, ..self }
+    fn with_instructions(self, instructions: Instructions) -> Self {
+        Self { instructions, ..self }
+    }
+
+    fn with_memory(self, memory: Memory) -> Self {
+        Self { memory: Some(memory), ..self }
     }
 }
 
@@ -118,7 +136,8 @@ fn losses(backend: &Backend) -> Vec<Task> {
         let set_up = move || Ok(contrast::loss(n, count, &device));
         Task::new(format!("info_nce/{n}x{count}"), "info_nce.py", params, set_up)
             .with_floor(Floor::Operations(contrast::operations(n, count)))
-            .with_peak()
+            .with_instructions(Instructions::Best)
+            .with_memory(Memory::InUse)
     };
     contrast::SIZES.map(task).into()
 }
@@ -130,7 +149,9 @@ fn enqueue(backend: &Backend) -> Task {
     let set_up = move || queue::enqueue(keys, size, &device);
     // The keys are read and written.
     let floor = Floor::Bytes((2 * keys * contrast::DIM * size_of::<f32>()) as f64);
-    Task::new(format!("enqueue/{keys}x{size}"), "enqueue.py", params, set_up).with_floor(floor).with_peak()
+    Task::new(format!("enqueue/{keys}x{size}"), "enqueue.py", params, set_up)
+        .with_floor(floor)
+        .with_memory(Memory::InUse)
 }
 
 fn optimizers(backend: &Backend) -> Vec<Task> {
@@ -149,24 +170,21 @@ fn optimizers(backend: &Backend) -> Vec<Task> {
 }
 
 fn passes(backend: &Backend) -> Vec<Task> {
-    let batch = batch(backend);
-    let both = |network: Network| {
-        let (ahead, back) = (backend.device.clone(), backend.device.clone());
-        let (name, title) = (network.name(), network.title());
-        let title = format!("{title}, {batch} images of 32×32, training mode");
-        [
-            Task::new(
-                format!("forward/{name}/{batch}"),
-                "passes.py",
-                format!("without gradient, {title}"),
-                move || forward(network, batch, &ahead),
-            ),
-            Task::new(format!("forward_backward/{name}/{batch}"), "passes.py", title, move || {
-                forward_backward(network, batch, &back)
-            }),
-        ]
+    let task = |network: Network, batch: usize, pass: Pass| {
+        let device = backend.device.clone();
+        let [_, height, width] = network.image();
+        let gradient = if pass == Pass::Forward { "without gradient, " } else { "" };
+        let params = format!("{gradient}{}, {batch} images of {height}×{width}, training mode", network.title());
+        let name = format!("{}/{}/{batch}", pass.name(), network.name());
+        Task::new(name, "passes.py", params, move || pass.run(network, batch, &device))
+            .with_instructions(Instructions::Layers)
+            .with_memory(Memory::Resident)
     };
-    Network::ALL.into_iter().flat_map(both).collect()
+    let of_network = |network: Network| {
+        let batches = network.batches(backend).iter();
+        batches.flat_map(move |&batch| Pass::ALL.map(|pass| task(network, batch, pass)))
+    };
+    Network::ALL.into_iter().flat_map(of_network).collect()
 }
 
 fn steps(backend: &Backend) -> [Task; 2] {
@@ -183,4 +201,5 @@ fn steps(backend: &Backend) -> [Task; 2] {
         }),
         Task::new(format!("moco_step/resnet18-cifar/{batch}"), "steps.py", moco, move || moco_step(batch, &for_moco)),
     ]
+    .map(|task| task.with_instructions(Instructions::Layers).with_memory(Memory::Resident))
 }

@@ -11,6 +11,8 @@ use slowburn_benches::work::average::student;
 use slowburn_benches::work::optimizer::{LEARNING_RATE, MOMENTUM, Sgd, WEIGHT_DECAY, gradients, step};
 use slowburn_models::ResNetConfig;
 
+use crate::measure;
+
 /// The operations of burn-optim 0.22.1 in the order of a step, and where each writes.
 const OPERATIONS: [&str; 7] = [
     "λ·θ, to new memory: θ is still needed",
@@ -77,13 +79,8 @@ pub(super) fn profile(rounds: u32, device: &Device) -> Result<String> {
     }
     for sgd in Sgd::ALL {
         let mut run = step(sgd, device)?;
-        let mut each = Vec::new();
-        for _ in 0..rounds {
-            let start = Instant::now();
-            run()?;
-            each.push(start.elapsed().as_secs_f64());
-        }
-        text += &format!("| a whole step, {} | {} |\n", sgd.name(), duration(median(&each)));
+        let seconds = measure::seconds_each(&mut run, rounds, 0.0)?;
+        text += &format!("| a whole step, {} | {} |\n", sgd.name(), duration(seconds));
     }
     Ok(text)
 }

@@ -5,10 +5,10 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use slowburn_benches::stats::brief;
 
-use super::series::Series;
+use super::series::{Line, Series};
 use crate::picture::{BLUE, ORANGE, Picture, undrawn};
 
-/// Four panels.
+/// Two panels a row.
 pub(super) struct Chart<'a>(pub(super) &'a [Series]);
 
 impl Picture for Chart<'_> {
@@ -29,15 +29,16 @@ fn draw<B: DrawingBackend>(area: &DrawingArea<B, Shift>, series: &Series) -> Res
 where
     B::ErrorType: 'static,
 {
-    let points: Vec<(f64, f64)> = series.points.iter().map(|point| (point.size as f64, point.median_seconds)).collect();
+    let all: Vec<(f64, f64)> = series.lines.iter().flat_map(points).collect();
+    let fits = series.lines.iter().flat_map(|line| points(line).map(|point| line.fitted(point.0)));
     let ends = |values: Vec<f64>| {
         let low = values.iter().copied().fold(f64::INFINITY, f64::min);
         (low, values.into_iter().fold(low, f64::max))
     };
-    let (left, right) = ends(points.iter().map(|point| point.0).collect());
-    let (low, high) = ends(points.iter().flat_map(|point| [point.1, series.fitted(point.0)]).collect());
+    let (left, right) = ends(all.iter().map(|point| point.0).collect());
+    let (low, high) = ends(all.iter().map(|point| point.1).chain(fits).collect());
     let mut chart = ChartBuilder::on(area)
-        .caption(format!("{}: exponent {:.2}", series.name, series.exponent), ("sans-serif", 17))
+        .caption(caption(series), ("sans-serif", 17))
         .margin(12)
         .x_label_area_size(36)
         .y_label_area_size(70)
@@ -48,7 +49,7 @@ where
         .map_err(undrawn)?;
     chart
         .configure_mesh()
-        .x_desc(series.size)
+        .x_desc(series.words.size)
         .x_labels(8)
         .y_labels(6)
         .x_label_formatter(&|size| whole(*size))
@@ -58,11 +59,33 @@ where
         .label_style(("sans-serif", 13))
         .draw()
         .map_err(undrawn)?;
-    let fit = [left, right].map(|size| (size, series.fitted(size)));
-    chart.draw_series(LineSeries::new(fit, ORANGE.stroke_width(2))).map_err(undrawn)?;
-    let dots = points.into_iter().map(|point| Circle::new(point, 4, BLUE.filled()));
-    chart.draw_series(dots).map_err(undrawn)?;
-    Ok(())
+    for (line, color) in series.lines.iter().zip(COLORS) {
+        let fit = [left, right].map(|size| (size, line.fitted(size)));
+        let drawn = chart.draw_series(LineSeries::new(fit, color.stroke_width(2))).map_err(undrawn)?;
+        if let Some(way) = line.way {
+            let mark = move |(x, y)| PathElement::new([(x, y), (x + 16, y)], color.stroke_width(2));
+            drawn.label(format!("{way}: {:.2}", line.exponent)).legend(mark);
+        }
+        let dots = points(line).map(|point| Circle::new(point, 4, color.filled()));
+        chart.draw_series(dots).map_err(undrawn)?;
+    }
+    let mut labels = chart.configure_series_labels();
+    labels.position(SeriesLabelPosition::UpperLeft).label_font(("sans-serif", 13)).draw().map_err(undrawn)
+}
+
+/// Of the ways to do the work.
+const COLORS: [RGBColor; 2] = [BLUE, ORANGE];
+
+fn caption(series: &Series) -> String {
+    let name = series.words.name;
+    match &series.lines[..] {
+        [line] => format!("{name}: exponent {:.2}", line.exponent),
+        _ => format!("{name}: exponents"),
+    }
+}
+
+fn points(line: &Line) -> impl Iterator<Item = (f64, f64)> {
+    line.points.iter().map(|point| (point.size as f64, point.median_seconds))
 }
 
 /// The power of ten at or below a value, so that every axis has marks.

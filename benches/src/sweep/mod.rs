@@ -1,6 +1,9 @@
 //! How cost grows: the same work at several sizes, and the exponent of its growth.
 
+mod axis;
 mod chart;
+#[cfg(feature = "flex")]
+mod convolution;
 mod series;
 
 use std::path::PathBuf;
@@ -8,7 +11,9 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::Args;
 
+use crate::settings::Settings;
 use crate::{measure, picture};
+use axis::Axis;
 use chart::Chart;
 use series::Series;
 
@@ -32,22 +37,33 @@ pub(crate) struct Options {
     /// Also plot them: an SVG, or a PNG where the name ends so.
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
+    /// Only series whose name contains this.
+    #[arg(long, default_value = "")]
+    only: String,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// How long each size is measured.
+#[derive(Debug, Clone, Copy)]
+struct Effort {
+    quick: bool,
+    rounds: u32,
+    seconds: f64,
 }
 
 /// Measures every series and prints its exponent.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let backend = measure::backend(options.backend.as_deref())?;
+    options.settings.apply()?;
     let (rounds, seconds) = if options.quick { (1, 0.0) } else { (options.rounds, options.seconds) };
-    println!(
-        "{}, {}, {} threads; {rounds} rounds of {seconds} s",
-        backend.name,
-        measure::hardware(&backend),
-        measure::cores()?
-    );
+    println!("{}; {rounds} rounds of {seconds} s", measure::machine(&backend)?);
     measure::warn_of_load();
+    let effort = Effort { quick: options.quick, rounds, seconds };
+    let wanted = |name: &str| name.contains(&options.only);
     let mut all: Vec<Series> = Vec::new();
-    for axis in series::Axis::ALL {
-        let series = axis.measure(&backend, options.quick, rounds, seconds)?;
+    for axis in Axis::on(&backend).filter(|axis| wanted(axis.words().name)) {
+        let series = axis.measure(&backend, effort)?;
         println!("\n{}", series.text());
         all.push(series);
     }

@@ -7,6 +7,15 @@ use rayon::prelude::*;
 
 use super::{Run, SEED};
 
+/// What the machine needs at the least for a piece of work.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Floor {
+    /// Moves so many bytes, reading and writing taken together.
+    Bytes(f64),
+    /// Does so many floating-point operations.
+    Operations(f64),
+}
+
 /// Bytes that a copy reads, and again as many that it writes: more than the caches of servers hold (480 MiB have been
 /// seen).
 pub const COPIED: usize = 1 << 30;
@@ -27,6 +36,20 @@ pub fn copy_on_cores() -> Run {
         let parts = to.par_chunks_mut(share).zip(from.par_chunks(share));
         parts.for_each(|(to, from)| to.copy_from_slice(black_box(from)));
         black_box(&mut to);
+        Ok(1)
+    })
+}
+
+/// Bytes that [`fresh_memory`] takes: more than any allocator keeps.
+pub const FRESH: usize = 1 << 26;
+
+/// Takes [`FRESH`] bytes from the system, touches every page with all cores, and gives them back.
+pub fn fresh_memory() -> Run {
+    const PAGE: usize = 4096;
+    Box::new(|| {
+        let mut memory = vec![0u8; FRESH];
+        memory.par_chunks_mut(64 * PAGE).for_each(|pages| pages.iter_mut().step_by(PAGE).for_each(|byte| *byte = 1));
+        black_box(memory);
         Ok(1)
     })
 }

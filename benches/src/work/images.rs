@@ -33,14 +33,20 @@ pub fn key(sample: usize, view: usize) -> Key {
 /// A side of CIFAR's images.
 pub const SIDE: usize = 32;
 
-/// Pictures of CIFAR's size, in [-1, 1], `[batch, 3, 32, 32]`.
-pub fn batch(batch: usize, seed: u32, device: &Device) -> Tensor<4> {
-    let mut values = Vec::with_capacity(batch * 3 * SIDE * SIDE);
+/// Pictures of `[batch, channels, height, width]` in [-1, 1], of up to three channels.
+pub fn batch(shape: [usize; 4], seed: u32, device: &Device) -> Tensor<4> {
+    let [batch, channels, height, width] = shape;
+    let mut values = Vec::with_capacity(shape.iter().product());
     for image in 0..batch as u32 {
-        let pixels = picture(SIDE, SIDE, seed.wrapping_mul(10_007).wrapping_add(image));
-        for channel in 0..3 {
+        let pixels = picture(height, width, seed.wrapping_mul(10_007).wrapping_add(image));
+        for channel in 0..channels {
             values.extend(pixels.iter().skip(channel).step_by(3).map(|&value| f32::from(value) / 127.5 - 1.0));
         }
     }
-    Tensor::from_data(TensorData::new(values, [batch, 3, SIDE, SIDE]), device)
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+/// Pictures of CIFAR's size, `[batch, 3, 32, 32]`.
+pub fn cifar(count: usize, seed: u32, device: &Device) -> Tensor<4> {
+    batch([count, 3, SIDE, SIDE], seed, device)
 }

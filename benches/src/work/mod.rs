@@ -4,11 +4,16 @@
 
 pub mod average;
 pub mod contrast;
+pub mod drop_in;
 pub mod floor;
 pub mod images;
+#[cfg(feature = "flex")]
+pub mod kernels;
 pub mod networks;
 pub mod optimizer;
 pub mod passes;
+#[cfg(feature = "flex")]
+pub mod peak;
 pub mod queue;
 pub mod steps;
 

@@ -6,7 +6,8 @@ use burn::tensor::{Device, Tensor};
 use slowburn_contrastive::Encode;
 use slowburn_models::{
     Classifier, ClassifierConfig, ConvNet13, ConvNet13Config, Encoder, HeadVersion, Norm, Normalization,
-    ProjectionConfig, Projector, ResNet, ResNetConfig, Stem,
+    ProjectionConfig, Projector, ResNet, ResNetConfig, SmallConvNet, SmallConvNetConfig, Stem, WideResNet,
+    WideResNetConfig,
 };
 use slowburn_semi::{Logits, Predict};
 
@@ -30,6 +31,33 @@ pub fn resnet18_cifar(splits: usize, device: &Device) -> Result<ResNet> {
     Ok(config.try_init(&device.clone().autodiff())?)
 }
 
+/// ResNet-50 for images of 224×224, on autodiff.
+///
+/// # Errors
+/// None with these settings.
+pub fn resnet50(device: &Device) -> Result<ResNet> {
+    device.seed(SEED);
+    Ok(ResNetConfig::resnet50().try_init(&device.clone().autodiff())?)
+}
+
+/// Wide-ResNet-28-2, on autodiff.
+///
+/// # Errors
+/// None with these settings.
+pub fn wide_resnet(device: &Device) -> Result<WideResNet> {
+    device.seed(SEED);
+    Ok(WideResNetConfig::wrn_28_2().try_init(&device.clone().autodiff())?)
+}
+
+/// The network of the examples' default runs, for images of 28×28 with one channel, on autodiff.
+///
+/// # Errors
+/// None with these settings.
+pub fn small(device: &Device) -> Result<SmallConvNet> {
+    device.seed(SEED);
+    Ok(SmallConvNetConfig::new().try_init(&device.clone().autodiff())?)
+}
+
 /// The 13-layer ConvNet as Mean Teacher's authors have it, on autodiff: weight normalisation, mean-only batch
 /// normalisation, initialised from a batch.
 ///
@@ -39,7 +67,7 @@ pub fn conv_net13(device: &Device) -> Result<ConvNet13> {
     device.seed(SEED);
     let device = device.clone().autodiff();
     let config = ConvNet13Config::new().with_normalization(Normalization::WeightNormMeanOnly).with_momentum(0.001);
-    Ok(config.try_init(&device)?.init_from_batch(images::batch(4, 9, &device)))
+    Ok(config.try_init(&device)?.init_from_batch(images::cifar(4, 9, &device)))
 }
 
 /// ResNet-18 for CIFAR with MoCo v1's head.

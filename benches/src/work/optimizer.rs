@@ -60,7 +60,7 @@ impl Sgd {
 /// The gradients of a pass over a few images, as Burn leaves them: those of convolutions with their first two axes
 /// swapped, and where there is a stride, as parts of larger tensors.
 pub fn gradients(network: &ResNet, device: &Device) -> GradientsParams {
-    let features = network.features(images::batch(8, 1, &device.clone().autodiff()));
+    let features = network.features(images::cifar(8, 1, &device.clone().autodiff()));
     GradientsParams::from_grads(features.powi_scalar(2).mean().backward(), network)
 }
 

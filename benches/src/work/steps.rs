@@ -20,9 +20,9 @@ pub const QUEUE: usize = 4096;
 /// One image of so many has a label.
 pub const LABELED: usize = 4;
 
-/// Images in a batch of the passes and steps that are measured: what a GPU is made for, and what two cores do in a second.
+/// Images in a batch of the steps that are measured: what a GPU is made for, and what a few cores do in a second.
 pub fn batch(backend: &Backend) -> usize {
-    if backend.is_cpu() { 16 } else { 256 }
+    if backend.is_cpu() { 32 } else { 256 }
 }
 
 /// SGD with momentum 0.9 and weight decay 1e-4, MoCo's.
@@ -63,8 +63,8 @@ pub fn moco_step(batch: usize, device: &Device) -> Result<Run> {
     let (mut method, mut optimizer) = (Some(moco(1, device)?), optimizer()?);
     let autodiff = device.clone().autodiff();
     let views = Views {
-        query: images::batch(batch, 1, &autodiff),
-        key: images::batch(batch, 2, &autodiff),
+        query: images::cifar(batch, 1, &autodiff),
+        key: images::cifar(batch, 2, &autodiff),
         samples: (0..batch).collect(),
     };
     let device = device.clone();
@@ -86,8 +86,8 @@ pub fn mean_teacher_step(batch: usize, device: &Device) -> Result<Run> {
     let (mut method, mut optimizer) = (Some(mean_teacher(device)?), optimizer()?);
     let autodiff = device.clone().autodiff();
     let views = SemiBatch {
-        student: images::batch(batch, 1, &autodiff),
-        teacher: images::batch(batch, 2, &autodiff),
+        student: images::cifar(batch, 1, &autodiff),
+        teacher: images::cifar(batch, 2, &autodiff),
         labels: labels(batch),
         samples: (0..batch).collect(),
     };

@@ -9,11 +9,12 @@ use burn::{
     },
     tensor::{Device, Tensor, assert_shape},
 };
+use slowburn_layers::{Maps, dropout, global_average_pool, max_pool};
 
 use crate::{
     Encoder, ModelError, Normalization,
     error::{at_least_one, dropout_probability, negative_slope, new_value_weight, standard_deviation},
-    layers::{ConvUnit, ConvUnitConfig, global_average_pool},
+    layers::{ConvUnit, ConvUnitConfig},
 };
 
 /// Two poolings and a 3×3 kernel without padding leave one pixel of this many.
@@ -171,11 +172,11 @@ impl Encoder for ConvNet13 {
     /// side.
     fn features(&self, images: Tensor<4>) -> Tensor<2> {
         self.check(&images);
-        let x = self.noise.forward(images);
+        let x = Maps::new(self.noise.forward(images));
         let x = through(&self.block1, x); // [N, w, H, W]
-        let x = self.dropout1.forward(self.pool.forward(x)); // [N, w, H/2, W/2]
+        let x = dropout(max_pool(x, &self.pool), &self.dropout1); // [N, w, H/2, W/2]
         let x = through(&self.block2, x); // [N, 2w, H/2, W/2]
-        let x = self.dropout2.forward(self.pool.forward(x)); // [N, 2w, H/4, W/4]
+        let x = dropout(max_pool(x, &self.pool), &self.dropout2); // [N, 2w, H/4, W/4]
         let x = through(&self.block3, x); // [N, w, H/4 − 2, W/4 − 2]
         global_average_pool(x) // [N, w]
     }
@@ -227,8 +228,8 @@ impl ConvNet13 {
     }
 }
 
-fn through(units: &[ConvUnit], input: Tensor<4>) -> Tensor<4> {
-    units.iter().fold(input, |x, unit| unit.forward(x))
+fn through(units: &[ConvUnit], input: Maps) -> Maps {
+    units.iter().fold(input, |x, unit| unit.forward_maps(x))
 }
 
 fn initialise(units: &mut Vec<ConvUnit>, input: Tensor<4>) -> Tensor<4> {

@@ -3,14 +3,15 @@
 use burn::{
     config::Config,
     module::Module,
-    nn::{Dropout, DropoutConfig, GaussianNoise, GaussianNoiseConfig, conv::Conv2d},
-    tensor::{Device, Tensor, activation::leaky_relu, assert_shape},
+    nn::{Dropout, DropoutConfig, GaussianNoise, GaussianNoiseConfig},
+    tensor::{Device, Tensor, assert_shape},
 };
+use slowburn_layers::{Activation, Conv2d, Maps, dropout, global_average_pool};
 
 use crate::{
     Encoder, ModelError,
     error::{at_least_one, dropout_probability, new_value_weight, standard_deviation},
-    layers::{Norm, SplitBatchNorm, convolution, global_average_pool},
+    layers::{Norm, SplitBatchNorm, convolution},
 };
 
 /// Two strides of 2 and a 3×3 kernel without padding leave one pixel of this many.
@@ -153,10 +154,10 @@ impl Encoder for SmallConvNet {
              {SMALLEST_SIDE}×{SMALLEST_SIDE}"
         );
 
-        let x = self.noise.forward(images);
+        let x = Maps::new(self.noise.forward(images));
         let x = unit(&self.conv1, &self.bn1, x); // [N, w₁, H/2, W/2]
         let x = unit(&self.conv2, &self.bn2, x); // [N, w₂, H/4, W/4]
-        let x = self.dropout.forward(x);
+        let x = dropout(x, &self.dropout);
         let x = unit(&self.conv3, &self.bn3, x); // [N, w₃, H/4 − 2, W/4 − 2]
         global_average_pool(x) // [N, w₃]
     }
@@ -166,6 +167,6 @@ impl Encoder for SmallConvNet {
     }
 }
 
-fn unit(conv: &Conv2d, norm: &SplitBatchNorm, input: Tensor<4>) -> Tensor<4> {
-    leaky_relu(norm.forward(conv.forward(input)), NEGATIVE_SLOPE)
+fn unit(conv: &Conv2d, norm: &SplitBatchNorm, input: Maps) -> Maps {
+    norm.forward_maps(conv.forward_maps(input), Activation::leaky(NEGATIVE_SLOPE))
 }

@@ -34,11 +34,11 @@ pub struct Observed {
 }
 
 /// What the loop asks of what it trains.
-pub trait Task {
+pub trait Task: Sync {
     /// A method: a module whose record is all that it depends on beside the optimizer.
     type Method: Module;
     /// A batch on the host.
-    type Batch;
+    type Batch: Send;
     /// What is kept of an epoch. No times: two runs of one recipe have equal metrics.
     type Metrics: Serialize + DeserializeOwned + Clone;
     /// What may help when the cost is no number.

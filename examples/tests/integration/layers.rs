@@ -7,27 +7,40 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     ("slowburn-ema", &[], &["slowburn-ema"]),
     ("slowburn-augment", &[], &["slowburn-augment"]),
     ("slowburn-optim", &[], &["slowburn-optim"]),
-    ("slowburn-models", &[], &[]),
+    ("slowburn-layers", &[], &["slowburn-layers"]),
+    ("slowburn-models", &["slowburn-layers"], &["slowburn-models"]),
     ("slowburn-contrastive", &["slowburn-ema"], &["slowburn-contrastive", "slowburn-models"]),
     ("slowburn-semi", &["slowburn-ema"], &["slowburn-augment", "slowburn-models", "slowburn-semi"]),
     ("slowburn-examples", PROGRAMS_MAY, &[]),
     ("slowburn-benches", PROGRAMS_MAY, PROGRAMS_MAY),
 ];
 
-const PROGRAMS_MAY: &[&str] =
-    &["slowburn-augment", "slowburn-contrastive", "slowburn-ema", "slowburn-models", "slowburn-optim", "slowburn-semi"];
+const PROGRAMS_MAY: &[&str] = &[
+    "slowburn-augment",
+    "slowburn-contrastive",
+    "slowburn-ema",
+    "slowburn-layers",
+    "slowburn-models",
+    "slowburn-optim",
+    "slowburn-semi",
+];
 
-#[test]
-fn no_crate_depends_on_one_beside_or_above_it() {
+/// What cargo knows of each crate of the workspace.
+fn packages() -> Vec<serde_json::Value> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .output()
         .expect("cargo starts");
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("cargo prints JSON");
-    let packages = metadata["packages"].as_array().expect("a list");
+    metadata["packages"].as_array().expect("a list").clone()
+}
+
+#[test]
+fn no_crate_depends_on_one_beside_or_above_it() {
+    let packages = packages();
     assert_eq!(packages.len(), ALLOWED.len(), "a new crate needs its row here and in docs/architecture.md");
-    for package in packages {
+    for package in &packages {
         let name = package["name"].as_str().expect("a name");
         let (_, normal, dev) = ALLOWED.iter().find(|row| row.0 == name).unwrap_or_else(|| panic!("{name} has no row"));
         for dependency in package["dependencies"].as_array().expect("a list") {
@@ -39,5 +52,30 @@ fn no_crate_depends_on_one_beside_or_above_it() {
         if !["slowburn-benches", "slowburn-examples"].contains(&name) {
             assert_eq!(default, &serde_json::json!([]), "{name} must enable no backend by default");
         }
+    }
+}
+
+/// Networks run on kernels only if every crate on the way to them hands the feature on: without it they would still be
+/// right, and slow. A build of the whole workspace hides what one of them forgot.
+#[test]
+fn backend_features_reach_the_layers() {
+    let packages = packages();
+    let package = |name: &str| packages.iter().find(|package| package["name"] == name).expect("a package");
+    for from in ["slowburn-models", "slowburn-examples", "slowburn-benches"] {
+        let to = if from == "slowburn-models" { "slowburn-layers" } else { "slowburn-models" };
+        for feature in ["cuda", "vulkan", "metal", "wgpu", "flex", "ndarray"] {
+            let enables = package(from)["features"][feature].as_array().expect("a feature");
+            let wanted = format!("{to}/{feature}");
+            assert!(enables.iter().any(|enabled| *enabled == wanted), "{from}'s {feature} lacks {wanted}");
+        }
+    }
+    for from in ["slowburn-contrastive", "slowburn-semi"] {
+        let dependencies = package(from)["dependencies"].as_array().expect("a list");
+        let models = dependencies.iter().find(|dependency| dependency["name"] == "slowburn-models").expect("for tests");
+        assert_eq!(models["features"], serde_json::json!(["flex"]), "{from}");
+    }
+    for from in ["slowburn-examples", "slowburn-benches"] {
+        let default = package(from)["features"]["default"].as_array().expect("a list");
+        assert!(default.iter().any(|enabled| enabled == "flex"), "{from}");
     }
 }

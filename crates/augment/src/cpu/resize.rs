@@ -1,5 +1,6 @@
-use fast_image_resize::images::{CroppedImage, Image as Target, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions};
+use fast_image_resize::images::{TypedCroppedImage, TypedImage, TypedImageRef};
+use fast_image_resize::pixels::{U8, U8x2, U8x3, U8x4};
+use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions};
 
 use super::scratch::{Scratch, vectorized};
 use crate::plan::Taps;
@@ -30,7 +31,27 @@ pub(super) fn resize_bytes(
 }
 
 /// Nothing if `fast_image_resize` refuses the sizes.
+///
+/// The four pixel types are named, since its `resize` is compiled for all thirteen: half a minute of a cold build.
 fn resize_fast(
+    bytes: &[u8],
+    size: ImageSize,
+    place: [usize; 4],
+    resized: &mut [u8],
+    to: ImageSize,
+    filter: Filter,
+    scratch: &mut Scratch,
+) -> Option<()> {
+    let resize = match to.channels {
+        1 => resize_pixels::<U8>,
+        2 => resize_pixels::<U8x2>,
+        3 => resize_pixels::<U8x3>,
+        _ => resize_pixels::<U8x4>,
+    };
+    resize(bytes, size, place, resized, to, filter, scratch)
+}
+
+fn resize_pixels<P: PixelTrait>(
     bytes: &[u8],
     size: ImageSize,
     [top, left, height, width]: [usize; 4],
@@ -39,10 +60,9 @@ fn resize_fast(
     filter: Filter,
     Scratch { resizer, narrow, .. }: &mut Scratch,
 ) -> Option<()> {
-    let pixel_type = [PixelType::U8, PixelType::U8x2, PixelType::U8x3, PixelType::U8x4][to.channels - 1];
-    let source = ImageRef::new(size.width as u32, size.height as u32, bytes, pixel_type).ok()?;
-    let source = CroppedImage::new(&source, left as u32, top as u32, width as u32, height as u32).ok()?;
-    let mut target = Target::from_slice_u8(to.width as u32, to.height as u32, resized, pixel_type).ok()?;
+    let source = TypedImageRef::<P>::from_buffer(size.width as u32, size.height as u32, bytes).ok()?;
+    let source = TypedCroppedImage::from_ref(&source, left as u32, top as u32, width as u32, height as u32).ok()?;
+    let mut target = TypedImage::<P>::from_buffer(to.width as u32, to.height as u32, resized).ok()?;
     let kernel = match filter {
         Filter::Bilinear => FilterType::Bilinear,
         // Keys' cubic with a = −0.5.
@@ -52,9 +72,9 @@ fn resize_fast(
     // The rounding between the axes, and what a cubic overshoots, depend on which axis is first. Pillow begins with the
     // rows' pixels, and so must we: one axis at a time.
     narrow.resize(to.width * height * to.channels, 0);
-    let mut narrow = Target::from_slice_u8(to.width as u32, height as u32, narrow, pixel_type).ok()?;
-    resizer.resize(&source, &mut narrow, &options).ok()?;
-    resizer.resize(&narrow, &mut target, &options).ok()
+    let mut narrow = TypedImage::<P>::from_buffer(to.width as u32, height as u32, narrow).ok()?;
+    resizer.resize_typed(&source, &mut narrow, &options).ok()?;
+    resizer.resize_typed(&narrow, &mut target, &options).ok()
 }
 
 /// H×W×C bytes as C×H×W values in [0, 1].

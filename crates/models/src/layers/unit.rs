@@ -3,9 +3,9 @@
 use burn::{
     config::Config,
     module::{Module, Param, ParamId},
-    nn::{BatchNorm, BatchNormConfig, conv::Conv2d},
     tensor::{Device, Tensor, activation::leaky_relu},
 };
+use slowburn_layers::{Activation, BatchNorm, BatchNormConfig, Conv2d, Maps};
 
 use super::{MeanOnlyBatchNorm, MeanOnlyBatchNormConfig, WeightNormConv2d, WeightNormConv2dConfig, convolution};
 use crate::{
@@ -137,17 +137,26 @@ impl ConvUnit {
     /// - `input`: `[N, channels_in, H, W]`
     /// - output: `[N, channels_out, H + 2·padding − k + 1, W + 2·padding − k + 1]`
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let (normalised, slope) = match self {
+        self.forward_maps(Maps::new(input)).into_tensor()
+    }
+
+    /// Convolves, normalises and rectifies maps.
+    ///
+    /// # Shapes
+    ///
+    /// - `input`: `[N, channels_in, H, W]`
+    /// - output: `[N, channels_out, H + 2·padding − k + 1, W + 2·padding − k + 1]`
+    pub fn forward_maps(&self, input: Maps) -> Maps {
+        match self {
             Self::Batch(unit) => {
-                let t = unit.conv.forward(input);
-                (unit.norm.forward(t), unit.negative_slope)
+                let t = unit.conv.forward_maps(input);
+                unit.norm.forward_maps(t, Activation::leaky(unit.negative_slope))
             }
             Self::WeightNorm(unit) => {
-                let t = unit.conv.forward(input);
-                (unit.norm.forward(t), unit.negative_slope)
+                let t = unit.conv.forward_maps(input);
+                unit.norm.forward_maps(t, Activation::leaky(unit.negative_slope))
             }
-        };
-        leaky_relu(normalised, slope)
+        }
     }
 
     /// Sets the scale and the running mean of weight-normalised layers from one batch, so that the

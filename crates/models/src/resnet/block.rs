@@ -2,9 +2,9 @@
 
 use burn::{
     module::Module,
-    nn::conv::Conv2d,
-    tensor::{Device, Tensor, activation::relu},
+    tensor::{Device, Tensor},
 };
+use slowburn_layers::{Activation, Conv2d, Maps};
 
 use super::BlockKind;
 use crate::layers::{Norm, SplitBatchNorm, convolution};
@@ -85,15 +85,27 @@ impl ResidualBlock {
     /// - `input`: `[N, channels_in, H, W]`
     /// - output: `[N, channels_out, ⌈H/stride⌉, ⌈W/stride⌉]`
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        self.forward_maps(Maps::new(input)).into_tensor()
+    }
+
+    /// Applies the block to maps.
+    ///
+    /// # Shapes
+    ///
+    /// As [`forward`](Self::forward).
+    pub fn forward_maps(&self, input: Maps) -> Maps {
         let shortcut = match &self.downsample {
-            Some((projection, norm)) => norm.forward(projection.forward(input.clone())),
+            Some((projection, norm)) => norm.forward_maps(projection.forward_maps(input.clone()), Activation::None),
             None => input.clone(),
         };
-        let mut x = self.bn1.forward(self.conv1.forward(input));
-        x = self.bn2.forward(self.conv2.forward(relu(x)));
-        if let (Some(conv3), Some(bn3)) = (&self.conv3, &self.bn3) {
-            x = bn3.forward(conv3.forward(relu(x)));
+        let x = self.bn1.forward_maps(self.conv1.forward_maps(input), Activation::Relu);
+        let x = self.conv2.forward_maps(x);
+        match (&self.conv3, &self.bn3) {
+            (Some(conv3), Some(bn3)) => {
+                let x = conv3.forward_maps(self.bn2.forward_maps(x, Activation::Relu));
+                bn3.forward_add(x, shortcut, Activation::Relu)
+            }
+            _ => self.bn2.forward_add(x, shortcut, Activation::Relu),
         }
-        relu(x + shortcut)
     }
 }

@@ -2,15 +2,13 @@
 
 use burn::{
     module::Module,
-    nn::{conv::Conv2d, pool::MaxPool2d},
-    tensor::{Tensor, activation::relu, assert_shape},
+    nn::pool::MaxPool2d,
+    tensor::{Tensor, assert_shape},
 };
+use slowburn_layers::{Activation, Conv2d, Maps, SplitBatchNorm, global_average_pool, max_pool};
 
 use super::ResidualBlock;
-use crate::{
-    Encoder,
-    layers::{SplitBatchNorm, global_average_pool},
-};
+use crate::Encoder;
 
 /// A residual network without its classification layer, which
 /// [`Classifier`](crate::Classifier) adds (He et al., *Deep residual learning*, arXiv 1512.03385,
@@ -49,12 +47,12 @@ impl Encoder for ResNet {
         let in_channels = self.in_channels;
         assert_shape!(images, [_, in_channels, _, _]);
 
-        let mut x = relu(self.bn1.forward(self.conv1.forward(images)));
+        let mut x = self.bn1.forward_maps(self.conv1.forward_maps(Maps::new(images)), Activation::Relu);
         if let Some(maxpool) = &self.maxpool {
-            x = maxpool.forward(x);
+            x = max_pool(x, maxpool);
         }
         for layer in [&self.layer1, &self.layer2, &self.layer3, &self.layer4] {
-            x = layer.iter().fold(x, |x, block| block.forward(x));
+            x = layer.iter().fold(x, |x, block| block.forward_maps(x));
         }
         global_average_pool(x) // [N, feature_dim]
     }

@@ -2,9 +2,10 @@
 
 use burn::{
     module::Module,
-    nn::{BatchNorm, Dropout, DropoutConfig, conv::Conv2d},
-    tensor::{Device, Tensor, activation::leaky_relu},
+    nn::{Dropout, DropoutConfig},
+    tensor::{Device, Tensor},
 };
+use slowburn_layers::{Activation, BatchNorm, Conv2d, Maps, dropout};
 
 use super::WideResNetConfig;
 use crate::layers::convolution;
@@ -63,14 +64,24 @@ impl WideBlock {
     /// - `input`: `[N, channels_in, H, W]`
     /// - output: `[N, channels_out, ⌈H/stride⌉, ⌈W/stride⌉]`
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let activated = leaky_relu(self.bn1.forward(input.clone()), self.negative_slope);
+        self.forward_maps(Maps::new(input)).into_tensor()
+    }
+
+    /// Applies the block to maps.
+    ///
+    /// # Shapes
+    ///
+    /// As [`forward`](Self::forward).
+    pub fn forward_maps(&self, input: Maps) -> Maps {
+        let rectifier = Activation::leaky(self.negative_slope);
+        let activated = self.bn1.forward_maps(input.clone(), rectifier);
         let shortcut = match &self.shortcut {
-            Some(projection) if self.activated_projection => projection.forward(activated.clone()),
-            Some(projection) => projection.forward(input),
+            Some(projection) if self.activated_projection => projection.forward_maps(activated.clone()),
+            Some(projection) => projection.forward_maps(input),
             None => input,
         };
-        let x = self.conv1.forward(activated);
-        let x = leaky_relu(self.bn2.forward(x), self.negative_slope);
-        shortcut + self.conv2.forward(self.dropout.forward(x))
+        let x = self.conv1.forward_maps(activated);
+        let x = self.bn2.forward_maps(x, rectifier);
+        shortcut + self.conv2.forward_maps(dropout(x, &self.dropout))
     }
 }

@@ -1,6 +1,7 @@
 //! What a wide residual network is made of.
 
-use burn::{config::Config, nn::BatchNormConfig, tensor::Device};
+use burn::{config::Config, tensor::Device};
+use slowburn_layers::BatchNormConfig;
 
 use super::{WideBlock, WideResNet};
 use crate::{

@@ -2,12 +2,12 @@
 
 use burn::{
     module::Module,
-    nn::{BatchNorm, conv::Conv2d},
-    tensor::{Tensor, activation::leaky_relu, assert_shape},
+    tensor::{Tensor, assert_shape},
 };
+use slowburn_layers::{Activation, BatchNorm, Conv2d, Maps, global_average_pool};
 
 use super::WideBlock;
-use crate::{Encoder, layers::global_average_pool};
+use crate::Encoder;
 
 /// A wide residual network without its classification layer, which
 /// [`Classifier`](crate::Classifier) adds (Zagoruyko & Komodakis, *Wide residual networks*,
@@ -42,11 +42,11 @@ impl Encoder for WideResNet {
         let in_channels = self.in_channels;
         assert_shape!(images, [_, in_channels, _, _]);
 
-        let mut x = self.conv1.forward(images);
+        let mut x = self.conv1.forward_maps(Maps::new(images));
         for stage in [&self.block1, &self.block2, &self.block3] {
-            x = stage.iter().fold(x, |x, block| block.forward(x));
+            x = stage.iter().fold(x, |x, block| block.forward_maps(x));
         }
-        let x = leaky_relu(self.bn1.forward(x), self.negative_slope);
+        let x = self.bn1.forward_maps(x, Activation::leaky(self.negative_slope));
         global_average_pool(x) // [N, feature_dim]
     }
 

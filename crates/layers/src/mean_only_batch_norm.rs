@@ -8,8 +8,10 @@ use burn::{
 };
 
 use crate::{
-    ModelError,
+    Activation, LayerError, Maps,
     error::{at_least_one, new_value_weight},
+    normalise::follow,
+    path::is_fast,
 };
 
 /// Configures a [`MeanOnlyBatchNorm`].
@@ -54,8 +56,8 @@ impl MeanOnlyBatchNormConfig {
     ///
     /// # Errors
     ///
-    /// [`ModelError::OutOfRange`] names the first field outside its range.
-    pub fn validate(&self) -> Result<(), ModelError> {
+    /// [`LayerError::OutOfRange`] names the first field outside its range.
+    pub fn validate(&self) -> Result<(), LayerError> {
         at_least_one("num_features", self.num_features)?;
         new_value_weight("momentum", self.momentum)
     }
@@ -91,13 +93,46 @@ impl MeanOnlyBatchNorm {
         let [num_features] = self.bias.lazy_shape().dims();
         assert_shape!(input, [_, num_features, _, _]);
 
+        match is_fast(&input) {
+            true => self.forward_maps(Maps::new(input), Activation::None).into_tensor(),
+            false => self.plain(input),
+        }
+    }
+
+    /// Normalises the mean of maps and applies what follows.
+    ///
+    /// # Shapes
+    ///
+    /// - `input`: `[N, num_features, H, W]`
+    /// - output: the same
+    ///
+    /// # Panics
+    ///
+    /// If the maps have other channels than `num_features`.
+    pub fn forward_maps(&self, input: Maps, activation: Activation) -> Maps {
+        let ([_, channels, ..], [features]) = (input.dims(), self.bias.lazy_shape().dims());
+        assert_eq!(channels, features, "the input has {channels} channels, but the layer {features}");
+        #[cfg(feature = "flex")]
+        if let Some(maps) = self.fused(&input, activation) {
+            return maps;
+        }
+        Maps::new(activation.apply(self.plain(input.into_tensor())))
+    }
+
+    /// Whether the mean of the batch is used. The rule of Burn's BatchNorm: the device says that a backward pass is
+    /// possible, the flag that this layer takes part in it.
+    fn is_training(&self, device: &Device) -> bool {
+        device.is_autodiff() && self.training.is_enabled()
+    }
+
+    /// The normalisation alone by Burn's operations.
+    fn plain(&self, input: Tensor<4>) -> Tensor<4> {
+        let [num_features] = self.bias.lazy_shape().dims();
         let shape = [1, num_features, 1, 1];
         let device = input.device();
-        // The rule of Burn's BatchNorm: the device says that a backward pass is possible, the flag
-        // that this layer takes part in it.
-        let mean = if device.is_autodiff() && self.training.is_enabled() {
+        let mean = if self.is_training(&device) {
             let mean = input.clone().mean_dims(&[0, 2, 3]); // [1, C, 1, 1]
-            self.track(mean.clone().detach().reshape([num_features]));
+            follow(&self.running_mean, 1, self.momentum, mean.clone().detach().reshape([num_features]));
             mean
         } else {
             let mean = self.running_mean.value().to_device(&device);
@@ -106,16 +141,43 @@ impl MeanOnlyBatchNorm {
         input - mean + self.bias.val().reshape(shape)
     }
 
-    /// Moves the running mean towards the mean of this batch.
-    fn track(&self, mean: Tensor<1>) {
-        let running = self.running_mean.value_sync().to_device(&mean.device());
-        let running = running * (1.0 - self.momentum) + mean * self.momentum;
-        self.running_mean.update(running.detach());
+    /// The same with what follows by the kernels; none where these cannot read a tensor.
+    #[cfg(feature = "flex")]
+    fn fused(&self, input: &Maps, activation: Activation) -> Option<Maps> {
+        use crate::flex::{Affine, normalise, statistics};
+        use crate::kernel::norm::Statistics;
+        use crate::normalise::fused::{parts, shape};
+
+        let bias = self.bias.val();
+        if !(input.is_channels_last() && is_fast(&bias)) {
+            return None;
+        }
+        let device = input.device();
+        let (mean, kind) = if self.is_training(&device) {
+            let [mean, _] = statistics(input.clone().into_channels_last(), shape(input, 1));
+            // An empty batch has none to follow.
+            if !input.dims().contains(&0) {
+                follow(&self.running_mean, 1, self.momentum, mean.clone());
+            }
+            (mean, Statistics::MeanOnly)
+        } else {
+            (self.running_mean.value().to_device(&device), Statistics::Fixed)
+        };
+        if !is_fast(&mean) {
+            return None;
+        }
+        let (fused, rest) = parts(activation);
+        let affine = Affine { shape: shape(input, 1), statistics: kind, epsilon: 0.0, activation: fused };
+        let gamma = bias.ones_like().without_autodiff();
+        let input = input.clone().into_channels_last();
+        let output = normalise(input, [gamma, bias], mean, None, None, affine);
+        Some(Maps::channels_last(rest.apply(output)))
     }
 
     /// Replaces the running mean, which keeps its identity but is no longer shared with clones of
     /// this layer.
-    pub(crate) fn with_running_mean(mut self, mean: Tensor<1>) -> Self {
+    #[must_use]
+    pub fn with_running_mean(mut self, mean: Tensor<1>) -> Self {
         let mut identity = Identity(None);
         self.running_mean.visit(&mut identity);
         self.running_mean = match identity.0 {

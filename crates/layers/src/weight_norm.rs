@@ -7,7 +7,7 @@ use burn::{
     tensor::{Device, Tensor, assert_shape, module::conv2d, ops::ConvOptions},
 };
 
-use crate::{ModelError, error::at_least_one};
+use crate::{LayerError, Maps, convolve::convolve, error::at_least_one, path::is_fast};
 
 /// Configures a [`WeightNormConv2d`].
 ///
@@ -51,8 +51,8 @@ impl WeightNormConv2dConfig {
     ///
     /// # Errors
     ///
-    /// [`ModelError::OutOfRange`] names the first field outside its range.
-    pub fn validate(&self) -> Result<(), ModelError> {
+    /// [`LayerError::OutOfRange`] names the first field outside its range.
+    pub fn validate(&self) -> Result<(), LayerError> {
         at_least_one("channels[0]", self.channels[0])?;
         at_least_one("channels[1]", self.channels[1])?;
         at_least_one("kernel_size", self.kernel_size)
@@ -96,11 +96,29 @@ impl WeightNormConv2d {
     ///
     /// If the second axis is not `channels_in`.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let weight = self.weight();
-        let [_, channels_in, ..] = weight.dims();
+        let [_, channels_in, _, _] = self.v.lazy_shape().dims();
         assert_shape!(input, [_, channels_in, _, _]);
-        let padding = [self.padding, self.padding];
-        let options = ConvOptions::new([1, 1], padding, [1, 1], 1);
-        conv2d(input, weight, None, options)
+        match is_fast(&input) {
+            true => self.forward_maps(Maps::new(input)).into_tensor(),
+            false => conv2d(input, self.weight(), None, self.options()),
+        }
+    }
+
+    /// Convolves maps with stride 1.
+    ///
+    /// # Shapes
+    ///
+    /// - `input`: `[N, channels_in, H, W]`
+    /// - output: `[N, channels_out, H + 2·padding − k + 1, W + 2·padding − k + 1]`
+    ///
+    /// # Panics
+    ///
+    /// If the maps have other channels than `channels_in` or the kernel does not fit into the padded maps.
+    pub fn forward_maps(&self, input: Maps) -> Maps {
+        convolve(input, self.weight(), None, self.options())
+    }
+
+    fn options(&self) -> ConvOptions<2> {
+        ConvOptions::new([1, 1], [self.padding, self.padding], [1, 1], 1)
     }
 }

@@ -1,12 +1,10 @@
-//! Convolutions without bias, and the pooling before the head.
+//! Convolutions without bias.
 
 use burn::{
-    nn::{
-        Initializer, PaddingConfig2d,
-        conv::{Conv2d, Conv2dConfig},
-    },
-    tensor::{Device, Tensor},
+    nn::{Initializer, PaddingConfig2d},
+    tensor::Device,
 };
+use slowburn_layers::{Conv2d, Conv2dConfig};
 
 /// A square convolution without bias, whose weights start normal with variance 2/fan-out (He et
 /// al., arXiv 1502.01852), as in torchvision's residual networks and in Wide-ResNet.
@@ -23,12 +21,4 @@ pub(crate) fn convolution(
         .with_bias(false)
         .with_initializer(Initializer::KaimingNormal { gain: std::f64::consts::SQRT_2, fan_out_only: true })
         .init(device)
-}
-
-/// The mean over all pixels: `[N, C, H, W]` to `[N, C]`.
-pub(crate) fn global_average_pool(maps: Tensor<4>) -> Tensor<2> {
-    let [images, channels, height, width] = maps.dims();
-    maps.reshape([images, channels, height * width])
-        .mean_dim(2) // [N, C, 1]
-        .squeeze_dim(2)
 }

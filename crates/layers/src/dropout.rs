@@ -1,0 +1,30 @@
+//! Dropout of maps.
+
+use burn::nn::Dropout;
+
+use crate::Maps;
+
+/// Sets values to zero at random, as Burn's layer does: `y = x·m/(1 − p)`, m being 0 with probability p.
+///
+/// The kernels draw one seed from the device and compute the mask from it on all cores, again for the gradient; so none is
+/// kept. Burn draws every value of the mask from the device. Both follow the device's seed, and differ.
+///
+/// # Shapes
+///
+/// - `maps`: `[N, C, H, W]`
+/// - output: the same
+pub fn dropout(maps: Maps, dropout: &Dropout) -> Maps {
+    #[cfg(feature = "flex")]
+    if maps.is_channels_last() {
+        // Burn's rule for being at work.
+        if !dropout.training.is_enabled() || !maps.device().is_autodiff() || dropout.prob == 0.0 {
+            return maps;
+        }
+        let keep = 1.0 - dropout.prob;
+        if keep > 0.0 {
+            let seed = crate::flex::seed(&maps.device());
+            return Maps::channels_last(crate::flex::dropout(maps.into_channels_last(), seed, keep));
+        }
+    }
+    maps.map(|maps| dropout.forward(maps))
+}
