@@ -1,17 +1,19 @@
 //! Where work is done.
 
-use burn::tensor::Device;
+use std::cell::RefCell;
+
+use burn::module::RunningState;
+use burn::tensor::{Device, Tensor};
 
 use crate::{Path, fast_path};
 
 /// Does work on a thread of rayon's pool, if tensors on `device` take the kernels' path; otherwise where it is.
 ///
 /// Each operation on the kernels' path hands its loops over to the pool, which takes some 15 µs from outside and 2 µs from
-/// within. A loop can go there once a step.
+/// within. The networks of `slowburn-models` go there once a forward pass.
 ///
-/// Burn 0.22 keeps a batch norm's update of its running statistics by thread, until the same thread asks for them again. So
-/// what is done here must end with bringing them up to date, as a step of `slowburn-semi`'s and `slowburn-contrastive`'s
-/// methods does; a forward pass alone, now on one thread of the pool and now on another, would lose some.
+/// Running statistics follow at the end, on the thread that called: Burn 0.22 keeps their updates by thread, and would lose
+/// those of a thread of the pool.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -25,7 +27,65 @@ use crate::{Path, fast_path};
 pub fn in_pool<R: Send>(device: &Device, work: impl FnOnce() -> R + Send) -> R {
     match fast_path(device) {
         #[cfg(feature = "flex")]
-        Path::Kernels => crate::kernel::threads::together(work),
+        Path::Kernels if rayon::current_thread_index().is_none() => {
+            let (result, updates) = rayon::scope(|_| {
+                // A thread of the pool that waits for another does other work meanwhile, such as this.
+                let others = LATER.replace(Some(Vec::new()));
+                let result = work();
+                (result, LATER.replace(others))
+            });
+            updates.into_iter().flatten().for_each(Update::apply);
+            result
+        }
         _ => work(),
+    }
+}
+
+thread_local! {
+    /// Updates for the thread that waits for this one, if there is one.
+    static LATER: RefCell<Option<Vec<Update>>> = const { RefCell::new(None) };
+}
+
+/// A statistic of a batch, on its way into a running one.
+pub(crate) struct Update {
+    /// Where it goes.
+    pub(crate) state: RunningState<Tensor<1>>,
+    /// Of each channel and split, `[S·C]`.
+    pub(crate) new: Tensor<1>,
+    /// The groups of the batch.
+    pub(crate) splits: usize,
+    /// Its weight.
+    pub(crate) momentum: f64,
+}
+
+impl Update {
+    /// Makes it, or leaves it to the thread that waits.
+    pub(crate) fn make(self) {
+        let left = LATER.with_borrow_mut(|later| match later {
+            Some(later) => {
+                later.push(self);
+                None
+            }
+            None => Some(self),
+        });
+        if let Some(update) = left {
+            update.apply();
+        }
+    }
+
+    /// Moves the running statistic towards the mean of those of the splits.
+    fn apply(self) {
+        let Self { state, new, splits, momentum } = self;
+        let new = new.detach();
+        let new = match splits {
+            1 => new,
+            _ => {
+                let [groups] = new.dims();
+                new.reshape([splits, groups / splits]).mean_dim(0).squeeze_dim::<1>(0) // [C]
+            }
+        };
+        let old = state.value_sync().to_device(&new.device());
+        let moved = old.mul_scalar(1.0 - momentum) + new.mul_scalar(momentum);
+        state.update(moved.detach());
     }
 }

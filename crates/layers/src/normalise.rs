@@ -6,7 +6,7 @@ use burn::{
     tensor::{Device, Tensor},
 };
 
-use crate::{Activation, Maps};
+use crate::{Activation, Maps, in_pool::Update};
 
 /// Whether batch statistics are used. The device says that a backward pass is possible, the flag that this layer takes
 /// part in it: Burn's rule.
@@ -86,17 +86,7 @@ pub(crate) fn plain<const D: usize>(norm: &BatchNorm, splits: usize, input: Tens
 
 /// Moves a running statistic towards the mean of those of the splits, `[S·C]`.
 pub(crate) fn follow(state: &RunningState<Tensor<1>>, splits: usize, momentum: f64, new: Tensor<1>) {
-    let new = new.detach();
-    let new = match splits {
-        1 => new,
-        _ => {
-            let [groups] = new.dims();
-            new.reshape([splits, groups / splits]).mean_dim(0).squeeze_dim::<1>(0) // [C]
-        }
-    };
-    let old = state.value_sync().to_device(&new.device());
-    let moved = old.mul_scalar(1.0 - momentum) + new.mul_scalar(momentum);
-    state.update(moved.detach());
+    Update { state: state.clone(), new, splits, momentum }.make();
 }
 
 /// The same by the kernels.

@@ -9,7 +9,7 @@ use burn::{
     },
     tensor::{Device, Tensor, assert_shape},
 };
-use slowburn_layers::{Maps, dropout, global_average_pool, max_pool};
+use slowburn_layers::{Maps, dropout, global_average_pool, in_pool, max_pool};
 
 use crate::{
     Encoder, ModelError, Normalization,
@@ -172,13 +172,15 @@ impl Encoder for ConvNet13 {
     /// side.
     fn features(&self, images: Tensor<4>) -> Tensor<2> {
         self.check(&images);
-        let x = Maps::new(self.noise.forward(images));
-        let x = through(&self.block1, x); // [N, w, H, W]
-        let x = dropout(max_pool(x, &self.pool), &self.dropout1); // [N, w, H/2, W/2]
-        let x = through(&self.block2, x); // [N, 2w, H/2, W/2]
-        let x = dropout(max_pool(x, &self.pool), &self.dropout2); // [N, 2w, H/4, W/4]
-        let x = through(&self.block3, x); // [N, w, H/4 − 2, W/4 − 2]
-        global_average_pool(x) // [N, w]
+        in_pool(&images.device(), || {
+            let x = Maps::new(self.noise.forward(images));
+            let x = through(&self.block1, x); // [N, w, H, W]
+            let x = dropout(max_pool(x, &self.pool), &self.dropout1); // [N, w, H/2, W/2]
+            let x = through(&self.block2, x); // [N, 2w, H/2, W/2]
+            let x = dropout(max_pool(x, &self.pool), &self.dropout2); // [N, 2w, H/4, W/4]
+            let x = through(&self.block3, x); // [N, w, H/4 − 2, W/4 − 2]
+            global_average_pool(x) // [N, w]
+        })
     }
 
     fn feature_dim(&self) -> usize {

@@ -6,7 +6,7 @@ use burn::{
     nn::{Dropout, DropoutConfig, GaussianNoise, GaussianNoiseConfig},
     tensor::{Device, Tensor, assert_shape},
 };
-use slowburn_layers::{Activation, Conv2d, Maps, dropout, global_average_pool};
+use slowburn_layers::{Activation, Conv2d, Maps, dropout, global_average_pool, in_pool};
 
 use crate::{
     Encoder, ModelError,
@@ -154,12 +154,14 @@ impl Encoder for SmallConvNet {
              {SMALLEST_SIDE}×{SMALLEST_SIDE}"
         );
 
-        let x = Maps::new(self.noise.forward(images));
-        let x = unit(&self.conv1, &self.bn1, x); // [N, w₁, H/2, W/2]
-        let x = unit(&self.conv2, &self.bn2, x); // [N, w₂, H/4, W/4]
-        let x = dropout(x, &self.dropout);
-        let x = unit(&self.conv3, &self.bn3, x); // [N, w₃, H/4 − 2, W/4 − 2]
-        global_average_pool(x) // [N, w₃]
+        in_pool(&images.device(), || {
+            let x = Maps::new(self.noise.forward(images));
+            let x = unit(&self.conv1, &self.bn1, x); // [N, w₁, H/2, W/2]
+            let x = unit(&self.conv2, &self.bn2, x); // [N, w₂, H/4, W/4]
+            let x = dropout(x, &self.dropout);
+            let x = unit(&self.conv3, &self.bn3, x); // [N, w₃, H/4 − 2, W/4 − 2]
+            global_average_pool(x) // [N, w₃]
+        })
     }
 
     fn feature_dim(&self) -> usize {

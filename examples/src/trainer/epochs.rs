@@ -5,7 +5,7 @@ use burn::module::Module;
 use burn::optim::OptimizerRecord;
 use burn::store::ModuleRecord;
 use burn::tensor::{Bytes, Device};
-use slowburn_layers::in_pool;
+use slowburn_layers::{Path, fast_path};
 
 use super::finite::diverged;
 use super::{Costs, Observed, Outcome, Steps, Task, TrainError, mix};
@@ -144,8 +144,10 @@ impl<T: Task> Trainer<'_, '_, T> {
         at.progress.images += self.task.images(&batch) as u64;
         let (task, optimizer) = (self.task, &mut at.optimizer.optimizer);
         // The kernels of a step hand their loops over to rayon's threads, ten times as fast from one of them.
-        let (method, Outcome { costs: of_step, known }) =
-            in_pool(self.device, || task.step(method, batch, optimizer, rate))?;
+        let (method, Outcome { costs: of_step, known }) = match fast_path(self.device) {
+            Path::Kernels => rayon::scope(|_| task.step(method, batch, optimizer, rate))?,
+            Path::Burn => task.step(method, batch, optimizer, rate)?,
+        };
         costs.push(of_step);
         at.step += 1;
         seen.step = at.step;

@@ -5,7 +5,7 @@ use burn::{
     nn::pool::MaxPool2d,
     tensor::{Tensor, assert_shape},
 };
-use slowburn_layers::{Activation, Conv2d, Maps, SplitBatchNorm, global_average_pool, max_pool};
+use slowburn_layers::{Activation, Conv2d, Maps, SplitBatchNorm, global_average_pool, in_pool, max_pool};
 
 use super::ResidualBlock;
 use crate::Encoder;
@@ -47,14 +47,16 @@ impl Encoder for ResNet {
         let in_channels = self.in_channels;
         assert_shape!(images, [_, in_channels, _, _]);
 
-        let mut x = self.bn1.forward_maps(self.conv1.forward_maps(Maps::new(images)), Activation::Relu);
-        if let Some(maxpool) = &self.maxpool {
-            x = max_pool(x, maxpool);
-        }
-        for layer in [&self.layer1, &self.layer2, &self.layer3, &self.layer4] {
-            x = layer.iter().fold(x, |x, block| block.forward_maps(x));
-        }
-        global_average_pool(x) // [N, feature_dim]
+        in_pool(&images.device(), || {
+            let mut x = self.bn1.forward_maps(self.conv1.forward_maps(Maps::new(images)), Activation::Relu);
+            if let Some(maxpool) = &self.maxpool {
+                x = max_pool(x, maxpool);
+            }
+            for layer in [&self.layer1, &self.layer2, &self.layer3, &self.layer4] {
+                x = layer.iter().fold(x, |x, block| block.forward_maps(x));
+            }
+            global_average_pool(x) // [N, feature_dim]
+        })
     }
 
     fn feature_dim(&self) -> usize {

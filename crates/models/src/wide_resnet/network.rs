@@ -4,7 +4,7 @@ use burn::{
     module::Module,
     tensor::{Tensor, assert_shape},
 };
-use slowburn_layers::{Activation, BatchNorm, Conv2d, Maps, global_average_pool};
+use slowburn_layers::{Activation, BatchNorm, Conv2d, Maps, global_average_pool, in_pool};
 
 use super::WideBlock;
 use crate::Encoder;
@@ -42,12 +42,14 @@ impl Encoder for WideResNet {
         let in_channels = self.in_channels;
         assert_shape!(images, [_, in_channels, _, _]);
 
-        let mut x = self.conv1.forward_maps(Maps::new(images));
-        for stage in [&self.block1, &self.block2, &self.block3] {
-            x = stage.iter().fold(x, |x, block| block.forward_maps(x));
-        }
-        let x = self.bn1.forward_maps(x, Activation::leaky(self.negative_slope));
-        global_average_pool(x) // [N, feature_dim]
+        in_pool(&images.device(), || {
+            let mut x = self.conv1.forward_maps(Maps::new(images));
+            for stage in [&self.block1, &self.block2, &self.block3] {
+                x = stage.iter().fold(x, |x, block| block.forward_maps(x));
+            }
+            let x = self.bn1.forward_maps(x, Activation::leaky(self.negative_slope));
+            global_average_pool(x) // [N, feature_dim]
+        })
     }
 
     fn feature_dim(&self) -> usize {

@@ -138,7 +138,7 @@ impl Place {
 }
 
 /// `values`, filled up with zeros to whole panels.
-fn padded(values: &[f32], panel: usize) -> Scratch {
+pub(super) fn padded(values: &[f32], panel: usize) -> Scratch {
     let mut padded = Scratch::zeros(values.len().next_multiple_of(panel));
     padded[..values.len()].copy_from_slice(values);
     padded

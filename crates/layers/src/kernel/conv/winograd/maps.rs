@@ -9,7 +9,7 @@ use super::transform::{
 };
 use super::weights::{at_points, weights_apart};
 use crate::kernel::ConvShape;
-use crate::kernel::conv::direct::store;
+use crate::kernel::conv::direct::{padded, store};
 use crate::kernel::conv::weights::{Direction, Weights};
 use crate::kernel::isa::{InstructionSet, dispatch, instruction_set};
 use crate::kernel::product::{CHUNK, Pair, accumulate, rows};
@@ -84,11 +84,7 @@ fn convolve(
     let group = if isa.panel() == 16 { 6 } else { 8 };
     let most = (CACHED / (scheme.points() * whole)).clamp(group, TILES);
     let tiling = Tiling::new(images, out_size, side, outside, most, group);
-    let bias = bias.map(|bias| {
-        let mut padded = Scratch::zeros(bias.len().next_multiple_of(isa.panel()));
-        padded[..bias.len()].copy_from_slice(bias);
-        padded
-    });
+    let bias = bias.map(|bias| padded(bias, isa.panel()));
     let plan = Plan { scheme, maps, weights, bias, tiling, isa, group };
     // Weights at the points take four times their memory. Where the tiles take less, they come first.
     match tiling.count() * scheme.points() > weights.lanes() * ALL {
