@@ -13,6 +13,18 @@ pub(crate) const CHUNK: usize = 16;
 /// Two vectors: the columns of a panel at one term.
 pub(crate) type Pair<S> = [<S as Simd>::f32s; 2];
 
+/// Whole panels of numbers as pairs of vectors.
+#[inline(always)]
+pub(crate) fn pairs<S: Simd>(values: &[f32]) -> &[Pair<S>] {
+    S::as_simd_f32s(values).0.as_chunks().0
+}
+
+/// The same, to write to.
+#[inline(always)]
+pub(crate) fn pairs_mut<S: Simd>(values: &mut [f32]) -> &mut [Pair<S>] {
+    S::as_mut_simd_f32s(values).0.as_chunks_mut().0
+}
+
 /// Σₖ a[k][row]·b[k], where `a` holds chunks of terms, each with the chunk of every row.
 #[inline(always)]
 pub(crate) fn rows<S: Simd, const M: usize>(simd: S, a: &[[[f32; CHUNK]; M]], b: &[Pair<S>]) -> [Pair<S>; M] {

@@ -11,7 +11,7 @@ use super::gather::{Images, Window};
 use super::weights::{Direction, Weights};
 use crate::kernel::ConvShape;
 use crate::kernel::isa::{InstructionSet, dispatch, instruction_set};
-use crate::kernel::product::{CHUNK, Pair, accumulate, rows};
+use crate::kernel::product::{CHUNK, Pair, accumulate, pairs, rows};
 use crate::kernel::scratch::Scratch;
 
 /// Numbers of windows that a core packs at a time; they stay in its second cache.
@@ -55,8 +55,7 @@ struct Plan<'a> {
 
 pub(super) fn forward(shape: &ConvShape, input: &[f32], weight: &[f32], bias: Option<&[f32]>, output: &mut [f32]) {
     let isa = instruction_set();
-    let weights =
-        Weights { values: weight, channels: shape.channels, kernel: shape.kernel, direction: Direction::Forward };
+    let weights = Weights::new(shape, weight, Direction::Forward);
     let taps: Vec<usize> = (0..shape.kernel[0] * shape.kernel[1]).collect();
     let [[top, _], [left, _]] = shape.padding;
     let grid = shape.output();
@@ -77,8 +76,7 @@ pub(super) fn forward(shape: &ConvShape, input: &[f32], weight: &[f32], bias: Op
 
 pub(super) fn to_input(shape: &ConvShape, weight: &[f32], grad: &[f32], out: &mut [f32]) {
     let isa = instruction_set();
-    let weights =
-        Weights { values: weight, channels: shape.channels, kernel: shape.kernel, direction: Direction::ToInput };
+    let weights = Weights::new(shape, weight, Direction::ToInput);
     let places =
         |axis: usize| (0..shape.stride[axis].min(shape.input[axis])).map(move |place| Place::new(shape, axis, place));
     let phases = places(0)
@@ -245,9 +243,8 @@ impl Task<'_> {
     ) {
         let channels = self.plan.output[2];
         let width = 2 * S::F32_LANES;
-        let (weights, _) = S::as_simd_f32s(&phase.weights);
-        let (weights, _): (&[Pair<S>], _) = weights.as_chunks::<2>();
-        let bias = self.plan.bias.as_ref().map(|bias| S::as_simd_f32s(bias).0.as_chunks::<2>().0);
+        let weights = pairs::<S>(&phase.weights);
+        let bias = self.plan.bias.as_ref().map(|bias| pairs::<S>(bias));
         for (panel, weights) in weights.chunks_exact(chunks * CHUNK).enumerate() {
             let start = bias.map_or([simd.splat_f32s(0.0); 2], |bias| bias[panel]);
             let own = width.min(channels - panel * width);

@@ -5,6 +5,7 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use crate::kernel::ConvShape;
 use crate::kernel::isa::{InstructionSet, dispatch};
 use crate::kernel::product::CHUNK;
 use crate::kernel::scratch::Scratch;
@@ -32,7 +33,11 @@ pub(super) struct Weights<'a> {
     pub(super) direction: Direction,
 }
 
-impl Weights<'_> {
+impl<'a> Weights<'a> {
+    pub(super) fn new(shape: &ConvShape, values: &'a [f32], direction: Direction) -> Self {
+        Self { values, channels: shape.channels, kernel: shape.kernel, direction }
+    }
+
     /// Channels that are lanes.
     pub(super) fn lanes(&self) -> usize {
         match self.direction {

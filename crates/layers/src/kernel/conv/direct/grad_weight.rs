@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::kernel::ConvShape;
 use crate::kernel::conv::gather::{Images, Window};
 use crate::kernel::isa::{InstructionSet, dispatch, instruction_set};
-use crate::kernel::product::{Pair, accumulate, terms};
+use crate::kernel::product::{accumulate, pairs, pairs_mut, terms};
 use crate::kernel::scratch::Scratch;
 
 /// Pixels whose products are summed by themselves before they are added to the rest.
@@ -122,10 +122,8 @@ impl Task<'_> {
                 true => grad,
                 false => widen(grad, channels, rows, &mut wide),
             };
-            let (windows, _) = S::as_simd_f32s(&windows);
-            let (windows, _): (&[Pair<S>], _) = windows.as_chunks::<2>();
-            let (sums, _) = S::as_mut_simd_f32s(&mut sums);
-            let (sums, _) = sums.as_chunks_mut::<2>();
+            let windows = pairs::<S>(&windows);
+            let sums = pairs_mut::<S>(&mut sums);
             for (windows, sums) in windows.chunks_exact(ROOM).zip(sums.chunks_exact_mut(rows)) {
                 let (sums, _) = sums.as_chunks_mut::<M>();
                 for (number, sums) in sums.iter_mut().enumerate() {

@@ -12,7 +12,7 @@ use super::transform::{
 };
 use crate::kernel::ConvShape;
 use crate::kernel::isa::{InstructionSet, dispatch, instruction_set};
-use crate::kernel::product::{Pair, accumulate, terms};
+use crate::kernel::product::{accumulate, pairs, pairs_mut, terms};
 use crate::kernel::scratch::Scratch;
 use crate::kernel::turn::{SIDE, turn};
 
@@ -168,8 +168,7 @@ impl Plan<'_> {
     ) {
         let width = 2 * S::F32_LANES;
         let [inputs, grads] = self.panels();
-        let (sums, _) = S::as_mut_simd_f32s(sums);
-        let (sums, _): (&mut [Pair<S>], _) = sums.as_chunks_mut::<2>();
+        let sums = pairs_mut::<S>(sums);
         let (sums, _) = sums.as_chunks_mut::<M>();
         let [rows, columns] = self.scheme.points_of(weights);
         let first = rows.start * self.scheme.side() + columns.start;
@@ -181,8 +180,7 @@ impl Plan<'_> {
                     let start = (number * (inputs + grads) + panel) * self.unit();
                     &units[start + point * self.apart()..][..count]
                 };
-                let (lanes, _) = S::as_simd_f32s(unit(input));
-                let (lanes, _): (&[Pair<S>], _) = lanes.as_chunks::<2>();
+                let lanes = pairs::<S>(unit(input));
                 for (part, sums) in sums.iter_mut().enumerate() {
                     let own = terms::<S, M>(simd, unit(inputs + grad), width, part * M, lanes);
                     match block == 0 && point == first {

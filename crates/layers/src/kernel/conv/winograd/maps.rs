@@ -12,7 +12,7 @@ use crate::kernel::ConvShape;
 use crate::kernel::conv::direct::{padded, store};
 use crate::kernel::conv::weights::{Direction, Weights};
 use crate::kernel::isa::{InstructionSet, dispatch, instruction_set};
-use crate::kernel::product::{CHUNK, Pair, accumulate, rows};
+use crate::kernel::product::{CHUNK, Pair, accumulate, pairs, pairs_mut, rows};
 use crate::kernel::scratch::Scratch;
 
 /// Tiles of the largest block.
@@ -32,8 +32,7 @@ pub(in crate::kernel::conv) fn forward(
     out: &mut [f32],
 ) {
     let [[top, _], [left, _]] = shape.padding;
-    let weights =
-        Weights { values: weight, channels: shape.channels, kernel: shape.kernel, direction: Direction::Forward };
+    let weights = Weights::new(shape, weight, Direction::Forward);
     let scheme = if shape.stride == [1, 1] { Scheme::Plain } else { Scheme::Strided };
     let source = Source { values: input, size: shape.input, padding: [top as isize, left as isize] };
     convolve(scheme, shape.images, source, weights, bias, out, shape.output(), [0, 0]);
@@ -42,8 +41,7 @@ pub(in crate::kernel::conv) fn forward(
 /// The convolution of the gradient with the weights turned by half a turn.
 pub(in crate::kernel::conv) fn to_input(shape: &ConvShape, weight: &[f32], grad: &[f32], out: &mut [f32]) {
     let [[top, _], [left, _]] = shape.padding;
-    let weights =
-        Weights { values: weight, channels: shape.channels, kernel: shape.kernel, direction: Direction::ToInput };
+    let weights = Weights::new(shape, weight, Direction::ToInput);
     // With stride 2 a tile begins with a pixel that the second tap of an output u sees, 2u + 1 − padding: the first pixel
     // of the maps, or the one before it.
     let (scheme, padding, outside) = match shape.stride == [1, 1] {
@@ -248,7 +246,7 @@ impl Plan<'_> {
         let own = width.min(lanes - panel * width);
         let per_point = self.products_apart() / width;
         let zero = [simd.splat_f32s(0.0); 2];
-        let bias = self.bias.as_ref().map_or(zero, |bias| S::as_simd_f32s(bias).0.as_chunks::<2>().0[panel]);
+        let bias = self.bias.as_ref().map_or(zero, |bias| pairs::<S>(bias)[panel]);
         for number in 0..self.tiling.count_of(block) {
             let tile = self.tiling.tile(block, number);
             let mut values = [[[simd.splat_f32s(0.0); O]; O]; 2];
@@ -319,8 +317,7 @@ impl WithSimd for ToPoints<'_> {
     /// `[piece of the channels][point][channel][panel]`.
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let (out, _) = S::as_mut_simd_f32s(self.out);
-        let (mut out, _) = out.as_chunks_mut::<2>();
+        let mut out = pairs_mut::<S>(self.out);
         for channels in pieces(self.plan.maps.channels) {
             let apart = weights_apart(channels.len(), 2 * S::F32_LANES);
             let (own, rest) = out.split_at_mut(ALL * apart / (2 * S::F32_LANES));
@@ -364,10 +361,8 @@ impl WithSimd for Block<'_> {
         let mut tiles = Scratch::new(plan.block());
         by_group!(simd, plan, tiles_to_points(block, &mut tiles));
         let mut products = Scratch::new(plan.products());
-        let (products, _) = S::as_mut_simd_f32s(&mut products);
-        let (products, _) = products.as_chunks_mut::<2>();
-        let (weights, _) = S::as_simd_f32s(weights);
-        let (weights, _): (&[Pair<S>], _) = weights.as_chunks::<2>();
+        let products = pairs_mut::<S>(&mut products);
+        let weights = pairs::<S>(weights);
         let width = 2 * S::F32_LANES;
         for (panel, mut weights) in weights.chunks_exact(plan.weights() / width).enumerate() {
             for channels in pieces(plan.maps.channels) {
@@ -397,10 +392,8 @@ impl WithSimd for Panel<'_> {
         let Self { plan, panel, tiles, out } = self;
         let width = 2 * S::F32_LANES;
         let mut weights = Scratch::new(ALL * weights_apart(SUMMED.min(plan.maps.channels), width));
-        let (weights, _) = S::as_mut_simd_f32s(&mut weights);
-        let (weights, _) = weights.as_chunks_mut::<2>();
-        let (out, _) = S::as_mut_simd_f32s(out);
-        let (out, _): (&mut [Pair<S>], _) = out.as_chunks_mut::<2>();
+        let weights = pairs_mut::<S>(&mut weights);
+        let out = pairs_mut::<S>(out);
         for channels in pieces(plan.maps.channels) {
             at_points(simd, plan.scheme, &plan.weights, panel, channels.clone(), weights);
             let blocks = tiles.chunks_exact(plan.block()).zip(out.chunks_exact_mut(plan.products() / width));
@@ -425,8 +418,7 @@ impl WithSimd for Back<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let (products, _) = S::as_simd_f32s(self.products);
-        let (products, _) = products.as_chunks::<2>();
+        let products = pairs::<S>(self.products);
         self.plan.back(simd, self.block, self.panel, products, self.out);
     }
 }

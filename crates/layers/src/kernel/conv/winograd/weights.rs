@@ -6,7 +6,7 @@ use pulp::Simd;
 
 use super::transform::{ALL, APART, Kernel, Scheme, StridedKernel, WEIGHTS, both};
 use crate::kernel::conv::weights::{Direction, TOGETHER, Weights};
-use crate::kernel::product::Pair;
+use crate::kernel::product::{Pair, pairs};
 use crate::kernel::scratch::Scratch;
 
 /// Taps of a kernel.
@@ -40,8 +40,7 @@ pub(super) fn at_points<S: Simd>(
             across.fill(0.0);
         }
         source.lay_across(simd, [first, own], existing, &mut across, width);
-        let (vectors, _) = S::as_simd_f32s(&across);
-        let (pairs, _): (&[Pair<S>], _) = vectors.as_chunks::<2>();
+        let pairs = pairs::<S>(&across);
         for (number, kernel) in pairs.chunks_exact(TAPS).take(some.len()).enumerate() {
             for vector in 0..2 {
                 let mut taps = [[simd.splat_f32s(0.0); 3]; 3];
