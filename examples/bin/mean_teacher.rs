@@ -28,7 +28,7 @@ fn start(cli: &Cli) -> Result<()> {
     let mut recipe = cli.recipe()?;
     let out = cli.out.clone().unwrap_or_else(|| default_folder(&recipe.method.to_string()));
     RunFolder::check_free(&out)?;
-    let device = device::parse(&recipe.device)?.autodiff();
+    let device = device::for_training(&recipe.device, recipe.exact)?;
     let data = data::load(&recipe.data)?;
     recipe.fit_views(data.image_size());
     recipe.views.validate_for(data.image_size())?;
@@ -42,7 +42,7 @@ fn start(cli: &Cli) -> Result<()> {
 fn resume(cli: &Cli, path: PathBuf) -> Result<()> {
     let (folder, run): (_, Recipe) = RunFolder::open(&path)?;
     let recipe = cli.recipe_on(&run)?;
-    let device = device::parse(&recipe.device)?.autodiff();
+    let device = device::for_training(&recipe.device, recipe.exact)?;
     let data = data::load(&recipe.data)?;
     folder.check_same(&recipe, &recipe.data, &data.fingerprint())?;
     let plan = Plan::new(&recipe, &data)?;

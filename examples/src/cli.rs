@@ -71,6 +71,9 @@ pub struct Cli {
     /// cpu, or a backend built in, such as cuda:0, vulkan, metal, wgpu [default: cpu]
     #[arg(long)]
     pub device: Option<String>,
+    /// Convolutions as other frameworks compute them, without Winograd's way: to compare digit by digit, slower
+    #[arg(long)]
+    pub exact: bool,
     /// Where to write the run, if not to `runs/<method>-<time>`
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -178,6 +181,7 @@ impl Cli {
         if let Some(labeled) = self.labeled_batch {
             recipe.mix = Mix::Fixed { labeled };
         }
+        recipe.exact |= self.exact;
         recipe.baseline &= !self.no_baseline;
         Ok(recipe)
     }

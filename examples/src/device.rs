@@ -1,6 +1,7 @@
 //! The device a program runs on, chosen at run time among the backends built in.
 
 use burn::tensor::{Device, Tensor};
+use slowburn_layers::{Arithmetic, set_arithmetic};
 
 /// Every backend: its name on the command line, and the cargo feature that builds it in.
 const BACKENDS: [(&str, &str); 6] = [
@@ -77,6 +78,16 @@ pub fn parse(name: &str) -> Result<Device, DeviceError> {
     }
     probe(name, &device)?;
     Ok(device)
+}
+
+/// As [`parse`], with autodiff, for all that a recipe does from here on: with `exact` the convolutions of this process do
+/// without Winograd's way, see [`slowburn_layers::set_arithmetic`].
+///
+/// # Errors
+/// Those of [`parse`].
+pub fn for_training(name: &str, exact: bool) -> Result<Device, DeviceError> {
+    set_arithmetic(if exact { Arithmetic::Exact } else { Arithmetic::Fast });
+    Ok(parse(name)?.autodiff())
 }
 
 /// Whether the device of this name works ahead of the host.

@@ -22,8 +22,7 @@ pub(crate) fn convolve(maps: Maps, weight: Tensor<4>, bias: Option<Tensor<1>>, o
         if maps.is_channels_last() && is_plain(&options) && readable {
             let shape = shape(&maps, weight.dims(), &options);
             let maps = maps.into_channels_last();
-            let arithmetic = crate::arithmetic().into();
-            return Maps::channels_last(crate::flex::convolve(maps, weight, bias, shape, arithmetic));
+            return Maps::channels_last(crate::flex::convolve(maps, weight, bias, shape, crate::arithmetic()));
         }
     }
     Maps::new(conv2d(maps.into_tensor(), weight, bias, options))

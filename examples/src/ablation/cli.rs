@@ -48,12 +48,15 @@ pub struct Cli {
     /// cpu, or a backend built in, such as cuda:0, vulkan, metal, wgpu [default: cpu]
     #[arg(long)]
     pub device: Option<String>,
+    /// Convolutions as other frameworks compute them, without Winograd's way: to compare digit by digit, slower
+    #[arg(long)]
+    pub exact: bool,
     /// Where to write the runs, if not to `runs/ablation-<time>`
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Go on with runs that were stopped, with their settings
     #[arg(long, value_name = "DIR", conflicts_with_all = [
-        "data", "only", "seeds", "seed", "arch", "epochs", "batch", "queue", "knn", "device", "out",
+        "data", "only", "seeds", "seed", "arch", "epochs", "batch", "queue", "knn", "device", "exact", "out",
     ])]
     pub resume: Option<PathBuf>,
     /// Progress as plain lines even on a terminal
@@ -82,6 +85,7 @@ impl Cli {
             queue: self.queue,
             knn: self.knn,
             device: self.device.clone(),
+            exact: self.exact,
             ..moco::Cli::default()
         };
         let groups = if self.only.is_empty() { Group::ALL.to_vec() } else { self.only.clone() };

@@ -67,13 +67,16 @@ pub struct Cli {
     /// cpu, or a backend built in, such as cuda:0, vulkan, metal, wgpu [default: cpu]
     #[arg(long)]
     pub device: Option<String>,
+    /// Convolutions as other frameworks compute them, without Winograd's way: to compare digit by digit, slower
+    #[arg(long)]
+    pub exact: bool,
     /// Where to write the run, if not to `runs/fine-tune-<time>`
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Go on with a run that was stopped, with its settings
     #[arg(long, value_name = "DIR", conflicts_with_all = [
         "data", "from", "views", "mean_teacher", "labels", "arch", "pretrain_epochs", "pretrain_batch", "queue", "knn",
-        "epochs", "batch", "labeled_batch", "lr", "seed", "device", "out",
+        "epochs", "batch", "labeled_batch", "lr", "seed", "device", "exact", "out",
     ])]
     pub resume: Option<PathBuf>,
     /// Progress as plain lines even on a terminal
@@ -107,6 +110,7 @@ impl Cli {
             lr: self.lr,
             seed: self.seed,
             device: self.device.clone(),
+            exact: self.exact,
             ..cli::Cli::default()
         };
         Ok(Recipe { start, start_sha256, tuning: tuning.recipe()? })
@@ -122,6 +126,7 @@ impl Cli {
             knn: self.knn,
             seed: self.seed,
             device: self.device.clone(),
+            exact: self.exact,
             ..moco::Cli::default()
         }
     }

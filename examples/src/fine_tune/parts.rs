@@ -158,7 +158,7 @@ impl Tuning<'_> {
             Part::Open(folder, checkpoint) => (folder, checkpoint),
         };
         println!("\nwith labels, from {}", if encoder.is_some() { "the pre-trained encoder" } else { "scratch" });
-        let device = device::parse(&recipe.device)?.autodiff();
+        let device = device::for_training(&recipe.device, recipe.exact)?;
         let plan = Plan::new(recipe, images)?;
         Session { recipe, data: images, plan: &plan, encoder, device, folder: &folder }.finish(checkpoint, plain)
     }

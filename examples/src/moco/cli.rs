@@ -75,6 +75,9 @@ pub struct Cli {
     /// cpu, or a backend built in, such as cuda:0, vulkan, metal, wgpu [default: cpu]
     #[arg(long)]
     pub device: Option<String>,
+    /// Convolutions as other frameworks compute them, without Winograd's way: to compare digit by digit, slower
+    #[arg(long)]
+    pub exact: bool,
     /// Where to write the run, if not to `runs/<method>-<time>`
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -149,6 +152,7 @@ impl Cli {
         set(&mut recipe.scoring.knn.k, &self.knn);
         set(&mut recipe.seed, &self.seed);
         set(&mut recipe.device, &self.device);
+        recipe.exact |= self.exact;
         recipe.symmetric |= self.symmetric;
         recipe.shuffle &= !self.no_shuffle;
         recipe.data = std::path::absolute(&recipe.data)?;
@@ -214,7 +218,7 @@ pub(crate) fn finish(
     folder: &RunFolder,
     checkpoint: Option<Checkpoint<EpochMetrics>>,
 ) -> Result<Summary> {
-    let device = device::parse(&recipe.device)?.autodiff();
+    let device = device::for_training(&recipe.device, recipe.exact)?;
     let session = Session { recipe, data, device, folder };
     print!("{}", table::active_terms(recipe, Session::steps(recipe, data), data));
     println!("{:<18} {}\n", "run", folder.path().display());

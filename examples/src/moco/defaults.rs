@@ -52,5 +52,6 @@ pub fn fashion() -> Recipe {
         scoring: Scoring::default(),
         monitor: 4,
         device: "cpu".to_owned(),
+        exact: false,
     }
 }

@@ -136,6 +136,9 @@ pub struct Recipe {
     pub monitor: u64,
     /// The device, as on the command line.
     pub device: String,
+    /// Whether convolutions do without Winograd's way.
+    #[serde(default)]
+    pub exact: bool,
 }
 
 /// The views of one version where `views` are those of the other, of the same size.

@@ -49,6 +49,7 @@ pub fn fashion() -> Recipe {
         },
         baseline: true,
         device: "cpu".to_owned(),
+        exact: false,
         monitor: 2000,
     }
 }

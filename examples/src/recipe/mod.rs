@@ -184,6 +184,9 @@ pub struct Recipe {
     pub baseline: bool,
     /// The device, as on the command line.
     pub device: String,
+    /// Whether convolutions do without Winograd's way.
+    #[serde(default)]
+    pub exact: bool,
     /// Test images that the curves are drawn from; the final table uses all.
     pub monitor: usize,
 }

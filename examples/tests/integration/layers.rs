@@ -9,8 +9,8 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     ("slowburn-optim", &[], &["slowburn-optim"]),
     ("slowburn-layers", &[], &["slowburn-layers"]),
     ("slowburn-models", &["slowburn-layers"], &["slowburn-models"]),
-    ("slowburn-contrastive", &["slowburn-ema"], &["slowburn-contrastive", "slowburn-models"]),
-    ("slowburn-semi", &["slowburn-ema"], &["slowburn-augment", "slowburn-models", "slowburn-semi"]),
+    ("slowburn-contrastive", &["slowburn-ema", "slowburn-layers"], &["slowburn-contrastive", "slowburn-models"]),
+    ("slowburn-semi", &["slowburn-ema", "slowburn-layers"], &["slowburn-augment", "slowburn-models", "slowburn-semi"]),
     ("slowburn-examples", PROGRAMS_MAY, &[]),
     ("slowburn-benches", PROGRAMS_MAY, PROGRAMS_MAY),
 ];
@@ -63,7 +63,7 @@ fn backend_features_reach_the_layers() {
     let package = |name: &str| packages.iter().find(|package| package["name"] == name).expect("a package");
     for from in ["slowburn-models", "slowburn-examples", "slowburn-benches"] {
         let to = if from == "slowburn-models" { "slowburn-layers" } else { "slowburn-models" };
-        for feature in ["cuda", "vulkan", "metal", "wgpu", "flex", "ndarray"] {
+        for feature in ["cuda", "cuda-cpp", "vulkan", "metal", "wgpu", "flex", "ndarray"] {
             let enables = package(from)["features"][feature].as_array().expect("a feature");
             let wanted = format!("{to}/{feature}");
             assert!(enables.iter().any(|enabled| *enabled == wanted), "{from}'s {feature} lacks {wanted}");
@@ -73,6 +73,9 @@ fn backend_features_reach_the_layers() {
         let dependencies = package(from)["dependencies"].as_array().expect("a list");
         let models = dependencies.iter().find(|dependency| dependency["name"] == "slowburn-models").expect("for tests");
         assert_eq!(models["features"], serde_json::json!(["flex"]), "{from}");
+        // Whoever picks a method and a network, and asks the method alone for the CPU.
+        let flex = package(from)["features"]["flex"].as_array().expect("a feature");
+        assert!(flex.iter().any(|enabled| enabled == "slowburn-layers/flex"), "{from}");
     }
     for from in ["slowburn-examples", "slowburn-benches"] {
         let default = package(from)["features"]["default"].as_array().expect("a list");

@@ -33,7 +33,7 @@ pub(super) fn profile(network: Network, batch: usize, rounds: u32, backend: &Bac
     };
     let mut rows = Vec::new();
     for (kernel, times) in &walk.calls {
-        let mut run = kernel.run(arithmetic().into(), device);
+        let mut run = kernel.run(arithmetic(), device);
         let seconds = measure::seconds_each(&mut run, rounds, SHORTEST)?;
         rows.push(Row::new(kernel.operation(), kernel.layer(), *times, seconds, kernel.floor(), peaks));
     }

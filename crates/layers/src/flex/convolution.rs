@@ -10,7 +10,7 @@ use burn::tensor::Tensor;
 
 use super::memory::{Primitive, in_order, tensor, values};
 use super::pool::Buffer;
-use super::{Maybe, Wanted, maybe};
+use super::{Maybe, Wanted, maybe, of_all};
 use crate::kernel::threads::together;
 use crate::kernel::{Arithmetic, ConvShape, conv};
 
@@ -85,10 +85,7 @@ fn finish<C: CheckpointStrategy, const N: usize>(
     bias: Maybe<Flex>,
     shape: ConvShape,
     arithmetic: Arithmetic,
-) -> FloatTensor<Autodiff<Flex, C>>
-where
-    Convolve: Backward<Flex, N, State = State>,
-{
+) -> FloatTensor<Autodiff<Flex, C>> {
     match record {
         OpsKind::Tracked(mut record) => {
             let state = State {
@@ -121,23 +118,14 @@ struct State {
     arithmetic: Arithmetic,
 }
 
-impl Backward<Flex, 2> for Convolve {
+/// Of input, weight and, where there is one, bias.
+impl<const N: usize> Backward<Flex, N> for Convolve {
     type State = State;
 
-    fn backward(self, ops: Ops<State, 2>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
+    fn backward(self, ops: Ops<State, N>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
         let gradient = gradients.consume::<Flex>(&ops.node);
-        let [input, weight] = ops.parents.map(|node| node.map(|node| node.id));
-        ops.state.backward(gradient, [input, weight, None], gradients, checkpointer);
-    }
-}
-
-impl Backward<Flex, 3> for Convolve {
-    type State = State;
-
-    fn backward(self, ops: Ops<State, 3>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
-        let gradient = gradients.consume::<Flex>(&ops.node);
-        let wanted = ops.parents.map(|node| node.map(|node| node.id));
-        ops.state.backward(gradient, wanted, gradients, checkpointer);
+        let given = ops.parents.map(|node| node.map(|node| node.id));
+        ops.state.backward(gradient, of_all(given), gradients, checkpointer);
     }
 }
 

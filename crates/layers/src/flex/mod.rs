@@ -42,3 +42,8 @@ fn maybe<const D: usize>(tensor: Option<Tensor<D>>) -> Maybe<burn::backend::Disp
 
 /// For each input of an operation, the node that its gradient goes to if anybody asked for it.
 type Wanted<const N: usize> = [Option<NodeId>; N];
+
+/// The same for all inputs, of an operation that was done without the last of them.
+fn of_all<const GIVEN: usize, const ALL: usize>(given: Wanted<GIVEN>) -> Wanted<ALL> {
+    std::array::from_fn(|number| given.get(number).copied().flatten())
+}

@@ -10,7 +10,7 @@ use burn::tensor::Tensor;
 
 use super::memory::{Primitive, alone, in_order, is_alone, tensor, values, values_mut};
 use super::pool::Buffer;
-use super::{Maybe, Wanted, maybe};
+use super::{Maybe, Wanted, maybe, of_all};
 use crate::kernel::Activation;
 use crate::kernel::norm::{self, NormShape, Saved, Statistics};
 
@@ -175,10 +175,7 @@ fn finish<C: CheckpointStrategy, const N: usize>(
     beta: Primitive,
     shortcut: Maybe<Flex>,
     affine: Affine,
-) -> FloatTensor<Autodiff<Flex, C>>
-where
-    Normalise: Backward<Flex, N, State = State>,
-{
+) -> FloatTensor<Autodiff<Flex, C>> {
     match record {
         OpsKind::Tracked(mut record) => {
             let saved = record.checkpoint(&input);
@@ -203,23 +200,14 @@ struct State {
     affine: Affine,
 }
 
-impl Backward<Flex, 3> for Normalise {
+/// Of input, γ, β and, where there is one, shortcut.
+impl<const N: usize> Backward<Flex, N> for Normalise {
     type State = State;
 
-    fn backward(self, ops: Ops<State, 3>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
+    fn backward(self, ops: Ops<State, N>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
         let gradient = gradients.consume::<Flex>(&ops.node);
-        let [input, gamma, beta] = ops.parents.map(|node| node.map(|node| node.id));
-        ops.state.backward(gradient, [input, gamma, beta, None], gradients, checkpointer);
-    }
-}
-
-impl Backward<Flex, 4> for Normalise {
-    type State = State;
-
-    fn backward(self, ops: Ops<State, 4>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
-        let gradient = gradients.consume::<Flex>(&ops.node);
-        let wanted = ops.parents.map(|node| node.map(|node| node.id));
-        ops.state.backward(gradient, wanted, gradients, checkpointer);
+        let given = ops.parents.map(|node| node.map(|node| node.id));
+        ops.state.backward(gradient, of_all(given), gradients, checkpointer);
     }
 }
 

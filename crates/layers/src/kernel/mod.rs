@@ -17,5 +17,6 @@ mod shape;
 pub(crate) mod threads;
 mod turn;
 
+pub use crate::arithmetic::Arithmetic;
 pub use norm::Activation;
-pub use shape::{Arithmetic, ConvShape};
+pub use shape::ConvShape;

@@ -46,11 +46,13 @@ impl Scratch {
     }
 }
 
-/// The smallest that is large enough.
+/// The smallest that is large enough. Where none is, the largest is dropped: new memory takes its place, so that no more
+/// pieces are kept than were in use at once.
 fn take(kept: &mut Vec<Vec<f32>>, needed: usize) -> Option<Vec<f32>> {
-    let fitting = kept.iter().enumerate().filter(|(_, memory)| memory.len() >= needed);
-    let (place, _) = fitting.min_by_key(|(_, memory)| memory.len())?;
-    Some(kept.swap_remove(place))
+    let all = kept.iter().enumerate();
+    let fitting = all.clone().filter(|(_, memory)| memory.len() >= needed).min_by_key(|(_, memory)| memory.len());
+    let (place, _) = fitting.or_else(|| all.max_by_key(|(_, memory)| memory.len()))?;
+    Some(kept.swap_remove(place)).filter(|memory| memory.len() >= needed)
 }
 
 fn keep(kept: &mut Vec<Vec<f32>>, memory: Vec<f32>) {

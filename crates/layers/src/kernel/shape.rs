@@ -1,17 +1,5 @@
 //! What the kernels work on.
 
-/// How products may be taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Arithmetic {
-    /// As fast as possible: 3×3 convolutions take a quarter of the multiplications with stride 1 (Winograd's F(4×4, 3×3);
-    /// Lavin & Gray, arXiv 1509.09308) and 81 of 144 with stride 2. The largest error is about 2·10⁻⁶ of the largest value.
-    #[default]
-    Fast,
-    /// Every product of the definition is taken, as other frameworks do. The largest error is about 5·10⁻⁷ of the largest
-    /// value.
-    Exact,
-}
-
 /// The shape of a two-dimensional convolution of one group, without dilation.
 ///
 /// Feature maps are `[images, height, width, channels]`, weights `[channels out, channels in, height, width]`, each
