@@ -256,6 +256,13 @@ mod tests {
     }
 
     #[test]
+    fn a_run_keeps_its_arithmetic() {
+        let run = parse(&["--exact"]).recipe().expect("valid");
+        assert!(run.exact && parse(&[]).recipe_on(&run).expect("valid").exact);
+        assert!(!parse(&[]).recipe().expect("valid").exact);
+    }
+
+    #[test]
     fn settings_out_of_range_are_refused_by_name() {
         for (flags, name) in [
             (["--decay", "1.5"], "decay"),

@@ -162,6 +162,16 @@ mod tests {
     }
 
     #[test]
+    fn a_recipe_says_how_convolutions_are_computed() {
+        use slowburn_layers::arithmetic;
+        for (exact, expected) in [(true, Arithmetic::Exact), (false, Arithmetic::Fast)] {
+            let device = for_training("cpu", exact).expect("a CPU backend is built in for tests");
+            assert!(device.is_autodiff());
+            assert_eq!(arithmetic(), expected);
+        }
+    }
+
+    #[test]
     fn an_unknown_name_lists_the_known_ones() {
         let error = parse("tpu").expect_err("there is no such backend").to_string();
         assert!(error.contains("tpu") && error.contains("cuda") && error.contains("flex"), "{error}");

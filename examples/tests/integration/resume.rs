@@ -115,21 +115,6 @@ fn supervised_training_resumes_bit_for_bit() {
 }
 
 #[test]
-fn exact_arithmetic_is_another_arithmetic() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    tiny_data(folder.path(), 120, 40);
-    let weights = |name: &str, extra: &[&str]| {
-        let out = folder.path().join(name);
-        let flags = [&flags(&["--method", "supervised"])[..], extra].concat();
-        let mut command = command(folder.path(), &flags);
-        command.arg("--out").arg(&out);
-        success(command);
-        fs::read(out.join("student.safetensors")).expect("weights")
-    };
-    assert_ne!(weights("fast", &[]), weights("exact", &["--exact"]));
-}
-
-#[test]
 fn a_damaged_checkpoint_is_named_and_the_one_before_it_used() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     tiny_data(folder.path(), 120, 40);
