@@ -28,7 +28,7 @@ pub(super) fn profile(batch: usize, rounds: u32, device: &Device) -> Result<Repo
         clock.lap("two views of each image, by the loader alone", Kind::Views)?;
         method = by_parts(method, host, &mut optimizer, &mut clock, &autodiff)?;
         let start = Instant::now();
-        let losses = method.losses(on_device(batches.next()?, &autodiff)?);
+        let losses = method.losses(on_device(batches.next()?, &autodiff)?)?;
         let gradients = GradientsParams::from_grads(losses.total.backward(), &method.student);
         method = method.optimize(&mut optimizer, LEARNING_RATE, gradients)?;
         device.sync()?;
@@ -63,7 +63,7 @@ fn by_parts(
     let logits = method.teacher.with_module(|teacher| teacher.predict(batch.teacher)).class;
     clock.lap("teacher forward", Kind::Pass)?;
     let targets = Targets::from_logits(logits);
-    let losses = method.objective().losses(student, Some(targets), &batch.labels, method.steps());
+    let losses = method.objective().losses(student, Some(targets), &batch.labels, method.steps())?;
     clock.lap("targets and costs", Kind::Method)?;
     let gradients = losses.total.backward();
     clock.lap("backward", Kind::Pass)?;

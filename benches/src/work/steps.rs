@@ -94,7 +94,7 @@ pub fn mean_teacher_step(batch: usize, device: &Device) -> Result<Run> {
     let device = device.clone();
     Ok(Box::new(move || {
         let before = method.take().context("put back below")?;
-        let losses = before.losses(views.clone());
+        let losses = before.losses(views.clone())?;
         let gradients = GradientsParams::from_grads(losses.total.backward(), &before.student);
         let after = before.optimize(&mut optimizer, LEARNING_RATE, gradients)?;
         device.sync()?;

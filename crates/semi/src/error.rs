@@ -51,6 +51,40 @@ pub enum Error {
         /// The batch size.
         batch: usize,
     },
+    /// A batch without samples.
+    #[error("the batch is empty")]
+    EmptyBatch,
+    /// A list that belongs to a batch has not one entry for each of its rows.
+    #[error("there are {found} {what} for {expected} rows")]
+    Rows {
+        /// What there is one of for each row.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// The rows of the batch.
+        expected: usize,
+    },
+    /// Predictions are of another number of classes than expected.
+    #[error("{what}: {found} classes, not {expected}")]
+    Classes {
+        /// What has them.
+        what: &'static str,
+        /// The classes found.
+        found: usize,
+        /// The classes expected.
+        expected: usize,
+    },
+    /// A sample is none of the bank's.
+    #[error("sample {sample} is not one of the {samples} samples of the bank")]
+    UnknownSample {
+        /// The sample's index.
+        sample: usize,
+        /// The number of samples.
+        samples: usize,
+    },
+    /// A training step was asked for on a device that keeps no graph.
+    #[error("the student's logits have no gradient: put the network and the batch on `device.autodiff()`")]
+    NoAutodiff,
     /// The average refused its settings or the student.
     #[error(transparent)]
     Average(#[from] slowburn_ema::Error),
@@ -63,5 +97,29 @@ impl Error {
             true => Ok(()),
             false => Err(Self::OutOfRange { field, value, range }),
         }
+    }
+
+    pub(crate) fn rows(what: &'static str, found: usize, expected: usize) -> Result<(), Self> {
+        match found == expected {
+            true => Ok(()),
+            false => Err(Self::Rows { what, found, expected }),
+        }
+    }
+
+    pub(crate) fn classes(what: &'static str, found: usize, expected: usize) -> Result<(), Self> {
+        match found == expected {
+            true => Ok(()),
+            false => Err(Self::Classes { what, found, expected }),
+        }
+    }
+
+    /// `Ok` where predictions `[rows, classes]` have this shape.
+    pub(crate) fn predictions(
+        what: &'static str,
+        [rows, classes]: [usize; 2],
+        expected: [usize; 2],
+    ) -> Result<(), Self> {
+        Self::rows(what, rows, expected[0])?;
+        Self::classes(what, classes, expected[1])
     }
 }

@@ -1,5 +1,5 @@
 use burn::tensor::activation::softmax;
-use burn::tensor::{FloatDType, Int, Tensor, TensorData};
+use burn::tensor::{FloatDType, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::costs::{logit_distance, masked_cross_entropy, softmax_kl, softmax_mse};
@@ -167,63 +167,52 @@ impl Objective {
     /// - `targets`: probabilities `[batch, classes]`, or none for supervised training
     /// - `labels`: one entry for each row
     ///
-    /// # Panics
-    /// If shapes differ or a label is not a class of the logits.
-    pub fn losses(&self, student: Logits, targets: Option<Targets>, labels: &[Option<usize>], step: u64) -> Losses {
-        let [batch, classes] = student.class.dims();
-        assert_eq!(batch, labels.len(), "one label or none for each of the {batch} rows");
-        let device = student.class.device();
-        let labeled = labels.iter().filter(|label| label.is_some()).count();
+    /// # Errors
+    /// [`Error::EmptyBatch`], [`Error::Rows`] or [`Error::Classes`] where shapes differ, [`Error::LabelOutOfRange`] for a
+    /// label that is not a class of the logits.
+    pub fn losses(
+        &self,
+        student: Logits,
+        targets: Option<Targets>,
+        labels: &[Option<usize>],
+        step: u64,
+    ) -> Result<Losses, Error> {
+        check(&student, targets.as_ref(), labels)?;
         let marks: Vec<f32> = labels.iter().map(|label| f32::from(u8::from(label.is_some()))).collect();
-        let marks = Tensor::<1>::from_data(TensorData::new(marks, [batch]), &device).cast(FloatDType::F32);
+        let marks = Tensor::<1>::from_data(TensorData::new(marks, [labels.len()]), &student.class.device());
+        let marks = marks.cast(FloatDType::F32);
         // In f32 whatever the network's type: in f16 the logarithm of a small probability is not finite.
         let student = Logits {
             class: student.class.cast(FloatDType::F32),
             consistency: student.consistency.map(|logits| logits.cast(FloatDType::F32)),
         };
 
-        let class = self.class_cost(student.class.clone(), labels, marks.clone(), labeled);
-        let mut total = class.clone();
+        let class = self.class_cost(student.class.clone(), labels, marks.clone());
+        let distance = student.consistency.clone().map(|second| logit_distance(student.class.clone(), second).mean());
+        let weight = if targets.is_some() { self.weight_at(step) } else { 0.0 };
+        // The first head classifies and the second follows the teacher, so that the two demands on the student can differ
+        // (arXiv 1703.01780, §B.3). The teacher's target is that of its first head.
+        let follower = student.consistency.unwrap_or(student.class);
+        let consistency = targets.map(|targets| self.consistency_cost(follower, targets, marks));
 
-        let distance = match &student.consistency {
-            Some(second) => logit_distance(student.class.clone(), second.clone()).mean(),
-            None => class.zeros_like(),
-        };
-        if student.consistency.is_some() {
-            total = total + distance.clone().mul_scalar(self.logit_distance);
-        }
-
-        let mut weight = 0.0;
-        let consistency = match targets {
-            Some(targets) => {
-                assert_eq!(targets.probabilities.dims(), [batch, classes], "targets and logits must have one shape");
-                weight = self.weight_at(step);
-                // The first head classifies and the second follows the teacher, so that the two demands on the
-                // student can differ (arXiv 1703.01780, §B.3). The teacher's target is that of its first head.
-                let follower = student.consistency.unwrap_or(student.class);
-                let cost = self.consistency_cost(follower, targets, marks);
-                total = total + cost.clone().mul_scalar(weight);
-                cost
-            }
-            None => class.zeros_like(),
-        };
-        Losses { total, class, consistency, logit_distance: distance, weight }
+        // J, with the terms that there are: a product with an absent one's zero would be a pass over nothing.
+        let weighted = [(&distance, self.logit_distance), (&consistency, weight)];
+        let total = weighted.into_iter().fold(class.clone(), |total, (term, weight)| match term {
+            Some(term) => total + term.clone().mul_scalar(weight),
+            None => total,
+        });
+        let [logit_distance, consistency] =
+            [distance, consistency].map(|term| term.unwrap_or_else(|| class.zeros_like()));
+        Ok(Losses { total, class, consistency, logit_distance, weight })
     }
 
-    fn class_cost(&self, logits: Tensor<2>, labels: &[Option<usize>], marks: Tensor<1>, labeled: usize) -> Tensor<1> {
-        let [batch, classes] = logits.dims();
-        let indices: Vec<i32> = labels
-            .iter()
-            .map(|label| {
-                let label = label.unwrap_or(0);
-                assert!(label < classes, "label {label} is not one of the {classes} classes of the logits");
-                label as i32
-            })
-            .collect();
-        let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [batch]), &logits.device());
+    fn class_cost(&self, logits: Tensor<2>, labels: &[Option<usize>], marks: Tensor<1>) -> Tensor<1> {
+        let batch = labels.len();
+        let indices = labels.iter().map(|label| label.unwrap_or(0));
+        let indices = crate::methods::indices(indices, &logits.device());
         let divisor = match self.class_reduction {
             Reduction::Minibatch => batch,
-            Reduction::Selected => labeled.max(1),
+            Reduction::Selected => labels.iter().flatten().count().max(1),
         };
         masked_cross_entropy(logits, indices, marks).sum().div_scalar(divisor as f64)
     }
@@ -247,5 +236,27 @@ impl Objective {
             Reduction::Minibatch => cost.sum().div_scalar(batch as f64),
             Reduction::Selected => cost.sum() / selected.sum().clamp_min(1.0),
         }
+    }
+}
+
+/// Whether heads, targets and labels are of one batch.
+fn check(student: &Logits, targets: Option<&Targets>, labels: &[Option<usize>]) -> Result<(), Error> {
+    let [batch, classes] = student.class.dims();
+    if batch == 0 {
+        return Err(Error::EmptyBatch);
+    }
+    Error::rows("labels", labels.len(), batch)?;
+    if let Some(second) = &student.consistency {
+        Error::predictions("logits of the second head", second.dims(), [batch, classes])?;
+    }
+    if let Some(targets) = targets {
+        Error::predictions("targets", targets.probabilities.dims(), [batch, classes])?;
+        let known = targets.known.as_ref().map_or(batch, |known| known.dims()[0]);
+        Error::rows("marks of known targets", known, batch)?;
+    }
+    let beyond = |label: &Option<usize>| label.is_some_and(|label| label >= classes);
+    match labels.iter().position(beyond) {
+        Some(sample) => Err(Error::LabelOutOfRange { sample, label: labels[sample].unwrap_or_default(), classes }),
+        None => Ok(()),
     }
 }

@@ -73,10 +73,11 @@ pub enum Ramp {
 }
 
 impl Ramp {
-    /// The factor at `step`, counted from 0.
+    /// The factor at `step`, counted from 0. A length of 0, which [`validate`](Self::validate) refuses for cosines, is over
+    /// from the start, and a stair of 0 is one of 1.
     pub fn at(&self, step: u64) -> f64 {
         let t = step as f64;
-        let share = |length: u64| (t / length as f64).min(1.0);
+        let share = |length: u64| if length == 0 { 1.0 } else { (t / length as f64).min(1.0) };
         match *self {
             Self::Constant | Self::SigmoidUp { length: 0 } | Self::LinearUp { length: 0 } => 1.0,
             Self::SigmoidUp { length } => (-5.0 * (1.0 - share(length)).powi(2)).exp(),
@@ -88,7 +89,10 @@ impl Ramp {
             }
             Self::CosineDown { length } => ((std::f64::consts::PI * share(length)).cos() + 1.0) / 2.0,
             Self::CosineFraction { length, fraction } => (fraction * std::f64::consts::PI * share(length)).cos(),
-            Self::CosineStairs { stair, length } => Self::CosineDown { length }.at((step / stair + 1) * stair),
+            Self::CosineStairs { stair, length } => {
+                let stair = stair.max(1);
+                Self::CosineDown { length }.at((step / stair).saturating_add(1).saturating_mul(stair))
+            }
             Self::Milestones { first, second } => {
                 [first, second].into_iter().filter(|&fall| step >= fall).fold(1.0, |factor, _| factor * 0.1)
             }
@@ -182,7 +186,17 @@ mod tests {
         {
             assert_eq!([ramp.at(0), ramp.at(10), ramp.at(20)], [1.0; 3]);
         }
-        assert!(Ramp::CosineDown { length: 0 }.validate().is_err());
+        for ramp in [
+            Ramp::CosineDown { length: 0 },
+            Ramp::CosineFraction { length: 0, fraction: 0.5 },
+            Ramp::CosineStairs { stair: 0, length: 0 },
+            Ramp::CosineStairs { stair: 10, length: 0 },
+        ] {
+            assert!(ramp.validate().is_err(), "{ramp}");
+            assert!([0, 1, u64::MAX].into_iter().all(|step| ramp.at(step).abs() < 1e-15), "{ramp}");
+        }
+        assert!(Ramp::CosineStairs { stair: 0, length: 40 }.at(39).abs() < 1e-15);
+        assert!(Ramp::CosineStairs { stair: 10, length: 40 }.at(u64::MAX).abs() < 1e-15);
     }
 
     #[test]

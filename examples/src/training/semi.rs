@@ -63,7 +63,7 @@ impl<T: Teacher<Network>> Task for SemiTask<'_, T> {
         optimizer: &mut ModuleOptimizer,
         learning_rate: f64,
     ) -> Result<(Self::Method, Outcome)> {
-        let losses = method.losses(batch.into_device(self.device));
+        let losses = method.losses(batch.into_device(self.device))?;
         let gradients = GradientsParams::from_grads(losses.total.backward(), &method.student);
         let costs = vec![losses.total, losses.class, losses.consistency, losses.logit_distance];
         let method = method.optimize(optimizer, learning_rate, gradients)?;

@@ -109,7 +109,7 @@ fn learn<T: Teacher<Perceptron>>(
             .map(|(place, &sample)| (place < batch.labeled.len()).then_some(problem.moons.labels[sample]))
             .collect();
         let batch = SemiBatch { student: view(student), teacher: view(teacher), labels, samples: samples.clone() };
-        let losses = method.losses(batch);
+        let losses = method.losses(batch)?;
         let gradients = GradientsParams::from_grads(losses.total.backward(), &method.student);
         method = method.optimize(&mut optimizer, recipe.learning_rate, gradients)?;
     }

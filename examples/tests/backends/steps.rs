@@ -75,7 +75,7 @@ fn mean_teacher(steps: u32, device: &Device) -> Outcome {
         let view = |seed: u32| numbers(100 * step + seed, [BATCH, 1, 12, 12], &device);
         let labels = (0..BATCH).map(|sample| (sample < 4).then_some(sample)).collect();
         let batch = SemiBatch { student: view(1), teacher: view(2), labels, samples: (0..BATCH).collect() };
-        let cost = method.losses(batch);
+        let cost = method.losses(batch).unwrap();
         losses.extend(read(&cost.total));
         let gradients = GradientsParams::from_grads(cost.total.backward(), &method.student);
         method = method.optimize(&mut optimizer, 0.02, gradients).unwrap();

@@ -6,19 +6,23 @@ use slowburn_ema::{StepCount, sync_running_state};
 
 use crate::{Error, Logits, Losses, Objective, Predict, SemiBatch, Targets};
 
-#[cfg(feature = "train")]
-#[path = "train.rs"]
-pub(super) mod train;
-
 /// Where the targets of the consistency cost come from: the one difference between the methods.
 pub trait Teacher<M: Predict>: Module + ModuleDisplay {
     /// Targets for the second view of a batch; none for supervised training.
     ///
     /// Called before the student's own prediction is [observed](Self::observe).
-    fn targets(&self, student: &M, view: M::Input, samples: &[usize]) -> Option<Targets>;
+    ///
+    /// # Errors
+    /// For samples that the teacher does not know.
+    fn targets(&self, student: &M, view: M::Input, samples: &[usize]) -> Result<Option<Targets>, Error>;
 
     /// Sees what the student predicted in this step, `[batch, classes]`.
-    fn observe(&self, _prediction: &Tensor<2>, _samples: &[usize]) {}
+    ///
+    /// # Errors
+    /// For predictions that do not fit the teacher.
+    fn observe(&self, _prediction: &Tensor<2>, _samples: &[usize]) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// Follows the student after the optimizer's step.
     ///
@@ -45,7 +49,7 @@ pub trait Teacher<M: Predict>: Module + ModuleDisplay {
 /// # use slowburn_semi::{MeanTeacher, Predict, SemiBatch};
 /// # fn step<M: Predict>(mut method: MeanTeacher<M>, batch: SemiBatch<M::Input>, optimizer: &mut ModuleOptimizer)
 /// #     -> Result<MeanTeacher<M>, slowburn_semi::Error> {
-/// let losses = method.losses(batch);
+/// let losses = method.losses(batch)?;
 /// let gradients = GradientsParams::from_grads(losses.total.backward(), &method.student);
 /// method = method.optimize(optimizer, 0.003, gradients)?;
 /// # Ok(method)
@@ -80,21 +84,32 @@ impl<M: Predict, T: Teacher<M>> SemiSupervised<M, T> {
     ///
     /// Runs the student on one view and the teacher on the other, both in training mode.
     ///
-    /// # Panics
-    /// If the batch's labels do not fit the network's logits.
-    pub fn losses(&self, batch: SemiBatch<M::Input>) -> Losses {
-        self.losses_and_logits(batch).0
+    /// # Errors
+    /// Those of [`Objective::losses`], [`Error::NoAutodiff`] where nothing could be learned from them, and the teacher's. The
+    /// method is then as it was, but for batch statistics of the passes that were made.
+    pub fn losses(&self, batch: SemiBatch<M::Input>) -> Result<Losses, Error> {
+        Ok(self.losses_and_logits(batch)?.0)
     }
 
     /// The costs of a batch, and the student's class logits `[batch, classes]`.
-    pub fn losses_and_logits(&self, batch: SemiBatch<M::Input>) -> (Losses, Tensor<2>) {
+    ///
+    /// # Errors
+    /// Those of [`losses`](Self::losses).
+    pub fn losses_and_logits(&self, batch: SemiBatch<M::Input>) -> Result<(Losses, Tensor<2>), Error> {
+        if batch.labels.is_empty() {
+            return Err(Error::EmptyBatch);
+        }
+        Error::rows("sample numbers", batch.samples.len(), batch.labels.len())?;
         let student = self.student.predict(batch.student);
-        let targets = self.teacher.targets(&self.student, batch.teacher, &batch.samples);
+        if !student.class.device().is_autodiff() {
+            return Err(Error::NoAutodiff);
+        }
+        let targets = self.teacher.targets(&self.student, batch.teacher, &batch.samples)?;
         let logits = student.class.clone();
+        let losses = self.objective.losses(student, targets, &batch.labels, self.steps())?;
         // Observed after the targets were read: a sample's own prediction is never part of its target.
-        self.teacher.observe(&logits, &batch.samples);
-        let losses = self.objective.losses(student, targets, &batch.labels, self.steps());
-        (losses, logits)
+        self.teacher.observe(&logits, &batch.samples)?;
+        Ok((losses, logits))
     }
 
     /// Steps the student with its gradients, then lets the teacher follow it.
@@ -112,7 +127,7 @@ impl<M: Predict, T: Teacher<M>> SemiSupervised<M, T> {
     }
 
     /// All that comes after the optimizer's step.
-    fn follow(mut self) -> Result<Self, Error> {
+    pub(super) fn follow(mut self) -> Result<Self, Error> {
         self.teacher = self.teacher.follow(&self.student)?;
         self.steps.increment();
         // A record taken now must hold the statistics of this step's forward passes, not of the step before.

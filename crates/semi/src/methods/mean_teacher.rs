@@ -46,9 +46,9 @@ impl MeanTeacherConfig {
 }
 
 impl<M: Predict> Teacher<M> for Ema<M> {
-    fn targets(&self, _student: &M, view: M::Input, _samples: &[usize]) -> Option<Targets> {
+    fn targets(&self, _student: &M, view: M::Input, _samples: &[usize]) -> Result<Option<Targets>, Error> {
         // Training mode, as in both originals: batch statistics, dropout and noise are part of the method.
-        Some(Targets::from_logits(self.with_module(|teacher| teacher.predict(view)).class))
+        Ok(Some(Targets::from_logits(self.with_module(|teacher| teacher.predict(view)).class)))
     }
 
     fn follow(self, student: &M) -> Result<Self, Error> {

@@ -5,6 +5,8 @@ mod mean_teacher;
 mod pi_model;
 mod supervised;
 mod temporal;
+#[cfg(feature = "train")]
+mod train;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
@@ -15,10 +17,10 @@ pub use supervised::{NoTeacher, Supervised, SupervisedConfig};
 pub use temporal::{PredictionBank, TemporalConfig, TemporalEnsemble};
 
 #[cfg(feature = "train")]
-pub use learner::train::{SemiOutput, TestBatch};
+pub use train::{SemiOutput, TestBatch};
 
 /// Indices on a device.
-fn indices(values: impl Iterator<Item = usize>, device: &Device) -> Tensor<1, Int> {
+pub(crate) fn indices(values: impl Iterator<Item = usize>, device: &Device) -> Tensor<1, Int> {
     let values: Vec<i32> = values.map(|value| value as i32).collect();
     let length = values.len();
     Tensor::from_data(TensorData::new(values, [length]), device)

@@ -50,11 +50,11 @@ pub struct SelfTeacher {
 }
 
 impl<M: Predict> Teacher<M> for SelfTeacher {
-    fn targets(&self, student: &M, view: M::Input, _samples: &[usize]) -> Option<Targets> {
+    fn targets(&self, student: &M, view: M::Input, _samples: &[usize]) -> Result<Option<Targets>, Error> {
         let logits = student.predict(view).class;
-        Some(match self.gradient_to_target {
+        Ok(Some(match self.gradient_to_target {
             true => Targets { probabilities: softmax(logits, 1), known: None },
             false => Targets::from_logits(logits),
-        })
+        }))
     }
 }

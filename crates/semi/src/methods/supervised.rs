@@ -30,7 +30,7 @@ impl SupervisedConfig {
 pub struct NoTeacher {}
 
 impl<M: Predict> Teacher<M> for NoTeacher {
-    fn targets(&self, _student: &M, _view: M::Input, _samples: &[usize]) -> Option<Targets> {
-        None
+    fn targets(&self, _student: &M, _view: M::Input, _samples: &[usize]) -> Result<Option<Targets>, Error> {
+        Ok(None)
     }
 }

@@ -50,9 +50,7 @@ impl TemporalConfig {
         classes: usize,
         device: &Device,
     ) -> Result<TemporalEnsemble<M>, Error> {
-        // Below 1, in the positive form: at 1 the average never leaves zero and the correction divides by zero.
-        Error::unless((0.0..1.0).contains(&self.decay), "decay", self.decay, "in [0, 1)")?;
-        let bank = PredictionBank::new(samples, classes, self.decay, device);
+        let bank = PredictionBank::new(samples, classes, self.decay, device)?;
         SemiSupervised::new(student, bank, self.objective.clone(), device)
     }
 }
@@ -70,13 +68,21 @@ pub struct PredictionBank {
 
 impl PredictionBank {
     /// An empty bank.
-    pub fn new(samples: usize, classes: usize, decay: f64, device: &Device) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] for a decay outside [0, 1), or no samples or classes.
+    pub fn new(samples: usize, classes: usize, decay: f64, device: &Device) -> Result<Self, Error> {
+        // Below 1, in the positive form: at 1 the average never leaves zero and the correction divides by zero.
+        Error::unless((0.0..1.0).contains(&decay), "decay", decay, "in [0, 1)")?;
+        for (field, count) in [("samples", samples), ("classes", classes)] {
+            Error::unless(count >= 1, field, count as f64, "at least 1")?;
+        }
         let device = device.clone().without_autodiff();
-        Self {
+        Ok(Self {
             average: RunningState::new(Tensor::zeros([samples, classes], &device)),
             weight: RunningState::new(Tensor::zeros([samples], &device)),
             decay,
-        }
+        })
     }
 
     /// The corrected averages `Z_i / (1−α^t)` of some samples, and 1 for those that have one.
@@ -84,31 +90,31 @@ impl PredictionBank {
     /// # Shapes
     /// - output: `[samples.len(), classes]` and `[samples.len()]`
     ///
-    /// # Panics
-    /// If a sample is not below the number of samples.
-    pub fn targets(&self, samples: &[usize]) -> (Tensor<2>, Tensor<1>) {
+    /// # Errors
+    /// [`Error::UnknownSample`] for a sample that is not below the number of samples.
+    pub fn targets(&self, samples: &[usize]) -> Result<(Tensor<2>, Tensor<1>), Error> {
         let average = self.average.value_sync().without_autodiff();
-        let rows = self.rows(samples, &average);
+        let rows = rows(samples, &average)?;
         let weight = self.weight.value_sync().without_autodiff().select(0, rows.clone()); // [batch]
         let known = weight.clone().greater_elem(0.0).float();
         // 1 − α^t, and 1 for samples never seen, whose average is zero anyway.
         let correction = weight + (known.clone().neg() + 1.0);
-        (average.select(0, rows) / correction.unsqueeze_dim(1), known)
+        Ok((average.select(0, rows) / correction.unsqueeze_dim(1), known))
     }
 
     /// Averages new predictions in: probabilities `[samples.len(), classes]`. Of a sample that a batch holds twice,
     /// the first prediction counts.
     ///
-    /// # Panics
-    /// If there is not one prediction for each sample, or a sample is not below the number of samples.
-    pub fn update(&self, predictions: Tensor<2>, samples: &[usize]) {
-        assert_eq!(predictions.dims()[0], samples.len(), "one prediction for each sample");
+    /// # Errors
+    /// [`Error::Rows`] or [`Error::Classes`] where there is not one prediction of the bank's classes for each sample,
+    /// [`Error::UnknownSample`] for a sample that is not below the number of samples. The bank is then as it was.
+    pub fn update(&self, predictions: Tensor<2>, samples: &[usize]) -> Result<(), Error> {
+        let average = self.average.value_sync().without_autodiff();
+        Error::predictions("predictions", predictions.dims(), [samples.len(), average.dims()[1]])?;
         let mut met = HashSet::new();
         let first: Vec<usize> = (0..samples.len()).filter(|&row| met.insert(samples[row])).collect();
         let distinct: Vec<usize> = first.iter().map(|&row| samples[row]).collect();
-
-        let average = self.average.value_sync().without_autodiff();
-        let at = self.rows(&distinct, &average);
+        let at = rows(&distinct, &average)?;
         let first = indices(first.into_iter(), &average.device());
         let new = predictions.without_autodiff().cast(average.dtype()).select(0, first);
         self.average.update(self.moved(average, new, at.clone()));
@@ -116,6 +122,7 @@ impl PredictionBank {
         let weight = self.weight.value_sync().without_autodiff();
         let ones = Tensor::ones([distinct.len()], &weight.device());
         self.weight.update(self.moved(weight, ones, at));
+        Ok(())
     }
 
     /// `Z ← α·Z + (1−α)·z` in the rows `at`.
@@ -123,23 +130,24 @@ impl PredictionBank {
         let change = (new - average.clone().select(0, at.clone())).mul_scalar(1.0 - self.decay);
         average.select_assign(0, at, change, IndexingUpdateOp::Add)
     }
+}
 
-    fn rows(&self, samples: &[usize], average: &Tensor<2>) -> Tensor<1, Int> {
-        let [size, _] = average.dims();
-        if let Some(sample) = samples.iter().find(|&&sample| sample >= size) {
-            panic!("sample {sample} is not one of the {size} samples of the bank");
-        }
-        indices(samples.iter().copied(), &average.device())
+/// The rows of these samples in the average `[samples, classes]`.
+fn rows(samples: &[usize], average: &Tensor<2>) -> Result<Tensor<1, Int>, Error> {
+    let [size, _] = average.dims();
+    match samples.iter().find(|&&sample| sample >= size) {
+        Some(&sample) => Err(Error::UnknownSample { sample, samples: size }),
+        None => Ok(indices(samples.iter().copied(), &average.device())),
     }
 }
 
 impl<M: Predict> Teacher<M> for PredictionBank {
-    fn targets(&self, _student: &M, _view: M::Input, samples: &[usize]) -> Option<Targets> {
-        let (probabilities, known) = self.targets(samples);
-        Some(Targets { probabilities, known: Some(known) })
+    fn targets(&self, _student: &M, _view: M::Input, samples: &[usize]) -> Result<Option<Targets>, Error> {
+        let (probabilities, known) = self.targets(samples)?;
+        Ok(Some(Targets { probabilities, known: Some(known) }))
     }
 
-    fn observe(&self, prediction: &Tensor<2>, samples: &[usize]) {
-        self.update(softmax(prediction.clone().detach(), 1), samples);
+    fn observe(&self, prediction: &Tensor<2>, samples: &[usize]) -> Result<(), Error> {
+        self.update(softmax(prediction.clone().detach(), 1), samples)
     }
 }

@@ -1,13 +1,14 @@
 //! burn-train's traits, so that `SupervisedTraining` drives the methods.
 
-use burn::optim::MultiGradientsParams;
-use burn::tensor::{ExecutionError, Int};
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
+use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
+use burn::tensor::{ExecutionError, Int, Tensor};
 use burn::train::metric::{AccuracyInput, Adaptor, LossInput};
 use burn::train::{ClassificationOutput, InferenceStep, ItemLazy, TrainOutput, TrainStep};
 
-use super::*;
+use super::{SemiSupervised, Teacher, indices};
 use crate::costs::masked_cross_entropy;
-use crate::methods::indices;
+use crate::{Predict, SemiBatch};
 
 /// What a training step shows to metrics: the total cost, and the accuracy on labelled samples.
 #[derive(Debug)]
@@ -59,9 +60,11 @@ where
     type Input = SemiBatch<M::Input>;
     type Output = SemiOutput;
 
+    /// # Panics
+    /// If the batch does not fit: a caller's bug that burn-train's trait cannot report.
     fn step(&self, batch: Self::Input) -> TrainOutput<SemiOutput> {
         let labels = batch.labels.clone();
-        let (losses, logits) = self.losses_and_logits(batch);
+        let (losses, logits) = self.losses_and_logits(batch).unwrap_or_else(|error| panic!("{error}"));
         let gradients = losses.total.backward();
         let device = logits.device();
         let labeled = indices((0..labels.len()).filter(|&row| labels[row].is_some()), &device);

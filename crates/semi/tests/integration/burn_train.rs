@@ -112,7 +112,7 @@ fn gradients_of_many_devices_move_the_teacher_too() {
     let device = Device::flex().autodiff();
     let (rate, mut first, mut second) = (RATE.into(), optimizer(), optimizer());
     let gradients = |method: &MeanTeacher<Network>| {
-        GradientsParams::from_grads(method.losses(batch(1, &device)).total.backward(), &method.student)
+        GradientsParams::from_grads(method.losses(batch(1, &device)).unwrap().total.backward(), &method.student)
     };
     let (one, many) = (method(&device), method(&device));
     let single = TrainStep::optimize(one.clone(), &mut first, rate, gradients(&one));

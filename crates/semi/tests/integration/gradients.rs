@@ -4,9 +4,11 @@ use burn::module::{Flag, Module, ModuleVisitor, Param};
 use burn::optim::{AdamConfig, ModuleOptimizer};
 use burn::tensor::{Device, GradientCheckpointingStrategy, Tensor};
 use slowburn_ema::{Decay, EmaConfig, sync_running_state};
-use slowburn_semi::{MeanTeacher, MeanTeacherConfig, Objective, Predict, SemiBatch, SupervisedConfig, TemporalConfig};
+use slowburn_semi::{
+    Error, MeanTeacher, MeanTeacherConfig, Objective, Predict, SemiBatch, SupervisedConfig, TemporalConfig,
+};
 
-use crate::{INPUT, Network, batch, optimizer, read, scalar, seeded, set, step, tensors};
+use crate::{INPUT, Network, batch, matrix, numbers, optimizer, read, scalar, seeded, set, step, tensors};
 
 fn mean_teacher(network: Network, decay: f64, device: &Device) -> MeanTeacher<Network> {
     let config =
@@ -31,10 +33,26 @@ fn gradients(module: &Network, losses: &Tensor<1>) -> Vec<Option<Vec<f64>>> {
 fn the_student_gets_a_gradient_from_every_cost_and_the_teacher_none() {
     let device = Device::flex().autodiff();
     let method = mean_teacher(Network::plain(1, &device), 0.9, &device);
-    let losses = method.losses(batch(1, &device));
+    let losses = method.losses(batch(1, &device)).unwrap();
     assert!(gradients(&method.student, &losses.total).iter().all(Option::is_some));
-    let losses = method.losses(batch(1, &device));
+    let losses = method.losses(batch(1, &device)).unwrap();
     assert!(gradients(method.teacher.module(), &losses.total).iter().all(Option::is_none));
+}
+
+#[test]
+fn steps_that_cannot_learn_are_refused() {
+    let device = Device::flex();
+    let method = mean_teacher(Network::plain(1, &device), 0.9, &device);
+    assert_eq!(method.losses(batch(1, &device)).unwrap_err(), Error::NoAutodiff);
+    let device = device.autodiff();
+    let method = mean_teacher(Network::plain(1, &device), 0.9, &device);
+    let refused = |batch| method.losses(batch).unwrap_err();
+    let none = SemiBatch { labels: vec![], samples: vec![], ..batch(1, &device) };
+    assert_eq!(refused(none), Error::EmptyBatch);
+    let few = SemiBatch { samples: vec![0; 3], ..batch(1, &device) };
+    assert_eq!(refused(few), Error::Rows { what: "sample numbers", found: 3, expected: 8 });
+    let other = SemiBatch { teacher: matrix(numbers(1, 5 * INPUT), INPUT, &device), ..batch(1, &device) };
+    assert_eq!(refused(other), Error::Rows { what: "targets", found: 5, expected: 8 });
 }
 
 #[test]
@@ -45,10 +63,10 @@ fn the_consistency_cost_is_zero_for_equals_and_trains_a_student_that_differs() {
         let batch = batch(1, &device);
         SemiBatch { teacher: batch.student.clone(), labels: vec![None; 8], ..batch }
     };
-    assert!(scalar(&method.losses(same()).consistency) < 1e-12, "one view, the same weights");
+    assert!(scalar(&method.losses(same()).unwrap().consistency) < 1e-12, "one view, the same weights");
 
     method.student = set(method.student, |path, n| (path == "head.bias").then(|| (0..n).map(|i| i as f32).collect()));
-    let losses = method.losses(same());
+    let losses = method.losses(same()).unwrap();
     assert!(scalar(&losses.consistency) > 0.01, "{}", losses.consistency);
     assert_eq!(scalar(&losses.class), 0.0);
     let all = gradients(&method.student, &losses.consistency);

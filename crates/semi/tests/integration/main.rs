@@ -121,7 +121,7 @@ fn step<T: Teacher<Network>>(
     rate: f64,
     batch: SemiBatch<Tensor<2>>,
 ) -> (SemiSupervised<Network, T>, Losses) {
-    let losses = method.losses(batch);
+    let losses = method.losses(batch).unwrap();
     let gradients = GradientsParams::from_grads(losses.total.backward(), &method.student);
     (method.optimize(optimizer, rate, gradients).unwrap(), losses)
 }

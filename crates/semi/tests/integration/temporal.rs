@@ -20,12 +20,12 @@ proptest! {
 
     #[test]
     fn a_constant_prediction_is_its_own_target(decay in 0.0f64..0.9999, times in 1usize..40, seed: u32) {
-        let bank = PredictionBank::new(3, 4, decay, &Device::flex());
+        let bank = PredictionBank::new(3, 4, decay, &Device::flex()).unwrap();
         let constant = probabilities(seed, 1, 4);
         for _ in 0..times {
-            bank.update(constant.clone(), &[1]);
+            bank.update(constant.clone(), &[1]).unwrap();
         }
-        let (target, known) = bank.targets(&[1]);
+        let (target, known) = bank.targets(&[1]).unwrap();
         prop_assert_eq!(read(known), [1.0]);
         for (ours, expected) in read(target).iter().zip(read(constant)) {
             // Z and its correction round alike, three times a step.
@@ -37,7 +37,7 @@ proptest! {
     fn every_sequence_equals_a_map_of_numbers(
         decay in 0.0f64..0.99, steps in prop::collection::vec(prop::collection::vec(0usize..9, 1..7), 1..12), seed: u32,
     ) {
-        let bank = PredictionBank::new(9, 3, decay, &Device::flex());
+        let bank = PredictionBank::new(9, 3, decay, &Device::flex()).unwrap();
         // Z of the paper with the number of its updates.
         let mut oracle: HashMap<usize, (Vec<f64>, i32)> = HashMap::new();
         for (index, samples) in steps.iter().enumerate() {
@@ -53,10 +53,10 @@ proptest! {
                     *z = decay * *z + (1.0 - decay) * new;
                 }
             }
-            bank.update(new, samples);
+            bank.update(new, samples).unwrap();
         }
         let every: Vec<usize> = (0..9).collect();
-        let (targets, known) = bank.targets(&every);
+        let (targets, known) = bank.targets(&every).unwrap();
         let (targets, known) = (read(targets), read(known));
         for sample in every {
             let ours = &targets[sample * 3..][..3];
@@ -75,10 +75,10 @@ proptest! {
 
 #[test]
 fn decay_zero_remembers_the_latest_prediction_alone() {
-    let bank = PredictionBank::new(2, 3, 0.0, &Device::flex());
-    bank.update(probabilities(1, 1, 3), &[0]);
-    bank.update(probabilities(2, 1, 3), &[0]);
-    let (targets, known) = bank.targets(&[0, 1]);
+    let bank = PredictionBank::new(2, 3, 0.0, &Device::flex()).unwrap();
+    bank.update(probabilities(1, 1, 3), &[0]).unwrap();
+    bank.update(probabilities(2, 1, 3), &[0]).unwrap();
+    let (targets, known) = bank.targets(&[0, 1]).unwrap();
     assert_close(&read(targets)[..3], &read(probabilities(2, 1, 3)), 1e-6, "the latest");
     assert_eq!(read(known), [1.0, 0.0]);
 }
@@ -90,13 +90,13 @@ fn a_samples_own_prediction_is_never_part_of_its_target() {
     let (mut optimizer, seen) = (optimizer(), batch(1, &device));
     let (logits, expected);
     {
-        let (losses, class) = method.losses_and_logits(seen.clone());
+        let (losses, class) = method.losses_and_logits(seen.clone()).unwrap();
         assert_eq!(scalar(&losses.consistency), 0.0, "nothing was seen before");
         assert!(losses.weight > 0.0);
         logits = class;
         expected = read(softmax(logits.clone(), 1));
     }
-    let (targets, known) = method.teacher.targets(&seen.samples);
+    let (targets, known) = method.teacher.targets(&seen.samples).unwrap();
     assert_eq!(read(known), [1.0; 8]);
     assert_close(&read(targets), &expected, 1e-6, "the first prediction, corrected");
 
@@ -112,8 +112,8 @@ fn unseen_samples_have_no_cost_next_to_seen_ones() {
     let method = config.init(Network::plain(1, &device), 16, 3, &device).unwrap();
     let half = SemiBatch { labels: vec![None; 8], samples: (0..8).collect(), ..batch(1, &device) };
     // Targets of four of the eight.
-    method.teacher.update(probabilities(5, 4, 3), &[0, 1, 2, 3]);
-    let (losses, logits) = method.losses_and_logits(half);
+    method.teacher.update(probabilities(5, 4, 3), &[0, 1, 2, 3]).unwrap();
+    let (losses, logits) = method.losses_and_logits(half).unwrap();
     let (p, target) = (read(softmax(logits, 1)), read(probabilities(5, 4, 3)));
     let expected: f64 = target.iter().zip(&p).map(|(target, p)| (p - target).powi(2) / 3.0).sum::<f64>() / 8.0;
     assert!((scalar(&losses.consistency) - expected).abs() < 1e-6 * expected);
@@ -123,15 +123,15 @@ fn unseen_samples_have_no_cost_next_to_seen_ones() {
 
 #[test]
 fn a_bank_survives_its_record_with_what_was_pending() {
-    let bank = PredictionBank::new(4, 3, 0.6, &Device::flex());
-    bank.update(probabilities(1, 2, 3), &[0, 3]);
-    bank.update(probabilities(2, 2, 3), &[3, 1]);
+    let bank = PredictionBank::new(4, 3, 0.6, &Device::flex()).unwrap();
+    bank.update(probabilities(1, 2, 3), &[0, 3]).unwrap();
+    bank.update(probabilities(2, 2, 3), &[3, 1]).unwrap();
     let every = [0, 1, 2, 3];
-    let (targets, known) = bank.targets(&every);
+    let (targets, known) = bank.targets(&every).unwrap();
     let bytes = bank.clone().into_record().into_bytes().unwrap();
     let record = ModuleRecord::from_bytes(bytes).unwrap();
-    let loaded = PredictionBank::new(4, 3, 0.6, &Device::flex()).load_record(record);
-    let (ours, ours_known) = loaded.targets(&every);
+    let loaded = PredictionBank::new(4, 3, 0.6, &Device::flex()).unwrap().load_record(record);
+    let (ours, ours_known) = loaded.targets(&every).unwrap();
     assert_eq!((read(ours), read(ours_known)), (read(targets), read(known)));
     assert_eq!(tensors(&loaded), tensors(&bank));
 }
@@ -157,13 +157,35 @@ fn a_decay_of_one_or_nan_is_refused() {
 }
 
 #[test]
-#[should_panic(expected = "sample 4 is not one of the 4 samples of the bank")]
-fn a_sample_beyond_the_bank_is_a_callers_mistake() {
-    PredictionBank::new(4, 3, 0.6, &Device::flex()).targets(&[0, 4]);
+fn a_bank_without_samples_classes_or_a_decay_below_one_is_refused() {
+    for (samples, classes, decay, expected) in
+        [(0, 3, 0.6, "samples"), (4, 0, 0.6, "classes"), (4, 3, 2.0, "decay"), (4, 3, f64::NAN, "decay")]
+    {
+        let error = PredictionBank::new(samples, classes, decay, &Device::flex()).unwrap_err();
+        assert!(matches!(error, Error::OutOfRange { field, .. } if field == expected), "{error}");
+    }
 }
 
 #[test]
-#[should_panic(expected = "one prediction for each sample")]
-fn predictions_without_their_samples_are_a_callers_mistake() {
-    PredictionBank::new(4, 3, 0.6, &Device::flex()).update(probabilities(1, 2, 3), &[0]);
+fn what_does_not_fit_the_bank_is_refused_and_leaves_it_as_it_was() {
+    let bank = PredictionBank::new(4, 3, 0.6, &Device::flex()).unwrap();
+    bank.update(probabilities(1, 2, 3), &[0, 3]).unwrap();
+    let state = || bank.targets(&[0, 1, 2, 3]).map(|(targets, known)| (read(targets), read(known))).unwrap();
+    let before = state();
+    let beyond = Error::UnknownSample { sample: 4, samples: 4 };
+    assert_eq!(bank.targets(&[0, 4]).unwrap_err(), beyond);
+    assert_eq!(bank.update(probabilities(1, 2, 3), &[0, 4]).unwrap_err(), beyond);
+    let error = bank.update(probabilities(1, 2, 3), &[0]).unwrap_err();
+    assert_eq!(error, Error::Rows { what: "predictions", found: 2, expected: 1 });
+    let error = bank.update(probabilities(1, 1, 5), &[0]).unwrap_err();
+    assert_eq!(error, Error::Classes { what: "predictions", found: 5, expected: 3 });
+    assert_eq!(state(), before);
+}
+
+#[test]
+fn a_bank_of_other_classes_than_the_network_is_refused_at_the_first_step() {
+    let device = Device::flex().autodiff();
+    let method = TemporalConfig::default().init(Network::plain(1, &device), 16, 5, &device).unwrap();
+    let error = method.losses(batch(1, &device)).unwrap_err();
+    assert_eq!(error, Error::Classes { what: "targets", found: 5, expected: 3 });
 }
