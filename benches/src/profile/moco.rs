@@ -78,7 +78,7 @@ fn by_parts(
     let keys = normalize(embedded.pick(&back));
     clock.lap("keys back in order, to unit length", Kind::Method)?;
     let loss = method.config().loss;
-    let outcome = loss.info_nce(queries, keys.clone(), method.queue.negatives());
+    let outcome = loss.info_nce(queries, keys.clone(), method.queue.negatives())?;
     clock.lap("loss and its gradient", Kind::Method)?;
     method.queue = method.queue.enqueue(keys)?;
     clock.lap("enqueue", Kind::Method)?;

@@ -35,7 +35,7 @@ pub fn loss(n: usize, count: usize, device: &Device) -> Run {
     let (positives, negatives) = (unit_rows(n, 2, device), unit_rows(count, 3, device));
     let device = device.clone();
     Box::new(move || {
-        let loss = InfoNce::new(0.07).info_nce(queries.clone(), positives.clone(), negatives.clone()).loss;
+        let loss = InfoNce::new(0.07).info_nce(queries.clone(), positives.clone(), negatives.clone())?.loss;
         let gradient = queries.grad(&loss.backward()).context("the queries are leaves")?;
         device.sync()?;
         std::hint::black_box(gradient);

@@ -82,6 +82,25 @@ pub enum Error {
         /// What holds them.
         what: &'static str,
     },
+    /// The logits of a linear probe are so large that f32 does not tell neighbouring ones apart.
+    #[error("logits of the linear probe reach {largest:e}, where f32 has no fractions: its learning rate is too high")]
+    Diverged {
+        /// The largest logit of a training sample, without its sign.
+        largest: f32,
+    },
+    /// A label is no class that can be counted.
+    #[error("sample {sample} has label {label}: labels are classes counted from 0, at most {most}")]
+    Label {
+        /// The sample's index.
+        sample: usize,
+        /// Its label.
+        label: usize,
+        /// The largest allowed.
+        most: usize,
+    },
+    /// Raw input was asked of an encoder.
+    #[error("raw input is no output of an encoder: make its set of features with FeatureSet::new")]
+    NoOutput,
     /// An evaluation changed the network that it was to score.
     #[error("`{path}` has changed: an evaluation must leave the encoder as it was")]
     Changed {

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor};
 use slowburn_contrastive::{InfoNce, normalize};
 
-use crate::support::{assert_close, numbers, others, read};
+use crate::support::{assert_close, numbers, others, product_rounding, read};
 
 const DIM: usize = 24;
 
@@ -17,7 +17,7 @@ fn outcome(loss: InfoNce, n: usize, count: usize, scale: f64, device: &Device) -
     let queries = rows(n, 1, &device).mul_scalar(scale).require_grad();
     // Keys near their queries, as training makes them.
     let positives = normalize(rows(n, 1, &device) + rows(n, 2, &device));
-    let outcome = loss.info_nce(queries.clone(), positives, rows(count, 3, &device));
+    let outcome = loss.info_nce(queries.clone(), positives, rows(count, 3, &device)).unwrap();
     let gradient = queries.grad(&outcome.loss.backward()).unwrap();
     [read(&outcome.loss), read(&outcome.accuracy), read(&gradient)]
 }
@@ -33,11 +33,15 @@ fn for_all_sizes_and_temperatures() {
                 for (name, device) in others() {
                     let what = format!("{name}: {n} queries, {count} keys, {loss:?}");
                     let [ours, hits, ours_gradient] = outcome(loss, n, count, 1.0, &device);
-                    // Logits of 1/τ are rounded to 2⁻²⁴ of their size.
-                    let rounding = (4.0 / temperature * 2f64.powi(-24)).max(2e-6);
+                    // Logits are up to 1/τ.
+                    let rounding = (4.0 / temperature * product_rounding(name)).max(2e-6);
                     assert!((ours[0] - expected[0]).abs() <= rounding * expected[0].abs().max(1.0), "{what}");
-                    assert_eq!(hits, accuracy, "{what}");
-                    assert_close(&what, &ours_gradient, &gradient, 1e-5f64.max(4.0 * rounding));
+                    // A share of hits, which may be rounded: less than half a hit.
+                    assert!((hits[0] - accuracy[0]).abs() < 1e-6, "{what}: {} of {}", hits[0], accuracy[0]);
+                    // Beyond that TF32 leaves nothing of the weights of logits that it rounds by a tenth.
+                    if rounding < 0.05 {
+                        assert_close(&what, &ours_gradient, &gradient, 1e-5f64.max(4.0 * rounding));
+                    }
                 }
             }
         }
@@ -51,7 +55,7 @@ fn with_logits_of_ten_thousand() {
         let [expected, _, gradient] = outcome(loss, 9, 300, scale, &Device::flex());
         for (name, device) in others() {
             let [ours, _, ours_gradient] = outcome(loss, 9, 300, scale, &device);
-            assert_close(name, &ours, &expected, 1e-5);
+            assert_close(name, &ours, &expected, 1e-5f64.max(4.0 * product_rounding(name)));
             // Rounding moves logits of 10⁴ by 10⁻³, and their weights by as much.
             assert_close(name, &ours_gradient, &gradient, 1e-2);
         }

@@ -18,6 +18,9 @@ pub enum Representation {
     Input,
 }
 
+/// What scores count by class is kept in memory, so that a label which is no class must not pass for one.
+const MOST_LABEL: usize = 1 << 20;
+
 /// Feature vectors of samples whose classes are known.
 #[derive(Debug, Clone)]
 pub struct FeatureSet {
@@ -27,20 +30,21 @@ pub struct FeatureSet {
 }
 
 impl FeatureSet {
-    /// Features `[samples, D]`, in evaluation order, with the class of each sample, counted from 0.
+    /// Features `[samples, D]`, in evaluation order, with the class of each sample, counted from 0 to 2²⁰.
     ///
     /// # Errors
-    /// [`Error::Empty`], [`Error::Count`] or [`Error::NotFinite`].
+    /// [`Error::Empty`], [`Error::Count`], [`Error::Label`] or [`Error::NotFinite`].
     pub fn new(features: Tensor<2>, labels: Vec<usize>, representation: Representation) -> Result<Self, Error> {
         let [rows, dim] = features.dims();
         if rows == 0 || dim == 0 {
             return Err(Error::Empty { what: "the set of features" });
         }
         Error::counts("labels", labels.len(), rows)?;
+        if let Some(sample) = labels.iter().position(|&label| label > MOST_LABEL) {
+            return Err(Error::Label { sample, label: labels[sample], most: MOST_LABEL });
+        }
         let features = features.without_autodiff().cast(burn::tensor::FloatDType::F32);
-        // The sum of absolute values is finite just where all are, up to sums beyond 10³⁸.
-        let sum: f32 = features.clone().abs().sum().into_scalar();
-        match sum.is_finite() {
+        match features.clone().is_finite().all().into_scalar::<bool>() {
             true => Ok(Self { features, labels, representation }),
             false => Err(Error::NotFinite { what: "the features" }),
         }
@@ -100,21 +104,23 @@ impl FeatureSet {
 /// Give it batches without random augmentation, in a fixed order.
 ///
 /// # Errors
-/// Those of [`FeatureSet::new`].
+/// Those of [`FeatureSet::new`]; [`Error::NoOutput`] for [`Representation::Input`].
 pub fn extract<E: Encode>(
     encoder: &E,
     batches: impl IntoIterator<Item = (E::Input, Vec<usize>)>,
     representation: Representation,
 ) -> Result<FeatureSet, Error> {
+    let output = match representation {
+        Representation::Features => E::features,
+        Representation::Embedding => E::embed,
+        Representation::Input => return Err(Error::NoOutput),
+    };
     let encoder = encoder.valid();
     let (mut parts, mut labels) = (Vec::new(), Vec::new());
     for (input, classes) in batches {
         let input = input.plain();
         Error::counts("labels", classes.len(), input.rows())?;
-        parts.push(match representation {
-            Representation::Embedding => encoder.embed(input),
-            Representation::Features | Representation::Input => encoder.features(input),
-        });
+        parts.push(output(&encoder, input));
         labels.extend(classes);
     }
     match parts.is_empty() {

@@ -153,7 +153,7 @@ impl ProbeConfig {
     /// regression, `Xᵀ(p − y)/B`, in closed form: nothing else is in reach of it.
     ///
     /// # Errors
-    /// Those of [`validate`](Self::validate); [`Error::NotFinite`] where training diverged.
+    /// Those of [`validate`](Self::validate); [`Error::NotFinite`] or [`Error::Diverged`] where training diverged.
     pub fn fit(&self, train: &FeatureSet) -> Result<Probe, Error> {
         self.validate()?;
         let (dim, classes, samples) = (train.dim(), train.classes().max(2), train.samples());
@@ -182,11 +182,8 @@ impl ProbeConfig {
                 probe.bias = probe.bias - bias_velocity.clone().mul_scalar(rate);
             }
         }
-        let sum: f32 = (probe.weight.clone().abs().sum() + probe.bias.clone().abs().sum()).into_scalar();
-        match sum.is_finite() {
-            true => Ok(probe),
-            false => Err(Error::NotFinite { what: "the linear probe (is its learning rate too high?)" }),
-        }
+        probe.check(features)?;
+        Ok(probe)
     }
 
     /// Trains a probe on one set and scores it on the other, after the last epoch.
@@ -217,7 +214,20 @@ fn standard(features: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
     (mean, deviation.mask_fill(constant, 1.0))
 }
 
+/// From 2²⁴ on f32 has no fractions: classes that differ by less than a unit of cross entropy have equal logits.
+const MOST_LOGIT: f32 = (1 << 24) as f32;
+
 impl Probe {
+    /// Whether training has stayed within what f32 can tell apart, by the logits of its scaled features.
+    fn check(&self, features: Tensor<2>) -> Result<(), Error> {
+        let logits = self.logits(features).abs();
+        if !logits.clone().is_finite().all().into_scalar::<bool>() {
+            return Err(Error::NotFinite { what: "the linear probe (is its learning rate too high?)" });
+        }
+        let largest: f32 = logits.max().into_scalar();
+        if largest <= MOST_LOGIT { Ok(()) } else { Err(Error::Diverged { largest }) }
+    }
+
     fn scaled(&self, features: Tensor<2>) -> Tensor<2> {
         match &self.scale {
             Some((mean, deviation)) => (features - mean.clone()) / deviation.clone(),

@@ -80,7 +80,7 @@ impl SweepConfig {
         for &learning_rate in &self.learning_rates {
             let accuracy = match self.with(learning_rate).fit(&kept) {
                 Ok(probe) => Some(probe.accuracy(&held_out)),
-                Err(Error::NotFinite { .. }) => None,
+                Err(Error::NotFinite { .. } | Error::Diverged { .. }) => None,
                 Err(error) => return Err(error),
             };
             candidates.push(Candidate { learning_rate, accuracy });

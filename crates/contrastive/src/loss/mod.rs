@@ -110,6 +110,18 @@ pub fn normalize(rows: Tensor<2>) -> Tensor<2> {
     rows / square.clamp_min(1e-24).sqrt()
 }
 
+/// Whether queries and positives `[batch, dim]` go together.
+fn check_pairs(queries: &Tensor<2>, positives: &Tensor<2>) -> Result<(), Error> {
+    let ([rows, dim], [key_rows, length]) = (queries.dims(), positives.dims());
+    if rows == 0 {
+        return Err(Error::Empty { what: "the batch" });
+    }
+    if key_rows != rows {
+        return Err(Error::Views { query: rows, key: key_rows });
+    }
+    if length == dim { Ok(()) } else { Err(Error::Dim { found: length, expected: dim }) }
+}
+
 /// f32 for anything narrower: in f16 the sum of K exponentials is not finite.
 fn widen(rows: Tensor<2>) -> Tensor<2> {
     use burn::tensor::DType;
@@ -160,17 +172,18 @@ impl InfoNce {
     /// - `queries`, `positives`: `[batch, dim]`, rows of unit length
     /// - `negatives`: `[K, dim]`, rows of unit length
     ///
-    /// # Panics
-    /// If shapes do not fit.
-    pub fn info_nce(&self, queries: Tensor<2>, positives: Tensor<2>, negatives: Tensor<2>) -> Contrast {
-        let [batch, dim] = queries.dims();
-        assert_eq!(positives.dims(), [batch, dim], "one positive for each query");
-        let [count, length] = negatives.dims();
-        assert_eq!(length, dim, "negatives must have the length of queries");
+    /// # Errors
+    /// [`Error::Empty`] without queries, [`Error::Views`] or [`Error::Dim`] where shapes do not fit.
+    pub fn info_nce(&self, queries: Tensor<2>, positives: Tensor<2>, negatives: Tensor<2>) -> Result<Contrast, Error> {
+        check_pairs(&queries, &positives)?;
+        let ([_, dim], [count, length]) = (queries.dims(), negatives.dims());
+        if length != dim {
+            return Err(Error::Dim { found: length, expected: dim });
+        }
         let queries = widen(queries);
         if count == 0 {
             let positives = constant_beside(positives, &queries);
-            return self.nothing_to_tell_apart(plain::dots(queries, positives, self.temperature));
+            return Ok(self.nothing_to_tell_apart(plain::dots(queries, positives, self.temperature)));
         }
         let constant = |rows: Tensor<2>| rows.without_autodiff().cast(queries.dtype());
         let operands = kernel::Operands {
@@ -184,12 +197,12 @@ impl InfoNce {
             gradient: queries.gradient_checkpointing_strategy().is_some(),
         };
         let pass = kernel::pass(operands, settings);
-        Contrast {
+        Ok(Contrast {
             loss: with_gradient(pass.loss, pass.gradient, queries),
             accuracy: pass.accuracy,
             negatives: count,
             chance: if self.decoupled { (count as f64).ln() } else { chance_loss(count) },
-        }
+        })
     }
 
     /// Both views of a batch against all other samples of both: SimCLR's NT-Xent (Chen et al., arXiv 2002.05709,
@@ -198,21 +211,21 @@ impl InfoNce {
     /// # Shapes
     /// - `first`, `second`: `[batch, dim]`, rows of unit length, row i of both of the same sample
     ///
-    /// # Panics
-    /// If shapes differ.
-    pub fn nt_xent(&self, first: Tensor<2>, second: Tensor<2>) -> Contrast {
+    /// # Errors
+    /// [`Error::Empty`] without samples, [`Error::Views`] or [`Error::Dim`] where shapes differ.
+    pub fn nt_xent(&self, first: Tensor<2>, second: Tensor<2>) -> Result<Contrast, Error> {
+        check_pairs(&first, &second)?;
         let [batch, _] = first.dims();
-        assert_eq!(first.dims(), second.dims(), "both views must have one shape");
         let (first, second) = (widen(first), widen(second));
         let positive = plain::dots(first.clone(), second.clone(), self.temperature); // [batch, 1]
         let positive = positive.repeat_dim(0, 2); // [2·batch, 1]
         if batch == 1 {
-            return self.nothing_to_tell_apart(positive);
+            return Ok(self.nothing_to_tell_apart(positive));
         }
         let both = Tensor::cat(vec![first, second], 0); // [2·batch, dim]
         let similar = both.clone().matmul(both.transpose()).div_scalar(self.temperature);
         let negative = plain::without_own_sample(similar, batch); // [2·batch, 2·batch]
-        plain::contrast(positive, negative, self.decoupled, 2 * batch - 2)
+        Ok(plain::contrast(positive, negative, self.decoupled, 2 * batch - 2))
     }
 
     fn nothing_to_tell_apart(&self, positive: Tensor<2>) -> Contrast {

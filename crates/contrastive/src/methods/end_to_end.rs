@@ -81,7 +81,7 @@ impl<E: Encode> Contrastive for EndToEnd<E> {
             true => embed_shuffled(batch.key, (self.config.seed, self.steps.get(), 0), embed),
             false => embed(batch.key),
         }); // [batch, dim]
-        let outcome = self.config.loss.nt_xent(first, second).scaled(self.config.reduction.factor());
+        let outcome = self.config.loss.nt_xent(first, second)?.scaled(self.config.reduction.factor());
         self.steps.increment();
         Ok((self, outcome))
     }

@@ -134,7 +134,7 @@ impl<E: Encode> Contrastive for MemoryBank<E> {
         let drawn = sample_without(samples, config.negatives, &batch.samples, config.seed, self.steps.get());
         let negatives = bank.clone().select(0, indices(&drawn, &bank.device())); // [K, dim]
         drop(bank);
-        let outcome = config.loss.info_nce(queries.clone(), own.clone(), negatives);
+        let outcome = config.loss.info_nce(queries.clone(), own.clone(), negatives)?;
         // Read first, then remembered: a slot never is the query that it is compared with.
         self = self.remember(&batch.samples, own, queries);
         self.steps.increment();

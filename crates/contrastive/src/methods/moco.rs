@@ -122,7 +122,8 @@ pub enum Encoder {
 /// Momentum contrast (He et al., arXiv 1911.05722; v2: Chen et al., arXiv 2003.04297).
 ///
 /// An encoder learns to tell the key of a query's own image from K keys of earlier images, which a slowly moving
-/// average of itself has encoded. One step, on one device (the paper's algorithm 1):
+/// average of itself has encoded. One step, on one device, in the order of the authors' code; the paper's algorithm 1 moves
+/// the average behind the optimizer instead, which gives the same keys, since the first move is from θ to θ:
 ///
 /// 1. queries `q = normalize(f(x_q, θ))`
 /// 2. the average moves: `θ̄ ← m·θ̄ + (1 − m)·θ`, exactly once, with the weights just used
@@ -208,12 +209,12 @@ impl<E: Encode> Contrastive for Moco<E> {
         let loss = self.config.loss;
         // [K, dim], read before this batch goes in: no key is a negative of its own query, in either direction. Not kept
         // in a variable, which would be a second owner of the queue's memory and make `enqueue` copy all of it.
-        let mut outcome = loss.info_nce(queries, keys.clone(), self.queue.negatives());
+        let mut outcome = loss.info_nce(queries, keys.clone(), self.queue.negatives())?;
         let mut enqueued = keys;
         if self.config.symmetric {
             let queries = normalize(self.query.embed(batch.key));
             let keys = self.keys(batch.query, 1);
-            let other = loss.info_nce(queries, keys.clone(), self.queue.negatives());
+            let other = loss.info_nce(queries, keys.clone(), self.queue.negatives())?;
             enqueued = Tensor::cat(vec![keys, enqueued], 0); // the first view's keys, then the second's
             outcome = outcome.mean(other).scaled(self.config.reduction.factor());
         }

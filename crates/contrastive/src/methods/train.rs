@@ -278,14 +278,29 @@ struct Monitor {
 struct Bank(Arc<Mutex<Box<dyn Any + Send>>>);
 
 impl Bank {
-    fn batches<T: Clone + Default + 'static>(&self) -> T {
+    /// # Panics
+    /// If they are of another type: an empty bank would score every encoder, and wrongly.
+    fn batches<T: Clone + 'static>(&self) -> T {
         let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        held.downcast_ref::<T>().cloned().unwrap_or_default()
+        let batches = held.downcast_ref::<T>().cloned();
+        batches.unwrap_or_else(|| panic!("the bank of labelled batches is not {}", std::any::type_name::<T>()))
     }
 }
 
 impl fmt::Debug for Bank {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Bank")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "the bank of labelled batches is not")]
+    fn a_bank_of_another_type_is_no_empty_bank() {
+        let bank = Bank(Arc::new(Mutex::new(Box::new(vec![1_u8]))));
+        bank.batches::<Vec<u16>>();
     }
 }

@@ -21,7 +21,8 @@ fn end_to_end_is_nt_xent_with_gradient_through_both_views() {
     let method = config.init(Network::plain(1, &device), &device).unwrap();
     let batch = views(1, &device);
     let expected = InfoNce::new(0.2)
-        .nt_xent(normalize(method.query.embed(batch.query.clone())), normalize(method.query.embed(batch.key.clone())));
+        .nt_xent(normalize(method.query.embed(batch.query.clone())), normalize(method.query.embed(batch.key.clone())))
+        .unwrap();
     let (method, outcome) = method.contrast(batch.clone()).unwrap();
     assert_eq!(scalar(&outcome.loss), scalar(&expected.loss));
     assert_eq!(outcome.negatives, 2 * BATCH - 2);
@@ -92,7 +93,7 @@ fn a_banks_loss_is_that_of_old_slots() {
     let own = batch.samples.iter().map(|&sample| slots[sample].clone()).collect();
     let others = (0..SAMPLES).filter(|sample| !batch.samples.contains(sample)).map(|sample| slots[sample].clone());
     let query = normalize(method.query.embed(batch.query.clone()));
-    let expected = InfoNce::new(0.2).info_nce(query, Tensor::cat(own, 0), Tensor::cat(others.collect(), 0));
+    let expected = InfoNce::new(0.2).info_nce(query, Tensor::cat(own, 0), Tensor::cat(others.collect(), 0)).unwrap();
     let outcome = method.contrast(batch).unwrap().1;
     assert!((scalar(&outcome.loss) - scalar(&expected.loss)).abs() < 1e-5);
 }

@@ -70,6 +70,14 @@ fn features_that_cannot_be_scored_are_refused() {
         let error = set(Tensor::from_data([[0.0, value]], &device), vec![0]);
         assert_eq!(error, Error::NotFinite { what: "the features" });
     }
+    // Finite ones, whatever their sum.
+    assert!(FeatureSet::new(Tensor::from_data([[3e38, -3e38, 3e38]], &device), vec![0], Representation::Input).is_ok());
+    for label in [(1 << 20) + 1, usize::MAX] {
+        let error = set(Tensor::zeros([2, 4], &device), vec![0, label]);
+        assert_eq!(error, Error::Label { sample: 1, label, most: 1 << 20 });
+    }
+    let whole = [(view(1, &device), vec![0; 6])];
+    assert_eq!(extract(&network(), whole, Representation::Input).unwrap_err(), Error::NoOutput);
     let none: [(Tensor<2>, Vec<usize>); 0] = [];
     let error = extract(&network(), none, Representation::Features).unwrap_err();
     assert_eq!(error, Error::Empty { what: "the set of batches" });

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, FloatDType, Tensor};
 use proptest::prelude::*;
 use serde::Deserialize;
-use slowburn_contrastive::{Contrast, InfoNce, chance_loss, normalize};
+use slowburn_contrastive::{Contrast, Error, InfoNce, chance_loss, normalize};
 
 use crate::support::{assert_close, matrix, numbers, read, scalar};
 
@@ -52,14 +52,14 @@ fn loss_accuracy_and_gradients_equal_pytorchs() {
         let loss = InfoNce::new(case.temperature).with_decoupled(case.decoupled);
         let rows = |values: &[f32]| matrix(values.to_vec(), 8, &device);
         let (q, k) = (rows(&case.queries).require_grad(), rows(&case.positives).require_grad());
-        let ours = loss.info_nce(q.clone(), k.clone(), rows(&case.negatives));
+        let ours = loss.info_nce(q.clone(), k.clone(), rows(&case.negatives)).unwrap();
         assert_eq!(ours.negatives, 20);
         assert_contrast(&ours, &case.info_nce, &what);
         let gradients = ours.loss.backward();
         assert_close(&read(q.grad(&gradients).unwrap()), &case.info_nce.gradient, TOLERANCE, &what);
         assert!(k.grad(&gradients).is_none(), "{what}: keys get no gradient");
 
-        let ours = loss.nt_xent(q.clone(), k.clone());
+        let ours = loss.nt_xent(q.clone(), k.clone()).unwrap();
         assert_eq!(ours.negatives, 12);
         assert_contrast(&ours, &case.nt_xent, &format!("{what}, in-batch"));
         let gradients = ours.loss.backward();
@@ -75,22 +75,26 @@ fn equal_features_give_ln_of_k_plus_one() {
     let same = |rows: usize| normalize(Tensor::<2>::ones([rows, 16], &device));
     for count in [1, 15, 4096] {
         for temperature in [0.07, 0.1, 0.2] {
-            let ours = InfoNce::new(temperature).info_nce(same(4), same(4), same(count));
+            let ours = InfoNce::new(temperature).info_nce(same(4), same(4), same(count)).unwrap();
             let (loss, chance) = (scalar(&ours.loss), ours.chance);
             assert_eq!(chance, ((count + 1) as f64).ln());
             assert!((loss - chance).abs() <= 4e-7 * chance, "K {count}, τ {temperature}: {loss} instead of {chance}");
             assert_eq!(scalar(&ours.accuracy), 0.0, "a tie is no hit");
         }
     }
-    let ours = InfoNce::new(0.1).nt_xent(same(5), same(5));
+    let ours = InfoNce::new(0.1).nt_xent(same(5), same(5)).unwrap();
     assert!((scalar(&ours.loss) - 9f64.ln()).abs() < 1e-6);
     for dim in [3, 50, 1000] {
         // One direction whose numbers are not exact: sums in different orders differ.
         let one = normalize(matrix(numbers(3, dim), dim, &device)).repeat_dim(0, 5);
-        assert_eq!(scalar(&InfoNce::new(0.1).nt_xent(one.clone(), one).accuracy), 0.0, "a tie is no hit, dim {dim}");
+        assert_eq!(
+            scalar(&InfoNce::new(0.1).nt_xent(one.clone(), one).unwrap().accuracy),
+            0.0,
+            "a tie is no hit, dim {dim}"
+        );
     }
     assert_eq!(ours.negatives, 8);
-    let decoupled = InfoNce::new(0.1).with_decoupled(true).info_nce(same(4), same(4), same(9));
+    let decoupled = InfoNce::new(0.1).with_decoupled(true).info_nce(same(4), same(4), same(9)).unwrap();
     assert!((scalar(&decoupled.loss) - 9f64.ln()).abs() < 1e-6);
     assert_eq!(decoupled.chance, 9f64.ln());
 }
@@ -109,18 +113,18 @@ fn huge_logits_keep_their_difference() {
     for sign in [1.0, -1.0] {
         // Logits ±10⁴ and ±10⁴ − 1, exactly representable: softplus(∓1).
         let q = one(1.0).require_grad();
-        let ours = InfoNce::new(1.0).info_nce(q.clone(), one(sign * 1e4), one(sign * 1e4 - 1.0));
+        let ours = InfoNce::new(1.0).info_nce(q.clone(), one(sign * 1e4), one(sign * 1e4 - 1.0)).unwrap();
         let expected = (-1f64).exp().ln_1p();
         assert!((scalar(&ours.loss) - expected).abs() < 1e-6, "{}", ours.loss);
         let gradient = read(q.grad(&ours.loss.backward()).unwrap())[0];
         // −(1 − p)(l₊ − l₋): the difference of two numbers of 10⁴, so with their error.
         assert!((gradient + 0.268_941_4).abs() < 2e-3, "{gradient}");
     }
-    let far = InfoNce::new(1.0).info_nce(one(1.0), one(-1e4), one(1e4));
+    let far = InfoNce::new(1.0).info_nce(one(1.0), one(-1e4), one(1e4)).unwrap();
     assert_eq!(scalar(&far.loss), 2e4);
-    let near = InfoNce::new(1.0).info_nce(one(1.0), one(1e4), one(-1e4));
+    let near = InfoNce::new(1.0).info_nce(one(1.0), one(1e4), one(-1e4)).unwrap();
     assert_eq!(scalar(&near.loss), 0.0);
-    let decoupled = InfoNce::new(1.0).with_decoupled(true).info_nce(one(1.0), one(1e4), one(-1e4));
+    let decoupled = InfoNce::new(1.0).with_decoupled(true).info_nce(one(1.0), one(1e4), one(-1e4)).unwrap();
     assert_eq!(scalar(&decoupled.loss), -2e4);
 }
 
@@ -131,11 +135,11 @@ fn without_negatives_loss_and_gradient_are_zero() {
         let loss = InfoNce::new(0.1).with_decoupled(decoupled);
         let q = matrix(numbers(1, 8), 4, &device).require_grad();
         let none = Tensor::<2>::zeros([0, 4], &device);
-        let ours = loss.info_nce(q.clone(), q.clone(), none);
+        let ours = loss.info_nce(q.clone(), q.clone(), none).unwrap();
         assert_eq!((scalar(&ours.loss), ours.negatives, ours.chance), (0.0, 0, 0.0));
         assert_eq!(read(q.grad(&ours.loss.backward()).unwrap()), [0.0; 8]);
         let single = q.clone().narrow(0, 0, 1);
-        assert_eq!(scalar(&loss.nt_xent(single.clone(), single).loss), 0.0);
+        assert_eq!(scalar(&loss.nt_xent(single.clone(), single).unwrap().loss), 0.0);
     }
 }
 
@@ -144,8 +148,8 @@ fn half_precision_is_widened() {
     let device = Device::flex();
     let rows = |seed, count: usize| normalize(matrix(numbers(seed, 4 * count), 4, &device));
     let half = |rows: Tensor<2>| rows.cast(FloatDType::F16);
-    let wide = InfoNce::new(0.07).info_nce(rows(1, 3), rows(2, 3), rows(3, 50));
-    let ours = InfoNce::new(0.07).info_nce(half(rows(1, 3)), half(rows(2, 3)), half(rows(3, 50)));
+    let wide = InfoNce::new(0.07).info_nce(rows(1, 3), rows(2, 3), rows(3, 50)).unwrap();
+    let ours = InfoNce::new(0.07).info_nce(half(rows(1, 3)), half(rows(2, 3)), half(rows(3, 50))).unwrap();
     // An f16 has eleven bits: logits of up to 14 are off by a hundredth.
     assert!((scalar(&ours.loss) - scalar(&wide.loss)).abs() < 0.02, "{} {}", ours.loss, wide.loss);
 }
@@ -177,6 +181,22 @@ fn oracle(q: &[Vec<f64>], k: &[Vec<f64>], negatives: &[Vec<f64>], temperature: f
     (loss / q.len() as f64, hits / q.len() as f64)
 }
 
+#[test]
+fn batches_that_do_not_fit_are_refused() {
+    let loss = InfoNce::default();
+    let zeros = |shape: [usize; 2]| Tensor::<2>::zeros(shape, &Device::flex());
+    let empty = Error::Empty { what: "the batch" };
+    assert_eq!(loss.info_nce(zeros([0, 3]), zeros([0, 3]), zeros([5, 3])).unwrap_err(), empty);
+    assert_eq!(loss.nt_xent(zeros([0, 3]), zeros([0, 3])).unwrap_err(), empty);
+    let views = Error::Views { query: 2, key: 4 };
+    assert_eq!(loss.info_nce(zeros([2, 3]), zeros([4, 3]), zeros([5, 3])).unwrap_err(), views);
+    assert_eq!(loss.nt_xent(zeros([2, 3]), zeros([4, 3])).unwrap_err(), views);
+    let dim = Error::Dim { found: 4, expected: 3 };
+    assert_eq!(loss.info_nce(zeros([2, 3]), zeros([2, 4]), zeros([5, 3])).unwrap_err(), dim);
+    assert_eq!(loss.info_nce(zeros([2, 3]), zeros([2, 3]), zeros([5, 4])).unwrap_err(), dim);
+    assert_eq!(loss.nt_xent(zeros([2, 3]), zeros([2, 4])).unwrap_err(), dim);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -190,12 +210,12 @@ proptest! {
         let (q, k, negatives) = (rows(seed, batch), rows(seed + 1, batch), rows(seed + 2, count));
         let host = |rows: &Tensor<2>| read(rows.clone()).chunks(dim).map(<[f64]>::to_vec).collect::<Vec<_>>();
         let loss = InfoNce::new(temperature).with_decoupled(decoupled);
-        let ours = loss.info_nce(q.clone(), k.clone(), negatives.clone());
+        let ours = loss.info_nce(q.clone(), k.clone(), negatives.clone()).unwrap();
         let (expected, accuracy) = oracle(&host(&q), &host(&k), &host(&negatives), temperature, decoupled);
         // Logits of up to 20, in f32.
         prop_assert!((scalar(&ours.loss) - expected).abs() < 2e-5, "{} instead of {expected}", ours.loss);
         prop_assert!((scalar(&ours.accuracy) - accuracy).abs() < 1e-6);
-        let turned = loss.info_nce(q, k, negatives.flip([0]));
+        let turned = loss.info_nce(q, k, negatives.flip([0])).unwrap();
         prop_assert!((scalar(&turned.loss) - expected).abs() < 2e-5);
         prop_assert_eq!(scalar(&turned.accuracy), scalar(&ours.accuracy));
     }
@@ -205,7 +225,7 @@ proptest! {
         let device = Device::flex();
         let rows = |seed| normalize(matrix(numbers(seed, batch * 3), 3, &device));
         let loss = InfoNce::new(0.3);
-        let (one, two) = (loss.nt_xent(rows(seed), rows(seed + 7)), loss.nt_xent(rows(seed + 7), rows(seed)));
+        let (one, two) = (loss.nt_xent(rows(seed), rows(seed + 7)).unwrap(), loss.nt_xent(rows(seed + 7), rows(seed)).unwrap());
         prop_assert!((scalar(&one.loss) - scalar(&two.loss)).abs() < 1e-5);
     }
 }

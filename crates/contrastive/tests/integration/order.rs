@@ -40,7 +40,7 @@ fn a_step_is_query_average_key_loss_enqueue() {
     let average = before.key.clone().update(&before.query).unwrap();
     let query = normalize(detached_copy(&before.query).embed(batch.query.clone()));
     let key = normalize(average.export().embed(batch.key.clone()));
-    let expected = before.config().loss.info_nce(query, key.clone(), before.queue.negatives());
+    let expected = before.config().loss.info_nce(query, key.clone(), before.queue.negatives()).unwrap();
     let queue = before.queue.clone().enqueue(key).unwrap();
 
     let (after, outcome) = before.contrast(batch).unwrap();
@@ -241,7 +241,7 @@ fn random_initial_rows_make_a_low_loss_at_first() {
         queue.init(&device).unwrap().rows()
     };
     // The query is its own positive, as at the first step of a network that sees equal views.
-    let outcome = InfoNce::new(0.07).info_nce(rows(1), rows(1), rows(2));
+    let outcome = InfoNce::new(0.07).info_nce(rows(1), rows(1), rows(2)).unwrap();
     assert_eq!(scalar(&outcome.accuracy), 1.0);
     assert!(scalar(&outcome.loss) < 0.01, "{} beside {}", outcome.loss, outcome.chance);
 }

@@ -167,12 +167,16 @@ fn a_diverged_candidate_is_left_out_and_a_diverged_probe_is_an_error() {
     let train = clusters(1, 60, 1e18);
     let error = ProbeConfig { learning_rate: 1e30, ..quick() }.fit(&train).unwrap_err();
     assert!(error.to_string().contains("learning rate"), "{error}");
-    let sweep = SweepConfig { learning_rates: vec![1e30, 1e-36], held_out: 0.1, probe: quick() };
-    let report = sweep.evaluate(&train, &train).unwrap();
+    let sweep = SweepConfig { learning_rates: vec![1e30, 0.1], held_out: 0.1, probe: quick() };
+    let near = clusters(1, 60, 1.0);
+    let report = sweep.evaluate(&near, &near).unwrap();
     assert_eq!(report.candidates[0].accuracy, None);
-    assert_eq!(report.probe.config.learning_rate, 1e-36);
+    assert_eq!(report.probe.config.learning_rate, 0.1);
     let sweep = SweepConfig { learning_rates: vec![1e30], ..sweep };
     assert!(matches!(sweep.evaluate(&train, &train), Err(Error::NotFinite { .. })));
+    // Weights that are finite, and logits that tell nothing apart.
+    let error = ProbeConfig { learning_rate: 1e20, ..quick() }.fit(&near).unwrap_err();
+    assert!(matches!(error, Error::Diverged { largest } if largest > 1e18), "{error}");
 }
 
 #[test]

@@ -107,7 +107,7 @@ fn the_second_view_of_end_to_end_has_the_company_that_the_permutation_says() {
     }
     let second = crate::support::matrix(second, DIM, &device);
     let first: Tensor<2> = normalize(method.query.embed(batch.query.clone()));
-    let expected = method.config().loss.nt_xent(first, second);
+    let expected = method.config().loss.nt_xent(first, second).unwrap();
     let outcome = method.contrast(batch).unwrap().1;
     // Embeddings of unit length over a temperature of 0.07, in f32.
     assert_close(&[scalar(&outcome.loss)], &[scalar(&expected.loss)], 1e-5, "the loss");
