@@ -3,12 +3,16 @@ use burn::module::{
 };
 use burn::tensor::{Device, Int, Tensor};
 
+/// The largest integer that every backend has.
+const MOST: u64 = i32::MAX as u64;
+
 /// A step counter that lives on the host and travels in the module's record.
 ///
 /// Schedules read it at every step, so it must not cost a device synchronisation; a record holds tensors only, so it
 /// shows itself to visitors and mappers as an integer tensor of one element.
 ///
-/// Counts up to 2³¹−1, the range of the integers of every backend.
+/// Counts up to 2³¹−1, the range of the integers of every backend, and panics beyond it: a count that wraps would begin
+/// every schedule anew.
 #[derive(Debug, Clone)]
 pub struct StepCount {
     id: ParamId,
@@ -28,13 +32,20 @@ impl StepCount {
     }
 
     /// Counts one step and returns the new number.
+    ///
+    /// # Panics
+    /// At 2³¹−1.
     pub fn increment(&mut self) -> u64 {
-        self.value += 1;
+        self.set(self.value + 1);
         self.value
     }
 
     /// Sets the number, for a counter that wraps round.
+    ///
+    /// # Panics
+    /// Beyond 2³¹−1.
     pub fn set(&mut self, value: u64) {
+        assert!(value <= MOST, "a step count of {value} does not fit into a record, which holds {MOST} at most");
         self.value = value;
     }
 
@@ -52,9 +63,13 @@ impl Module for StepCount {
     fn map<M: ModuleMapper>(mut self, mapper: &mut M) -> Self {
         let param = mapper.map_int(self.param());
         self.id = param.id;
-        // The one place that reads the device: mapping a counter happens when a record is loaded.
-        if let Ok(value) = param.val().try_into_scalar::<i32>() {
-            self.value = u64::try_from(value).unwrap_or(0);
+        // The one place that reads the device: mapping a counter happens when a record is loaded. Burn gives a mapper no way
+        // to fail but a panic, and any number in the place of the record's would be a wrong one.
+        let value = param.val().try_into_scalar::<i64>();
+        let value = value.unwrap_or_else(|error| panic!("the record of a step count cannot be read: {error}"));
+        match u64::try_from(value) {
+            Ok(value) => self.set(value),
+            Err(_) => panic!("the record of a step count holds {value}"),
         }
         self
     }

@@ -1,8 +1,8 @@
 //! A record holds all that the next update depends on.
 
-use burn::module::Module;
+use burn::module::{Module, ModuleMapper, Param};
 use burn::store::ModuleRecord;
-use burn::tensor::Device;
+use burn::tensor::{Device, Int, Tensor};
 use proptest::prelude::*;
 use slowburn_ema::{Buffers, Decay, Ema, EmaConfig, StepCount, sync_running_state};
 
@@ -79,6 +79,39 @@ fn a_counter_survives_records_devices_and_modes() {
         assert_eq!(StepCount::new(&device).load_record(record).get(), 300);
         assert_eq!(count.valid().train().fork(&Device::flex()).no_grad().get(), 300);
     }
+}
+
+/// A counter after a mapper that puts other numbers into integer tensors, as loading a record does.
+fn counter_with(value: i32) -> StepCount {
+    struct Put(i32);
+    impl ModuleMapper for Put {
+        fn map_int<const D: usize>(&mut self, param: Param<Tensor<D, Int>>) -> Param<Tensor<D, Int>> {
+            param.map(|own| own.full_like(self.0))
+        }
+    }
+    StepCount::new(&Device::flex()).map(&mut Put(value))
+}
+
+#[test]
+fn a_counter_counts_to_the_largest_integer_of_every_backend() {
+    let mut count = counter_with(i32::MAX - 1);
+    assert_eq!(count.increment(), i32::MAX as u64);
+    assert_eq!(counter_with(i32::MAX).map(&mut Nothing).get(), i32::MAX as u64);
+}
+
+struct Nothing;
+impl ModuleMapper for Nothing {}
+
+#[test]
+#[should_panic(expected = "a step count of 2147483648 does not fit into a record")]
+fn a_counter_does_not_wrap() {
+    counter_with(i32::MAX).increment();
+}
+
+#[test]
+#[should_panic(expected = "the record of a step count holds -3")]
+fn a_negative_record_of_a_counter_is_no_zero() {
+    counter_with(-3);
 }
 
 #[test]
