@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use slowburn_benches::backend::{Backend, built_in, concern};
+use slowburn_benches::backend::{Backend, built_in, open};
 use slowburn_benches::stats::median;
 use slowburn_benches::work::Run;
 
@@ -68,12 +68,10 @@ pub(crate) fn cores_busy(times: &[Time]) -> Option<f64> {
 
 /// The backends of this name, or all.
 pub(crate) fn backends(name: Option<&str>) -> Result<Vec<Backend>> {
-    let mut backends = built_in();
-    let known = backends.iter().map(|backend| backend.name).collect::<Vec<_>>().join(", ");
-    backends.retain(|backend| name.is_none_or(|name| name == backend.name));
-    ensure!(!backends.is_empty(), "--backend {}: not built in; there is {known}", name.unwrap_or("(any)"));
-    backends.iter().filter_map(|backend| concern(backend.name)).for_each(|concern| eprintln!("{concern}"));
-    Ok(backends)
+    let known = built_in();
+    let wanted: Vec<_> = known.iter().filter(|known| name.is_none_or(|name| name == **known)).collect();
+    ensure!(!wanted.is_empty(), "--backend {}: not built in; there is {}", name.unwrap_or("(any)"), known.join(", "));
+    wanted.into_iter().map(|name| open(name)).collect()
 }
 
 /// The first backend, or the one of this name.

@@ -198,12 +198,15 @@ impl<T: Task> Trainer<'_, '_, T> {
     }
 
     fn step_report(&self, seen: &Observed, at: &Position<T::Metrics>, seconds: f64) -> StepReport {
+        let mut figures = self.task.step_figures(seen);
+        // Before the first costs of an epoch are read from a GPU, figures of them are no numbers.
+        figures.retain(|figure| !(seen.costs.is_empty() && figure.value.is_nan()));
         StepReport {
             step: at.step,
             epoch: at.epoch + 1,
             step_in_epoch: at.step - at.epoch * self.steps.per_epoch as u64,
             steps_in_epoch: self.steps.in_epoch(at.epoch),
-            figures: self.task.step_figures(seen),
+            figures,
             images: at.progress.images,
             seconds,
         }

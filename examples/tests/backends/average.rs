@@ -86,7 +86,8 @@ fn of_a_student_in_half_precision() {
     struct To(FloatDType);
     impl ModuleMapper for To {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            param.map(|tensor| tensor.cast(self.0))
+            // By way of the host: Burn's fusion takes a type and back for no change where nothing lies between.
+            param.map(|tensor| Tensor::from_data(tensor.cast(self.0).into_data(), &tensor.device()))
         }
     }
     let average = |dtype, device: &Device| {

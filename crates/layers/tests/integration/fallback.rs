@@ -1,13 +1,13 @@
 //! What the kernels cannot do is left to Burn.
 
 use burn::module::{Module, Param};
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{DType, Tensor};
 use slowburn_layers::{
-    Activation, BatchNorm, BatchNormConfig, Conv2d, Conv2dConfig, Maps, MeanOnlyBatchNormConfig, SplitBatchNormConfig,
-    WeightNormConv2dConfig, global_average_pool, max_pool,
+    Activation, BatchNorm, BatchNormConfig, Conv2d, Conv2dConfig, Maps, SplitBatchNormConfig, global_average_pool,
+    max_pool,
 };
 
-use crate::support::{Leaves, assert_same, images, other, plain, training, values};
+use crate::support::{Leaves, assert_same, images, plain, values};
 
 #[test]
 fn groups_and_dilation_are_burns() {
@@ -62,33 +62,6 @@ fn other_types_take_burns_operations() {
             assert!((found - expected).abs() < tolerance, "{dtype:?}: {found} instead of {expected}");
         }
     }
-}
-
-/// Another backend, forward and backward, with every layer.
-#[test]
-fn other_backends_take_burns_operations() {
-    let compute = |device: &Device| {
-        let seeded = |seed: u32, shape: [usize; 4]| crate::support::random(seed, shape, device);
-        let mut conv = Conv2dConfig::new([3, 4], [3, 3]).with_bias(false).init(device);
-        conv.weight = Param::from_tensor(seeded(1, [4, 3, 3, 3]));
-        let mut weight_norm = WeightNormConv2dConfig::new([4, 4], 3).init(device);
-        weight_norm.v = Param::from_tensor(seeded(2, [4, 4, 3, 3]));
-        let norm = BatchNormConfig::new(4).init(device);
-        let split = SplitBatchNormConfig::new(4).with_splits(2).init(device);
-        let mean_only = MeanOnlyBatchNormConfig::new(4).init(device);
-        let x = norm.forward_maps(conv.forward_maps(Maps::new(seeded(3, [4, 3, 10, 10]))), Activation::Relu);
-        let x = split.forward_add(x.clone(), x, Activation::LeakyRelu(0.1));
-        let x = max_pool(x, &burn::nn::pool::MaxPool2dConfig::new([2, 2]).init());
-        let x = mean_only.forward_maps(weight_norm.forward_maps(x), Activation::Relu);
-        let output = global_average_pool(x);
-        let gradients = output.clone().powi_scalar(2).sum().backward();
-        let running = values(split.norm.running_var.value_sync());
-        (values(output), values(conv.weight.val().grad(&gradients).unwrap()), running)
-    };
-    let (flex, ndarray) = (compute(&training()), compute(&other().autodiff()));
-    crate::support::assert_near("output", &ndarray.0, &flex.0);
-    crate::support::assert_near("gradient", &ndarray.1, &flex.1);
-    crate::support::assert_near("running variance", &ndarray.2, &flex.2);
 }
 
 #[test]

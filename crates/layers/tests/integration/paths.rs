@@ -7,15 +7,12 @@ use slowburn_layers::{
     WeightNormConv2dConfig, fast_path, max_pool,
 };
 
-use crate::support::{images, other, plain, training};
+use crate::support::{images, plain, training};
 
 #[test]
-fn the_cpu_backend_has_kernels_and_others_have_none() {
+fn the_cpu_backend_has_kernels() {
     for device in [plain(), training(), training().gradient_checkpointing()] {
         assert_eq!(fast_path(&device), Path::Kernels);
-    }
-    for device in [other(), other().autodiff()] {
-        assert_eq!(fast_path(&device), Path::Burn);
     }
     assert_eq!(Path::Kernels.to_string(), "kernels");
     assert_eq!(Path::Burn.to_string(), "Burn's operations");
@@ -50,8 +47,7 @@ fn every_layer_keeps_maps_on_the_kernels_path() {
 }
 
 #[test]
-fn other_types_and_backends_stay_with_burn() {
+fn other_types_stay_with_burn() {
     assert!(!on_kernels(&Maps::new(images([1, 3, 8, 8], &plain()).cast(DType::F64))));
     assert!(!on_kernels(&Maps::new(images([1, 3, 8, 8], &plain()).cast(DType::F16))));
-    assert!(!on_kernels(&Maps::new(images([1, 3, 8, 8], &other()))));
 }

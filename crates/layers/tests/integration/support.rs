@@ -137,9 +137,3 @@ pub(crate) fn assert_near(what: &str, ours: &[f32], theirs: &[f32]) {
         assert!(alike, "{what}[{index}]: {ours} instead of {theirs}, the largest being {largest}");
     }
 }
-
-/// A backend without kernels.
-#[allow(deprecated)] // Burn's only other backend for CPUs.
-pub(crate) fn other() -> Device {
-    Device::ndarray()
-}

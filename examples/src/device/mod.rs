@@ -1,5 +1,12 @@
 //! The device a program runs on, chosen at run time among the backends built in.
 
+#[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
+mod webgpu;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+#[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
+use burn::tensor::wgpu::WgpuBackend;
 use burn::tensor::{Device, Tensor};
 use slowburn_layers::{Arithmetic, set_arithmetic};
 
@@ -71,12 +78,9 @@ pub fn parse(name: &str) -> Result<Device, DeviceError> {
         let known = BACKENDS.map(|(known, _)| known).join(", ");
         return Err(DeviceError::Unknown { name: name.to_owned(), known });
     };
-    let device = open(known, index).ok_or(DeviceError::NotBuilt { name: known, feature })?;
-    if matches!(known, "wgpu" | "vulkan" | "metal") && std::env::var("CUBECL_WGPU_MAX_TASKS").is_err() {
-        // Seen with cubecl-wgpu 0.11.3, in plain operations of Burn as well: docs/performance.md.
-        tracing::warn!("{known} may compute wrong numbers: run with CUBECL_WGPU_MAX_TASKS=1 in the environment");
-    }
-    probe(name, &device)?;
+    let failed = |reason| DeviceError::Start { name: name.to_owned(), reason };
+    let device = open(known, index).map_err(failed)?.ok_or(DeviceError::NotBuilt { name: known, feature })?;
+    probe(&device).map_err(failed)?;
     Ok(device)
 }
 
@@ -108,48 +112,50 @@ pub fn built_in() -> Vec<&'static str> {
     BACKENDS.iter().zip(built).filter(|(_, built)| *built).map(|((name, _), _)| *name).collect()
 }
 
+/// The device of this backend if it is built in, or why it does not start.
 #[allow(unused_variables)] // without GPU backends nothing reads the index
-fn open(backend: &str, index: Option<usize>) -> Option<Device> {
-    #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
-    let kind = || match index {
-        Some(index) => burn::tensor::DeviceKind::DiscreteGpu(index),
-        None => burn::tensor::DeviceKind::DefaultDevice,
-    };
-    match backend {
+fn open(backend: &str, index: Option<usize>) -> Result<Option<Device>, String> {
+    Ok(match backend {
         #[cfg(feature = "cuda")]
         "cuda" => Some(Device::cuda(index.unwrap_or(0))),
         #[cfg(feature = "vulkan")]
-        "vulkan" => Some(Device::vulkan(kind())),
+        "vulkan" => Some(webgpu::open(index, WgpuBackend::Vulkan)?),
         #[cfg(feature = "metal")]
-        "metal" => Some(Device::metal(kind())),
+        "metal" => Some(webgpu::open(index, WgpuBackend::Metal)?),
         #[cfg(feature = "wgpu")]
-        "wgpu" => Some(Device::wgpu(kind())),
+        "wgpu" => Some(webgpu::open(index, WgpuBackend::Auto)?),
         #[cfg(feature = "flex")]
         "flex" => Some(Device::flex()),
         #[cfg(feature = "ndarray")]
         #[allow(deprecated)] // Burn deprecates the backend; it stays available and tested here
         "ndarray" => Some(Device::ndarray()),
         _ => None,
-    }
+    })
 }
 
-fn probe(name: &str, device: &Device) -> Result<(), DeviceError> {
+/// Runs one addition. Its failure is what the first panic says, which often is that of a thread of the backend's own.
+fn probe(device: &Device) -> Result<(), String> {
+    // The hook is the whole process's: two threads that put it back would put back each other's.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _held = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let said = Arc::new(Mutex::new(None));
     let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
+    std::panic::set_hook(Box::new({
+        let said = Arc::clone(&said);
+        move |panic| {
+            let text = panic.payload_as_str().unwrap_or("the backend gave no reason").to_owned();
+            said.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(text);
+        }
+    }));
     let sum = std::panic::catch_unwind(|| {
         Tensor::<1>::from_data([1.0f32, 2.0], device).sum().try_into_scalar::<f32>().map_err(|error| error.to_string())
     });
     std::panic::set_hook(hook);
-    let reason = match sum {
-        Ok(Ok(_)) => return Ok(()),
-        Ok(Err(reason)) => reason,
-        Err(panic) => match (panic.downcast_ref::<String>(), panic.downcast_ref::<&str>()) {
-            (Some(text), _) => text.clone(),
-            (None, Some(text)) => (*text).to_owned(),
-            (None, None) => "the backend gave no reason".to_owned(),
-        },
-    };
-    Err(DeviceError::Start { name: name.to_owned(), reason })
+    let said = said.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match sum {
+        Ok(sum) => sum.map(|_: f32| ()),
+        Err(_) => Err(said.unwrap_or_default()),
+    }
 }
 
 #[cfg(test)]
