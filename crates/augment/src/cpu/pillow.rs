@@ -145,13 +145,26 @@ fn to_hsv(red: f32, green: f32, blue: f32) -> (f32, f32, f32) {
     // A grey pixel comes to 0 without being asked for.
     let divisor = chroma.max(1.0);
     let (from_red, from_green, from_blue) = ((most - red) / divisor, (most - green) / divisor, (most - blue) / divisor);
-    let not_red = select(green == most, 2.0 + from_red - from_blue, 4.0 + from_green - from_red);
+    let not_red =
+        select(green == most, rounded_once(2.0, from_red, from_blue), rounded_once(4.0, from_green, from_red));
     let sixths = select(red == most, from_blue - from_green, not_red);
-    // Pillow's C has f64 from here to the cut. In f32 no three bytes come to another one, see the tests; the loop is
-    // then computed in vectors.
+    // Pillow's C has f64 from here to the cut. In f32 no colour of bytes comes to another one (`tests/integration/hue.rs`);
+    // the loop is then computed in vectors.
     let turns = sixths / 6.0;
     let circle = turns + select(turns < 0.0, 1.0, 0.0);
     ((circle * 255.0).floor(), (chroma / most.max(1.0) * 255.0).floor(), most)
+}
+
+/// `base + x − y` of numbers in [0, 1] and a larger `base`, rounded once, as C does by way of f64: what each of the two f32
+/// operations loses is itself an f32 (Knuth, The Art of Computer Programming 2, 4.2.2), and goes back in at the end.
+#[inline(always)]
+fn rounded_once(base: f32, x: f32, y: f32) -> f32 {
+    let difference = x - y;
+    let taken = difference - x;
+    let lost = (x - (difference - taken)) - (y + taken);
+    let sum = base + difference;
+    let lost_again = difference - (sum - base);
+    sum + (lost_again + lost)
 }
 
 /// The colours of three bytes of HSV, in [0, 1].
@@ -198,12 +211,14 @@ mod tests {
         }
         let chroma = most - least;
         let [from_red, from_green, from_blue] = [red, green, blue].map(|color| (most - color) / chroma);
+        // C's literals are doubles.
+        let sum = |base: f64, x: f32, y: f32| (base + f64::from(x) - f64::from(y)) as f32;
         let sixths = if red == most {
             from_blue - from_green
         } else if green == most {
-            2.0 + from_red - from_blue
+            sum(2.0, from_red, from_blue)
         } else {
-            4.0 + from_green - from_red
+            sum(4.0, from_green, from_red)
         };
         let circle = ((f64::from(sixths) / 6.0 + 1.0) % 1.0) as f32;
         let cut = |x: f32| (f64::from(x) * 255.0).floor() as f32;

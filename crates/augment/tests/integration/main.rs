@@ -8,6 +8,7 @@ mod device;
 mod draws;
 mod errors;
 mod fixture;
+mod hue;
 #[cfg(feature = "loader")]
 mod loader;
 #[cfg(feature = "loader")]
