@@ -24,6 +24,8 @@ use burn_cubecl::kernel::untile;
 use burn_cubecl::ops::numeric::empty_device_dtype;
 use burn_cubecl::tensor::CubeTensor;
 
+use super::plain::Step;
+
 /// Tensors that wait to be moved by one launch.
 pub(super) struct Group {
     decay: f64,
@@ -210,12 +212,12 @@ fn average_kernel<A: Float, S: Float, N: Size>(
     mut moved: Sequence<LinearViewMut<'static, Vector<A, N>>>,
     // The first cube of each tensor, and the one behind the last.
     firsts: Sequence<u32>,
-    old: InputScalar,
-    new: InputScalar,
+    // The update as `from + factor·(to − from)`.
+    factor: InputScalar,
+    #[comptime] from_student: bool,
     #[define(A, S)] _dtypes: [ElemType; 2],
 ) {
-    let old = Vector::new(old.get::<A>());
-    let new = Vector::new(new.get::<A>());
+    let factor = Vector::new(factor.get::<A>());
     #[unroll]
     for tensor in 0..averages.len() {
         let first = firsts[tensor] as usize;
@@ -226,7 +228,12 @@ fn average_kernel<A: Float, S: Float, N: Size>(
                 let place = start + turn * CUBE_DIM as usize;
                 if moved[tensor].is_in_bounds(place) {
                     let student = Vector::cast_from(students[tensor].read(place));
-                    let value = old * averages[tensor].read(place) + new * student;
+                    let average = averages[tensor].read(place);
+                    let value = if comptime!(from_student) {
+                        student + factor * (average - student)
+                    } else {
+                        average + factor * (student - average)
+                    };
                     moved.index_mut(tensor).write(place, value);
                 }
             }
@@ -250,7 +257,7 @@ fn launch(pairs: Vec<Pair>, decay: f64) {
     let count = calculate_cube_count_elemwise(&client, cubes * dim.num_elems() as usize, dim);
     let tensors = pairs.iter().flat_map(|pair| [&pair.average, &pair.student, &pair.target]);
     let address = tensors.map(CubeTensor::required_address_type).max().unwrap_or_default();
-    let scalar = |value: f64| InputScalar::new(value, types[0]);
+    let step = Step::new(decay);
     let (mut averages, mut students, mut moved) = (SequenceArg::new(), SequenceArg::new(), SequenceArg::new());
     for (place, pair) in pairs.into_iter().enumerate() {
         let Pair { average, student, target, in_place, .. } = pair;
@@ -271,8 +278,8 @@ fn launch(pairs: Vec<Pair>, decay: f64) {
         students,
         moved,
         firsts.into_iter().collect(),
-        scalar(decay),
-        scalar(1.0 - decay),
+        InputScalar::new(step.factor, types[0]),
+        step.from_student,
         types,
     );
 }

@@ -13,6 +13,8 @@ use burn::tensor::{DType, Tensor, bf16, f16};
 use rayon::Scope;
 use rayon::prelude::*;
 
+use super::plain::Step;
+
 /// Weights that a core moves at a time: 128 KiB of the average and as much of the student stay in its cache.
 const PIECE: usize = 1 << 15;
 
@@ -146,13 +148,12 @@ fn run(mut load: Vec<Move>, decay: f64) -> VecDeque<FloatTensor<Flex>> {
         let average = &mut average.storage_mut::<f32>()[start..end];
         cut(average, student, &mut pieces);
     }
-    // As `mul_scalar` rounds them, so that kernel and plain operations agree in every bit.
-    let (old, new) = (decay as f32, (1.0 - decay) as f32);
+    let step = Step::new(decay);
     let weights: usize = pieces.iter().map(|piece| piece.average.len()).sum();
     if weights < LOAD {
-        pieces.into_iter().for_each(|piece| piece.mix(old, new));
+        pieces.into_iter().for_each(|piece| piece.mix(step));
     } else {
-        pieces.into_par_iter().for_each(|piece| piece.mix(old, new));
+        pieces.into_par_iter().for_each(|piece| piece.mix(step));
     }
     load.into_iter().map(|moved| moved.average).collect()
 }
@@ -192,18 +193,22 @@ fn cut<'a>(average: &'a mut [f32], student: &'a FloatTensor<Flex>, pieces: &mut 
 }
 
 impl Piece<'_> {
-    fn mix(self, old: f32, new: f32) {
+    fn mix(self, step: Step) {
         match self.student {
-            Source::F32(student) => mix(self.average, student, old, new, |value| value),
-            Source::F16(student) => mix(self.average, student, old, new, f16::to_f32),
-            Source::BF16(student) => mix(self.average, student, old, new, bf16::to_f32),
+            Source::F32(student) => mix(self.average, student, step, |value| value),
+            Source::F16(student) => mix(self.average, student, step, f16::to_f32),
+            Source::BF16(student) => mix(self.average, student, step, bf16::to_f32),
         }
     }
 }
 
 /// `θ̄ ← d·θ̄ + (1−d)·θ`.
-fn mix<T: Copy>(average: &mut [f32], student: &[T], old: f32, new: f32, widen: impl Fn(T) -> f32) {
-    for (average, &student) in average.iter_mut().zip(student) {
-        *average = old * *average + new * widen(student);
+fn mix<T: Copy>(average: &mut [f32], student: &[T], step: Step, widen: impl Fn(T) -> f32) {
+    // As `mul_scalar` rounds it, so that kernel and plain operations agree in every bit.
+    let factor = step.factor as f32;
+    let pairs = average.iter_mut().zip(student.iter().map(|&student| widen(student)));
+    match step.from_student {
+        true => pairs.for_each(|(average, student)| *average = student + factor * (*average - student)),
+        false => pairs.for_each(|(average, student)| *average += factor * (student - *average)),
     }
 }

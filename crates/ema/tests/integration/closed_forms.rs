@@ -94,6 +94,45 @@ fn decay_one_never_moves_and_decay_zero_follows_at_once() {
     }
 }
 
+/// The mean of the relative errors after so many updates, with a student between 1 and 2 that is drawn anew each time.
+fn error_after(updates: u32, decay: f64) -> f64 {
+    const LENGTH: usize = 64;
+    let drawn = |seed| numbers(seed, LENGTH).into_iter().map(|value| 1.5 + 0.5 * value).collect::<Vec<f32>>();
+    let mut ema = EmaConfig::new(Decay::Constant { decay }).init(&vector(drawn(0))).unwrap();
+    let mut expected: Vec<f64> = drawn(0).into_iter().map(f64::from).collect();
+    for seed in 1..=updates {
+        let student = drawn(seed);
+        expected.iter_mut().zip(&student).for_each(|(old, new)| *old += (1.0 - decay) * (f64::from(*new) - *old));
+        ema = ema.update(&vector(student)).unwrap();
+    }
+    let ours = read(ema.module());
+    ours.iter().zip(&expected).map(|(ours, expected)| f64::from(*ours) / expected - 1.0).sum::<f64>() / LENGTH as f64
+}
+
+#[test]
+fn a_hundred_thousand_updates_leave_no_bias() {
+    for decay in [0.999, 0.9999, 0.99999] {
+        let error = error_after(100_000, decay);
+        // Factors of the average and of the student that are rounded apart are off by 10⁻⁵ to 10⁻³.
+        assert!(error.abs() < 2e-7, "{decay}: {error:e}");
+    }
+}
+
+#[test]
+fn a_constant_student_is_reached_but_for_steps_below_half_a_unit() {
+    let student: Vec<f32> = numbers(1, 1000).into_iter().map(|value| 3.0 * value).collect();
+    for decay in [0.9, 0.99, 0.999] {
+        let mut ema = EmaConfig::new(Decay::Constant { decay }).init(&vector(numbers(2, 1000))).unwrap();
+        for _ in 0..(40.0 / (1.0 - decay)) as u32 {
+            ema = ema.update(&vector(student.clone())).unwrap();
+        }
+        for (ours, student) in read(ema.module()).into_iter().zip(&student) {
+            let bound = 2f64.powi(-24) / (1.0 - decay) * f64::from(ours.abs());
+            assert!(f64::from((ours - student).abs()) <= bound * 1.001, "{decay}: {ours} instead of {student}");
+        }
+    }
+}
+
 #[test]
 fn every_counts_calls_but_the_schedule_counts_updates() {
     let mut ema = EmaConfig::new(Decay::Uniform).with_every(3).init(&vector(vec![0.0])).unwrap();

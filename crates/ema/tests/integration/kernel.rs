@@ -60,9 +60,11 @@ fn average(start: &Weights, decay: f64) -> Ema<Weights> {
     EmaConfig::new(Decay::Constant { decay }).init(start).unwrap()
 }
 
-/// `d·θ̄ + (1−d)·θ` in Burn's operations.
+/// `d·θ̄ + (1−d)·θ` in Burn's operations, as a step from the nearer one.
 fn plainly(average: Tensor<2>, student: Tensor<2>, decay: f64) -> Tensor<2> {
-    average.mul_scalar(decay) + student.without_autodiff().cast(FloatDType::F32).mul_scalar(1.0 - decay)
+    let student = student.without_autodiff().cast(FloatDType::F32);
+    let step = |from: Tensor<2>, to: Tensor<2>, share: f64| from.clone() + (to - from).mul_scalar(share);
+    if decay < 0.5 { step(student, average, decay) } else { step(average, student, 1.0 - decay) }
 }
 
 /// Two updates both ways.
