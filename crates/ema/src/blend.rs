@@ -40,19 +40,16 @@ pub(crate) struct Blending<'a> {
 /// # Errors
 /// The [`difference`], if the student has not just the tensors of the average, each of the same shape.
 pub(crate) fn blend<M: Module>(average: M, mut student: Tensors, how: Blending<'_>) -> Result<M, Error> {
-    Moves::scope(how.decay, |moves| {
-        let (student, path) = (&mut student, Path::default());
-        let mut blend = Blend { student, at: 0, fits: true, how, path, moves };
-        let average = average.map(&mut blend);
-        let fits = blend.fits && blend.at == blend.student.len();
-        let moved = blend.moves.finish();
-        let average = match moved.is_empty() {
-            true => average,
-            false => average.map(&mut PutBack { moved }),
-        };
-        if fits { Ok(average) } else { Err(average) }
-    })
-    .or_else(|average| difference(&average, &student).map_or(Ok(average), Err))
+    let moves = Moves::new(how.decay);
+    let mut blend = Blend { student: &mut student, at: 0, fits: true, how, path: Path::default(), moves };
+    let average = average.map(&mut blend);
+    let fits = blend.fits && blend.at == blend.student.len();
+    let moved = blend.moves.finish();
+    let average = match moved.is_empty() {
+        true => average,
+        false => average.map(&mut PutBack { moved }),
+    };
+    if fits { Ok(average) } else { difference(&average, &student).map_or(Ok(average), Err) }
 }
 
 /// Blends the student's tensors into those of the average that it maps, or hands both to a kernel.
@@ -64,7 +61,7 @@ struct Blend<'a> {
     fits: bool,
     how: Blending<'a>,
     path: Path,
-    moves: Moves<'a>,
+    moves: Moves,
 }
 
 /// What to do with a tensor of the average.

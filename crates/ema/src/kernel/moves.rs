@@ -4,14 +4,8 @@ use std::collections::VecDeque;
 
 use burn::tensor::Tensor;
 
-#[cfg(feature = "flex")]
-use super::flex::Loads;
 use super::plain;
 use crate::detach::{Strategy, alongside};
-
-/// Without the CPU backend there is nothing for other threads to do.
-#[cfg(not(feature = "flex"))]
-type Loads<'a> = std::marker::PhantomData<&'a ()>;
 
 /// A float tensor of the traversal: who has it, and how it goes back on autodiff.
 enum Place {
@@ -24,29 +18,23 @@ enum Place {
 }
 
 /// Tensors taken from a module in the order of a traversal, to be moved together.
-pub(crate) struct Moves<'a> {
+pub(crate) struct Moves {
     decay: f64,
     places: VecDeque<Place>,
-    #[cfg_attr(not(feature = "flex"), allow(dead_code))]
-    flex: Loads<'a>,
+    #[cfg(feature = "flex")]
+    flex: super::flex::Pairs,
     #[cfg(feature = "cube")]
     cube: super::cube::Group,
 }
 
-impl<'a> Moves<'a> {
-    /// Does `work`, which begins with nothing taken, on the caller's thread: the kernels of a GPU queue by thread.
-    pub(crate) fn scope<R>(decay: f64, work: impl FnOnce(Moves<'_>) -> R) -> R {
-        #[cfg(feature = "flex")]
-        return rayon::in_place_scope(|scope| work(Moves::new(decay, Loads::new(decay, scope))));
-        #[cfg(not(feature = "flex"))]
-        work(Moves::new(decay, Loads::default()))
-    }
-
-    fn new(decay: f64, flex: Loads<'a>) -> Self {
+impl Moves {
+    /// Begins with nothing taken.
+    pub(crate) fn new(decay: f64) -> Self {
         Self {
             decay,
             places: VecDeque::new(),
-            flex,
+            #[cfg(feature = "flex")]
+            flex: super::flex::Pairs::new(decay),
             #[cfg(feature = "cube")]
             cube: super::cube::Group::new(decay),
         }
@@ -91,7 +79,7 @@ impl<'a> Moves<'a> {
     }
 }
 
-/// Tensors that are moved, in the order in which they were taken, to be put back in the same [`scope`](Moves::scope).
+/// Tensors that were moved, in the order in which they were taken.
 pub(crate) struct Moved {
     places: VecDeque<Place>,
     #[cfg(feature = "flex")]

@@ -8,7 +8,7 @@ use slowburn_ema::{Decay, Ema, EmaConfig};
 
 use crate::numbers;
 
-/// Weights that a core moves at a time, and that are sent to another together: sizes on both sides of each.
+/// Weights that a core moves at a time, and that wake another: sizes on both sides of each.
 const PIECE: usize = 1 << 15;
 const LOAD: usize = 4 * PIECE;
 
