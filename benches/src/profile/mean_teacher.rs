@@ -7,9 +7,9 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use slowburn_augment::loader::ViewBatch;
 use slowburn_augment::presets;
-use slowburn_benches::work::networks::Classify;
 use slowburn_benches::work::steps::{LEARNING_RATE, labels, mean_teacher, optimizer};
 use slowburn_ema::sync_running_state;
+use slowburn_models::{Classifier, ConvNet13};
 use slowburn_semi::{MeanTeacher, Predict, SemiBatch, Targets};
 
 use super::batches::Batches;
@@ -50,12 +50,12 @@ fn on_device(host: ViewBatch, device: &Device) -> Result<SemiBatch<Tensor<4>>> {
 
 /// The parts of a step of [`MeanTeacher`], in its order.
 fn by_parts(
-    mut method: MeanTeacher<Classify>,
+    mut method: MeanTeacher<Classifier<ConvNet13>>,
     host: ViewBatch,
     optimizer: &mut ModuleOptimizer,
     clock: &mut Clock,
     device: &Device,
-) -> Result<MeanTeacher<Classify>> {
+) -> Result<MeanTeacher<Classifier<ConvNet13>>> {
     let batch = on_device(host, device)?;
     clock.lap("batch to the device", Kind::Views)?;
     let student = method.student.predict(batch.student);

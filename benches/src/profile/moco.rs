@@ -8,10 +8,10 @@ use burn::tensor::Device;
 use slowburn_augment::loader::ViewBatch;
 use slowburn_augment::presets;
 use slowburn_benches::work::images::SIDE;
-use slowburn_benches::work::networks::Contrast;
 use slowburn_benches::work::steps::{LEARNING_RATE, moco, optimizer};
-use slowburn_contrastive::{Batch, Contrastive, Encode, Moco, Views, normalize, permutation};
+use slowburn_contrastive::{Batch, Contrastive, Encode, Moco, Stream, Views, normalize, permutation};
 use slowburn_ema::sync_running_state;
+use slowburn_models::{Projector, ResNet};
 
 use super::batches::Batches;
 use super::clock::{Clock, Kind};
@@ -54,12 +54,12 @@ fn on_device(host: ViewBatch, device: &Device) -> Result<Views<burn::tensor::Ten
 
 /// The parts of [`Contrastive::step`] of [`Moco`], in its order.
 fn by_parts(
-    mut method: Moco<Contrast>,
+    mut method: Moco<Projector<ResNet>>,
     host: ViewBatch,
     optimizer: &mut ModuleOptimizer,
     clock: &mut Clock,
     device: &Device,
-) -> Result<Moco<Contrast>> {
+) -> Result<Moco<Projector<ResNet>>> {
     let views = on_device(host, device)?;
     clock.lap("batch to the device", Kind::Views)?;
     let embedded = method.query.embed(views.query);
@@ -68,7 +68,7 @@ fn by_parts(
     clock.lap("queries to unit length", Kind::Method)?;
     method.key = method.key.update(&method.query)?;
     clock.lap("average", Kind::Method)?;
-    let order = permutation(views.key.rows(), 0, method.steps(), 0);
+    let order = permutation(views.key.rows(), 0, method.steps(), Stream::Keys);
     let shuffled = views.key.pick(&order);
     clock.lap("shuffle", Kind::Method)?;
     let embedded = method.key.with_module(|key| key.embed(shuffled)).detach();

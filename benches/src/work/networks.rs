@@ -1,15 +1,11 @@
 //! The networks that are measured, as the methods want them.
 
 use anyhow::Result;
-use burn::module::Module;
-use burn::tensor::{Device, Tensor};
-use slowburn_contrastive::Encode;
+use burn::tensor::Device;
 use slowburn_models::{
-    Classifier, ClassifierConfig, ConvNet13, ConvNet13Config, Encoder, HeadVersion, Norm, Normalization,
-    ProjectionConfig, Projector, ResNet, ResNetConfig, SmallConvNet, SmallConvNetConfig, Stem, WideResNet,
-    WideResNetConfig,
+    Classifier, ClassifierConfig, ConvNet13, ConvNet13Config, HeadVersion, Norm, Normalization, ProjectionConfig,
+    Projector, ResNet, ResNetConfig, SmallConvNet, SmallConvNetConfig, Stem, WideResNet, WideResNetConfig,
 };
-use slowburn_semi::{Logits, Predict};
 
 use super::contrast::DIM;
 use super::{SEED, images};
@@ -70,65 +66,19 @@ pub fn conv_net13(device: &Device) -> Result<ConvNet13> {
     Ok(config.try_init(&device)?.init_from_batch(images::cifar(4, 9, &device)))
 }
 
-/// ResNet-18 for CIFAR with MoCo v1's head.
-#[derive(Module, Debug)]
-pub struct Contrast {
-    /// Network and head.
-    pub projector: Projector<ResNet>,
-    #[module(skip)]
-    splits: usize,
+/// ResNet-18 for CIFAR with MoCo v1's head, on autodiff.
+///
+/// # Errors
+/// For 0 splits.
+pub fn projector(splits: usize, device: &Device) -> Result<Projector<ResNet>> {
+    let encoder = resnet18_cifar(splits, device)?;
+    Ok(ProjectionConfig::new(HeadVersion::V1).with_dim(DIM).try_init(encoder, &device.clone().autodiff())?)
 }
 
-impl Contrast {
-    /// On autodiff.
-    ///
-    /// # Errors
-    /// For 0 splits.
-    pub fn new(splits: usize, device: &Device) -> Result<Self> {
-        let encoder = resnet18_cifar(splits, device)?;
-        let head = ProjectionConfig::new(HeadVersion::V1).with_dim(DIM);
-        Ok(Self { projector: head.try_init(encoder, &device.clone().autodiff())?, splits })
-    }
-}
-
-impl Encode for Contrast {
-    type Input = Tensor<4>;
-
-    fn embed(&self, images: Tensor<4>) -> Tensor<2> {
-        self.projector.forward(images)
-    }
-
-    fn features(&self, images: Tensor<4>) -> Tensor<2> {
-        self.projector.encoder.features(images)
-    }
-
-    fn splits(&self) -> usize {
-        self.splits
-    }
-}
-
-/// The 13-layer ConvNet with a classifier.
-#[derive(Module, Debug)]
-pub struct Classify {
-    /// Network and head.
-    pub classifier: Classifier<ConvNet13>,
-}
-
-impl Classify {
-    /// On autodiff.
-    ///
-    /// # Errors
-    /// None with these settings.
-    pub fn new(device: &Device) -> Result<Self> {
-        let encoder = conv_net13(device)?;
-        Ok(Self { classifier: ClassifierConfig::new(CLASSES).try_init(encoder, &device.clone().autodiff())? })
-    }
-}
-
-impl Predict for Classify {
-    type Input = Tensor<4>;
-
-    fn predict(&self, images: Tensor<4>) -> Logits {
-        self.classifier.forward(images).class.into()
-    }
+/// The 13-layer ConvNet with a classifier, on autodiff.
+///
+/// # Errors
+/// None with these settings.
+pub fn classifier(device: &Device) -> Result<Classifier<ConvNet13>> {
+    Ok(ClassifierConfig::new(CLASSES).try_init(conv_net13(device)?, &device.clone().autodiff())?)
 }

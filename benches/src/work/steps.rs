@@ -4,10 +4,11 @@ use anyhow::{Context, Result};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 use slowburn_contrastive::{Contrastive, Moco, MocoConfig, Views};
+use slowburn_models::{Classifier, ConvNet13, Projector, ResNet};
 use slowburn_optim::SgdConfig;
 use slowburn_semi::{MeanTeacher, MeanTeacherConfig, SemiBatch};
 
-use super::networks::{CLASSES, Classify, Contrast};
+use super::networks::{CLASSES, classifier, projector};
 use super::{Run, images};
 use crate::backend::Backend;
 
@@ -37,17 +38,17 @@ pub fn optimizer() -> Result<ModuleOptimizer> {
 ///
 /// # Errors
 /// For 0 splits.
-pub fn moco(splits: usize, device: &Device) -> Result<Moco<Contrast>> {
+pub fn moco(splits: usize, device: &Device) -> Result<Moco<Projector<ResNet>>> {
     let config = MocoConfig { queue: QUEUE, ..MocoConfig::cifar() };
-    Ok(config.init(Contrast::new(splits, device)?, &device.clone().autodiff())?)
+    Ok(config.init(projector(splits, device)?, &device.clone().autodiff())?)
 }
 
 /// Mean Teacher on the 13-layer ConvNet: mean squared error, weight 10, warm-up to a decay of 0.999.
 ///
 /// # Errors
 /// None with these settings.
-pub fn mean_teacher(device: &Device) -> Result<MeanTeacher<Classify>> {
-    Ok(MeanTeacherConfig::default().init(Classify::new(device)?, &device.clone().autodiff())?)
+pub fn mean_teacher(device: &Device) -> Result<MeanTeacher<Classifier<ConvNet13>>> {
+    Ok(MeanTeacherConfig::default().init(classifier(device)?, &device.clone().autodiff())?)
 }
 
 /// The label of each image of a batch that has one.

@@ -5,6 +5,8 @@ mod error;
 pub mod evaluation;
 mod loss;
 mod methods;
+#[cfg(feature = "models")]
+mod models;
 mod queue;
 mod random;
 mod rows;
@@ -15,7 +17,7 @@ pub use error::Error;
 pub use loss::{Contrast, InfoNce, Reduction, chance_loss, normalize};
 pub use methods::*;
 pub use queue::{KeyQueue, KeyQueueConfig, Unfilled};
-pub use random::permutation;
+pub use random::{Stream, negatives, permutation};
 pub use warning::Warning;
 
 #[cfg(feature = "train")]

@@ -8,29 +8,52 @@ fn mix(value: u64) -> u64 {
     value ^ (value >> 31)
 }
 
-/// The `index`-th number of a stream that `seed`, `step` and `purpose` name.
-pub(crate) fn draw(seed: u64, step: u64, purpose: u64, index: u64) -> u64 {
-    mix(mix(mix(mix(seed) ^ step) ^ purpose) ^ index)
+/// What numbers are drawn for. Each has a stream of its own under a seed, so that how much one takes never changes another.
+///
+/// With these names whoever wants to repeat a run elsewhere finds every draw of this crate: they are pure functions of
+/// (seed, step, stream, index).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Stream {
+    /// The order in which keys are encoded: of MoCo's first direction, and of end-to-end training's second view. By step.
+    Keys = 0,
+    /// That of the second direction of a symmetric loss. By step.
+    SecondKeys = 1,
+    /// A memory bank's negatives, by step: [`negatives`].
+    Negatives = 2,
+    /// The rows that a queue or a memory bank starts with. Step 0.
+    Rows = 3,
+    /// The weights that a linear probe starts with. Step 0.
+    ProbeWeights = 4,
+    /// The order of a linear probe's training samples. By epoch.
+    ProbeOrder = 5,
+    /// The order of which a learning-rate sweep holds the first of each class out. Step 0.
+    HeldOut = 6,
 }
 
-/// A permutation of `0..n`, a pure function of `(seed, step, purpose)`: indices sorted by their draws.
+/// The `index`-th number of a stream.
+pub(crate) fn draw(seed: u64, step: u64, stream: Stream, index: u64) -> u64 {
+    mix(mix(mix(mix(seed) ^ step) ^ stream as u64) ^ index)
+}
+
+/// A permutation of `0..n`, a pure function of `(seed, step, stream)`: indices sorted by their draws.
 ///
-/// MoCo shuffles the key batch of step t with `permutation(n, seed, t, d)`, `d` being 0 for the first direction and 1
-/// for the second of a symmetric loss; end-to-end training shuffles its second view with `d` 0. Any two programs that
-/// agree on these numbers shuffle alike.
+/// MoCo shuffles the key batch of step t with `permutation(n, seed, t, Stream::Keys)`, a linear probe goes through its `n`
+/// samples in epoch e by `permutation(n, seed, e, Stream::ProbeOrder)`.
 ///
 /// ```
-/// use slowburn_contrastive::permutation;
+/// use slowburn_contrastive::{Stream, permutation};
 ///
-/// let mut order = permutation(8, 1, 0, 0);
-/// assert_eq!(order, permutation(8, 1, 0, 0));
-/// assert_ne!(order, permutation(8, 1, 1, 0));
+/// let mut order = permutation(8, 1, 0, Stream::Keys);
+/// assert_eq!(order, permutation(8, 1, 0, Stream::Keys));
+/// assert_ne!(order, permutation(8, 1, 1, Stream::Keys));
+/// assert_ne!(order, permutation(8, 1, 0, Stream::SecondKeys));
 /// order.sort();
 /// assert_eq!(order, [0, 1, 2, 3, 4, 5, 6, 7]);
 /// ```
-pub fn permutation(n: usize, seed: u64, step: u64, purpose: u64) -> Vec<usize> {
+pub fn permutation(n: usize, seed: u64, step: u64, stream: Stream) -> Vec<usize> {
     let mut order: Vec<usize> = (0..n).collect();
-    order.sort_by_cached_key(|&index| (draw(seed, step, purpose, index as u64), index));
+    order.sort_by_cached_key(|&index| (draw(seed, step, stream, index as u64), index));
     order
 }
 
@@ -43,20 +66,22 @@ pub(crate) fn inverse(order: &[usize]) -> Vec<usize> {
     back
 }
 
-/// `count` distinct numbers below `n` that are not in `excluded`, by the first steps of a Fisher-Yates shuffle.
+/// The samples whose slots a memory bank's step takes as negatives: `count` of `samples` that are not in the `batch`, in the
+/// stream [`Stream::Negatives`]. All there are, where there are fewer.
 ///
-/// The caller sees to it that there are as many.
-pub(crate) fn sample_without(n: usize, count: usize, excluded: &[usize], seed: u64, step: u64) -> Vec<usize> {
+/// By the first steps of a Fisher-Yates shuffle.
+pub fn negatives(samples: usize, count: usize, batch: &[usize], seed: u64, step: u64) -> Vec<usize> {
     use std::collections::{HashMap, HashSet};
-    let excluded: HashSet<usize> = excluded.iter().copied().collect();
+    let excluded: HashSet<usize> = batch.iter().copied().collect();
     let mut moved: HashMap<usize, usize> = HashMap::new();
     let mut chosen = Vec::with_capacity(count);
-    for position in 0..n {
+    for position in 0..samples {
         if chosen.len() == count {
             break;
         }
-        // The modulus of a 64-bit draw favours small numbers by less than n/2⁶⁴.
-        let other = position + (draw(seed, step, 2, position as u64) % (n - position) as u64) as usize;
+        // The modulus of a 64-bit draw favours small numbers by less than samples/2⁶⁴.
+        let other =
+            position + (draw(seed, step, Stream::Negatives, position as u64) % (samples - position) as u64) as usize;
         let at = |place: usize| moved.get(&place).copied().unwrap_or(place);
         let (value, here) = (at(other), at(position));
         moved.insert(other, here);
@@ -67,9 +92,9 @@ pub(crate) fn sample_without(n: usize, count: usize, excluded: &[usize], seed: u
     chosen
 }
 
-/// `n` numbers from a normal distribution, by Box and Muller's transform, in `purpose`'s stream of `seed`.
-pub(crate) fn normals(n: usize, seed: u64, purpose: u64) -> Vec<f32> {
-    let uniform = |index: u64| ((draw(seed, 0, purpose, index) >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
+/// `n` numbers from a normal distribution, by Box and Muller's transform, in a stream of `seed`.
+pub(crate) fn normals(n: usize, seed: u64, stream: Stream) -> Vec<f32> {
+    let uniform = |index: u64| ((draw(seed, 0, stream, index) >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
     (0..n as u64)
         .map(|index| {
             let radius = (-2.0 * uniform(2 * index).ln()).sqrt();

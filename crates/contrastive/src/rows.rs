@@ -5,7 +5,7 @@ use burn::module::{
 };
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::random::normals;
+use crate::random::{Stream, normals};
 
 /// Rows of unit length that travel in a module's record. It never is on autodiff.
 ///
@@ -20,7 +20,7 @@ pub(crate) struct Rows {
 impl Rows {
     /// Random directions: normal numbers, each row scaled to length 1.
     pub(crate) fn random(rows: usize, dim: usize, seed: u64, device: &Device) -> Self {
-        let mut values = normals(rows * dim, seed, 3);
+        let mut values = normals(rows * dim, seed, Stream::Rows);
         for row in values.chunks_exact_mut(dim) {
             let length = row.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
             row.iter_mut().for_each(|value| *value = (f64::from(*value) / length) as f32);

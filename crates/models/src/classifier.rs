@@ -2,7 +2,6 @@
 
 use burn::{
     config::Config,
-    module::Module,
     nn::{Linear, LinearConfig},
     tensor::{Device, Tensor, assert_shape},
 };
@@ -10,6 +9,7 @@ use burn::{
 use crate::{
     Encoder, ModelError,
     error::{at_least_one, in_range},
+    named::named,
 };
 
 /// Configures a [`Classifier`].
@@ -18,6 +18,7 @@ use crate::{
 /// |---|---|---|---|
 /// | `num_classes` | required | classes, and so logits of each head | ≥ 1 |
 /// | `consistency_head` | `false` | a second head, for the consistency cost | |
+/// | `group` | none | images that share batch statistics in training | ≥ 1 |
 #[derive(Config, Debug, PartialEq)]
 pub struct ClassifierConfig {
     /// The number of classes.
@@ -25,6 +26,8 @@ pub struct ClassifierConfig {
     /// Whether there is a second head whose logits only the consistency cost sees.
     #[config(default = false)]
     pub consistency_head: bool,
+    /// How many consecutive images of a batch share batch statistics in training; without, all.
+    pub group: Option<usize>,
 }
 
 /// An encoder with a linear classification head `fc`, and optionally a second one,
@@ -34,25 +37,24 @@ pub struct ClassifierConfig {
 /// the consistency cost the second, and a cost on the distance of their logits ties them loosely
 /// together (Tarvainen & Valpola, arXiv 1703.01780).
 ///
+/// In training, consecutive images of a batch may form groups that pass the network one after another, with batch statistics
+/// of their own (ghost batch normalisation: Hoffer et al., arXiv 1705.08741). With labelled images first and a group as large
+/// as their share, the class cost sees the statistics that it would see in supervised training.
+///
 /// Should be created with [`ClassifierConfig`].
-#[derive(Module, Debug)]
-pub struct Classifier<E: Encoder + Module> {
+#[derive(Debug, Clone)]
+pub struct Classifier<E: Encoder> {
     /// The network below the heads.
     pub encoder: E,
     /// The classification head: `[N, D]` to `[N, num_classes]`.
     pub fc: Linear,
     /// The consistency head, of the same shape.
     pub fc_consistency: Option<Linear>,
+    /// How many consecutive images share batch statistics in training; without, all.
+    pub group: Option<usize>,
 }
 
-/// What a [`Classifier`] returns: unnormalised log-probabilities of the classes.
-#[derive(Debug, Clone)]
-pub struct Logits {
-    /// Logits of the classification head: `[N, num_classes]`.
-    pub class: Tensor<2>,
-    /// Logits of the consistency head, if there is one: `[N, num_classes]`.
-    pub consistency: Option<Tensor<2>>,
-}
+named!(Classifier<E: Encoder> { encoder: "", fc: "fc", fc_consistency: "fc_consistency"; group });
 
 impl ClassifierConfig {
     /// Checks every field.
@@ -61,6 +63,7 @@ impl ClassifierConfig {
     ///
     /// [`ModelError::OutOfRange`] names the first field outside its range.
     pub fn validate(&self) -> Result<(), ModelError> {
+        at_least_one("group", self.group.unwrap_or(1))?;
         at_least_one("num_classes", self.num_classes)
     }
 
@@ -80,6 +83,7 @@ impl ClassifierConfig {
             encoder,
             fc: head.init(device),
             fc_consistency: self.consistency_head.then(|| head.init(device)),
+            group: self.group,
         })
     }
 
@@ -94,14 +98,31 @@ impl ClassifierConfig {
 }
 
 impl<E: Encoder> Classifier<E> {
-    /// The logits of a batch of images.
+    /// The logits of a batch of images: unnormalised log-probabilities of the classes.
+    ///
+    /// # Shapes
+    ///
+    /// - `images`: `[N, C, H, W]`
+    /// - output: `[N, num_classes]`
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        self.forward_heads(images).0
+    }
+
+    /// The logits of both heads: that of the classes, and that of consistency if there is one.
     ///
     /// # Shapes
     ///
     /// - `images`: `[N, C, H, W]`
     /// - output: `[N, num_classes]` for each head
-    pub fn forward(&self, images: Tensor<4>) -> Logits {
-        self.forward_features(self.encoder.features(images))
+    pub fn forward_heads(&self, images: Tensor<4>) -> (Tensor<2>, Option<Tensor<2>>) {
+        let [batch, ..] = images.dims();
+        let Some(group) = self.group.filter(|&group| images.device().is_autodiff() && group < batch) else {
+            return self.heads(self.encoder.features(images));
+        };
+        let groups = images.split(group, 0).into_iter().map(|images| self.heads(self.encoder.features(images)));
+        let (class, consistency): (Vec<_>, Vec<_>) = groups.unzip();
+        let consistency: Option<Vec<_>> = consistency.into_iter().collect();
+        (Tensor::cat(class, 0), consistency.map(|logits| Tensor::cat(logits, 0)))
     }
 
     /// The logits of features that the encoder has already computed.
@@ -114,25 +135,15 @@ impl<E: Encoder> Classifier<E> {
     /// # Panics
     ///
     /// If the second axis is not the encoder's feature dimension.
-    pub fn forward_features(&self, features: Tensor<2>) -> Logits {
+    pub fn heads(&self, features: Tensor<2>) -> (Tensor<2>, Option<Tensor<2>>) {
         let dim = self.encoder.feature_dim();
         assert_shape!(features, [_, dim]);
-        Logits {
-            consistency: self.fc_consistency.as_ref().map(|head| head.forward(features.clone())),
-            class: self.fc.forward(features),
-        }
+        let consistency = self.fc_consistency.as_ref().map(|head| head.forward(features.clone()));
+        (self.fc.forward(features), consistency)
     }
 
     /// The number of classes.
     pub fn num_classes(&self) -> usize {
         self.fc.weight.lazy_shape()[1]
-    }
-}
-
-impl Logits {
-    /// The logits that a consistency cost compares: those of the consistency head, or with a
-    /// single head those of the classification head.
-    pub fn for_consistency(&self) -> Tensor<2> {
-        self.consistency.as_ref().unwrap_or(&self.class).clone()
     }
 }

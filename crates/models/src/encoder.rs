@@ -35,7 +35,7 @@ use burn::{
 /// let encoder = Pixels { projection: LinearConfig::new(28 * 28, 16).init(&device) };
 /// let model: Classifier<Pixels> = ClassifierConfig::new(10).init(encoder, &device);
 /// let logits = model.forward(Tensor::zeros([4, 1, 28, 28], &device));
-/// assert_eq!(logits.class.dims(), [4, 10]);
+/// assert_eq!(logits.dims(), [4, 10]);
 /// ```
 pub trait Encoder: Module + ModuleDisplay {
     /// Encodes a batch of images.
@@ -52,4 +52,9 @@ pub trait Encoder: Module + ModuleDisplay {
 
     /// The length `D` of a feature vector.
     fn feature_dim(&self) -> usize;
+
+    /// The groups of a batch that have batch statistics of their own: 1 without split batch normalisation.
+    fn splits(&self) -> usize {
+        1
+    }
 }

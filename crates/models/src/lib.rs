@@ -5,6 +5,7 @@ mod conv_net13;
 mod encoder;
 mod error;
 pub mod layers;
+mod named;
 mod parameters;
 mod projection;
 mod resnet;
@@ -12,7 +13,7 @@ mod small_conv_net;
 mod state_dict;
 mod wide_resnet;
 
-pub use classifier::{Classifier, ClassifierConfig, Logits};
+pub use classifier::{Classifier, ClassifierConfig};
 pub use conv_net13::{ConvNet13, ConvNet13Config};
 pub use encoder::Encoder;
 pub use error::ModelError;

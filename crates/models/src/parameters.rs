@@ -9,15 +9,15 @@ use burn::{
 ///
 /// The rules from path to name are few:
 ///
-/// - a [`Classifier`](crate::Classifier)'s leading `encoder` is dropped, and so are the names of
-///   enum variants;
+/// - the names of enum variants are dropped;
 /// - a batch norm's `gamma` and `beta` are called `weight` and `bias`;
 /// - a linear layer's weight is `[out, in]` in PyTorch and `[in, out]` in Burn.
 ///
-/// With them a [`ResNet`](crate::ResNet) in a classifier has torchvision's names.
+/// With them a [`ResNet`](crate::ResNet) in a [`Classifier`](crate::Classifier), whose encoder stands where it does itself,
+/// has torchvision's names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParameterInfo {
-    /// The path of the fields from the root of the module, such as `encoder.bn1.gamma`.
+    /// The path from the root of the module, such as `bn1.gamma`.
     pub path: String,
     /// The name in PyTorch's spelling, such as `bn1.weight`.
     pub name: String,
@@ -39,7 +39,7 @@ pub struct ParameterInfo {
 /// let encoder = ResNetConfig::resnet18().init(&device);
 /// let model = ClassifierConfig::new(1000).init(encoder, &device);
 /// let list = parameters(&model);
-/// assert_eq!(list[1].path, "encoder.bn1.gamma");
+/// assert_eq!(list[1].path, "bn1.gamma");
 /// assert_eq!(list[1].name, "bn1.weight");
 /// assert_eq!(list[1].shape, [64]);
 /// ```
@@ -131,15 +131,11 @@ impl Location {
 
     fn name(&self) -> String {
         let mut fields = Vec::with_capacity(self.stack.len());
-        for (depth, (name, container)) in self.stack.iter().enumerate() {
+        for (name, container) in &self.stack {
             let field = match (container.as_str(), name.as_str()) {
-                ("Struct:Classifier" | "Struct:Projector", "encoder") if depth == 0 => continue,
                 (container, _) if container.starts_with("Enum:") => continue,
                 ("Struct:BatchNorm", "gamma") => "weight",
                 ("Struct:BatchNorm", "beta") => "bias",
-                // As PyTorch numbers the layers of a sequence, the rectifier being 1.
-                ("Struct:Mlp", "hidden") => "0",
-                ("Struct:Mlp", "output") => "2",
                 (_, name) => name,
             };
             fields.push(field);

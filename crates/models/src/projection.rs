@@ -10,6 +10,7 @@ use burn::{
 use crate::{
     Encoder, ModelError,
     error::{at_least_one, in_range},
+    named::named,
 };
 
 /// Which projection head.
@@ -49,7 +50,9 @@ pub enum ProjectionHead {
 }
 
 /// Two linear layers with a rectifier between them.
-#[derive(Module, Debug)]
+///
+/// Its parameters are called as PyTorch numbers the layers of a sequence, the rectifier being 1.
+#[derive(Debug, Clone)]
 pub struct Mlp {
     /// The first layer, `[D, D]`.
     pub hidden: Linear,
@@ -57,17 +60,21 @@ pub struct Mlp {
     pub output: Linear,
 }
 
+named!(Mlp { hidden: "0", output: "2" });
+
 /// An [`Encoder`] with a projection head `fc`: the network that MoCo trains.
 ///
 /// [`state_dict`](crate::state_dict) has the names of MoCo's checkpoints: those of torchvision, `fc` for the head of
 /// v1, `fc.0` and `fc.2` for that of v2. Should be created with [`ProjectionConfig`].
-#[derive(Module, Debug)]
-pub struct Projector<E: Encoder + Module> {
+#[derive(Debug, Clone)]
+pub struct Projector<E: Encoder> {
     /// The network below the head; its features are what evaluation uses.
     pub encoder: E,
     /// The head.
     pub fc: ProjectionHead,
 }
+
+named!(Projector<E: Encoder> { encoder: "", fc: "fc" });
 
 impl ProjectionConfig {
     /// Checks every field.

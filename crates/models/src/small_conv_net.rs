@@ -167,6 +167,10 @@ impl Encoder for SmallConvNet {
     fn feature_dim(&self) -> usize {
         self.feature_dim
     }
+
+    fn splits(&self) -> usize {
+        self.bn1.splits
+    }
 }
 
 fn unit(conv: &Conv2d, norm: &SplitBatchNorm, input: Maps) -> Maps {

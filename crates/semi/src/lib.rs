@@ -4,6 +4,8 @@ pub mod costs;
 mod error;
 mod methods;
 mod model;
+#[cfg(feature = "models")]
+mod models;
 mod objective;
 mod ramp;
 mod sampling;

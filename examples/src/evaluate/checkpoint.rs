@@ -4,12 +4,12 @@ use burn::tensor::Device;
 use sha2::{Digest, Sha256};
 use slowburn_augment::presets::{self, Preset};
 use slowburn_augment::{ImageSize, Pipeline, WhiteningConfig};
-use slowburn_models::{HeadVersion, ModelError, StateDict, state_dict};
+use slowburn_models::{HeadVersion, ModelError, Projector, StateDict, state_dict};
 
 use crate::data::Dataset;
 use crate::moco;
 use crate::network::{
-    Arch, BackboneConfig, Contrast, ContrastConfig, Normalization, WeightsError, load_weights, parse_safetensors,
+    Arch, Backbone, BackboneConfig, ContrastConfig, Normalization, WeightsError, load_weights, parse_safetensors,
 };
 use crate::recipe;
 use crate::run::{RunError, RunFolder};
@@ -228,7 +228,12 @@ impl Checkpointed {
     /// # Errors
     /// [`CheckpointError::NoHead`] if an `embedding` is wanted and cannot be had; [`WeightsError::Misfit`] with every
     /// name and shape that does not fit.
-    pub fn network(&self, image: ImageSize, embedding: bool, device: &Device) -> Result<Contrast, CheckpointError> {
+    pub fn network(
+        &self,
+        image: ImageSize,
+        embedding: bool,
+        device: &Device,
+    ) -> Result<Projector<Backbone>, CheckpointError> {
         let path = self.file.clone();
         let head = self.head();
         if embedding && head.is_none() {
@@ -242,17 +247,15 @@ impl Checkpointed {
             input_noise: 0.0,
         };
         let (version, dim) = head.unwrap_or((HeadVersion::V1, 1));
-        let mut network = ContrastConfig { backbone, head: version, dim }.init(image, device)?;
+        let network = ContrastConfig { backbone, head: version, dim }.init(image, device)?;
         let mut weights = self.weights.clone();
         // Mean Teacher's second head is no part of the encoder.
         weights.retain(|name, _| !name.starts_with("fc_consistency."));
         if head.is_none() {
             // Features do not pass the head: whatever it starts with will do.
-            weights
-                .extend(state_dict(&network.projector.fc).into_iter().map(|(name, data)| (format!("fc.{name}"), data)));
+            weights.extend(state_dict(&network.fc).into_iter().map(|(name, data)| (format!("fc.{name}"), data)));
         }
-        network.projector = load_weights(network.projector, &weights, &path)?;
-        Ok(network)
+        Ok(load_weights(network, &weights, &path)?)
     }
 }
 

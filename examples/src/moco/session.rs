@@ -7,12 +7,13 @@ use slowburn_augment::Views;
 use slowburn_augment::loader::{Images, ViewLoader, ViewLoaderConfig};
 use slowburn_contrastive::evaluation::{FeatureSet, Representation, spread};
 use slowburn_contrastive::{Contrastive, Encoder, EndToEndConfig, MemoryBankConfig};
+use slowburn_models::Projector;
 
 use super::task::ContrastTask;
 use super::{EpochMetrics, Method, Recipe, Summary};
 use crate::data::Dataset;
 use crate::device;
-use crate::network::{Contrast, save_safetensors};
+use crate::network::{Backbone, save_safetensors};
 use crate::report::{Report, Scatter, draw_scatter};
 use crate::run::{Checkpoint, Progress, RunFolder};
 use crate::scoring::{ImageSet, Monitor, ScoredSets, Scores, pixels, principal_plane};
@@ -73,7 +74,7 @@ impl Session<'_> {
     }
 
     /// The network at its start: the same for every method of one seed.
-    fn network(&self) -> Result<Contrast> {
+    fn network(&self) -> Result<Projector<Backbone>> {
         self.device.seed(mix(self.recipe.seed, u64::MAX));
         let size = self.recipe.views.output_size(self.data.image_size());
         Ok(read_all(self.recipe.network.contrast().init(size, &self.device)?))
@@ -86,14 +87,14 @@ impl Session<'_> {
         progress: History,
         resume: Option<Checkpoint<EpochMetrics>>,
         report: &mut dyn Report,
-    ) -> Result<(Contrast, History)> {
+    ) -> Result<(Projector<Backbone>, History)> {
         let (recipe, device, network) = (self.recipe, &self.device, self.network()?);
         let samples = self.data.train.images.len();
         match recipe.method {
             Method::Moco => {
                 let method = recipe.moco().init(network, device)?;
                 let (method, progress) = self.part(method, monitor, progress, resume, report)?;
-                save_safetensors(&method.export(Encoder::Key).projector, &self.folder.file("key.safetensors"))?;
+                save_safetensors(&method.export(Encoder::Key), &self.folder.file("key.safetensors"))?;
                 self.finished(&method, progress)
             }
             Method::EndToEnd => {
@@ -122,12 +123,12 @@ impl Session<'_> {
         }
     }
 
-    fn finished<M>(&self, method: &M, progress: History) -> Result<(Contrast, History)>
+    fn finished<M>(&self, method: &M, progress: History) -> Result<(Projector<Backbone>, History)>
     where
-        M: Contrastive<Encoder = Contrast>,
+        M: Contrastive<Encoder = Projector<Backbone>>,
     {
         let query = method.query().clone();
-        save_safetensors(&query.projector, &self.folder.file("query.safetensors"))?;
+        save_safetensors(&query, &self.folder.file("query.safetensors"))?;
         Ok((query, progress))
     }
 
@@ -140,7 +141,7 @@ impl Session<'_> {
         report: &mut dyn Report,
     ) -> Result<(M, History)>
     where
-        M: Contrastive<Encoder = Contrast>,
+        M: Contrastive<Encoder = Projector<Backbone>>,
     {
         let recipe = self.recipe;
         for warning in method.diagnose(self.data.train.images.len(), recipe.batch) {

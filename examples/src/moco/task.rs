@@ -5,10 +5,11 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use slowburn_augment::loader::{Images, ViewBatch, ViewLoader};
 use slowburn_contrastive::{Contrastive, Views};
+use slowburn_models::Projector;
 
 use super::concern::concerns;
 use super::{EpochMetrics, Recipe};
-use crate::network::Contrast;
+use crate::network::Backbone;
 use crate::report::Figure;
 use crate::scoring::Monitor;
 use crate::trainer::{Batches, Observed, Outcome, Steps, Task};
@@ -45,7 +46,7 @@ fn into_views(batch: ViewBatch, device: &Device) -> Views<Tensor<4>> {
     }
 }
 
-impl<M: Contrastive<Encoder = Contrast>> Task for ContrastTask<'_, M> {
+impl<M: Contrastive<Encoder = Projector<Backbone>>> Task for ContrastTask<'_, M> {
     type Method = M;
     type Batch = ViewBatch;
     type Metrics = EpochMetrics;

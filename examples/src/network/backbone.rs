@@ -151,6 +151,15 @@ impl Encoder for Backbone {
             Self::WideResNet(network) => network.feature_dim(),
         }
     }
+
+    fn splits(&self) -> usize {
+        match self {
+            Self::Small(network) => network.splits(),
+            Self::ConvNet13(network) => network.splits(),
+            Self::ResNet(network) => network.splits(),
+            Self::WideResNet(network) => network.splits(),
+        }
+    }
 }
 
 impl Backbone {

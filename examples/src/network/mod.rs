@@ -6,6 +6,6 @@ mod projector;
 mod weights;
 
 pub use backbone::{Arch, Backbone, BackboneConfig, Normalization};
-pub use classifier::{Network, NetworkConfig};
-pub use projector::{Contrast, ContrastConfig};
+pub use classifier::NetworkConfig;
+pub use projector::ContrastConfig;
 pub use weights::{Differences, WeightsError, load_weights, parse_safetensors, read_safetensors, save_safetensors};

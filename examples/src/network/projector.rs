@@ -1,8 +1,6 @@
-use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use slowburn_augment::ImageSize;
-use slowburn_contrastive::Encode;
-use slowburn_models::{Encoder, HeadVersion, ModelError, ProjectionConfig, Projector};
+use slowburn_models::{HeadVersion, ModelError, ProjectionConfig, Projector};
 
 use super::{Backbone, BackboneConfig};
 
@@ -17,39 +15,13 @@ pub struct ContrastConfig {
     pub dim: usize,
 }
 
-/// The network that contrastive learning trains.
-#[derive(Module, Debug)]
-pub struct Contrast {
-    /// Encoder and head, under the names of MoCo's checkpoints.
-    pub projector: Projector<Backbone>,
-    #[module(skip)]
-    splits: usize,
-}
-
 impl ContrastConfig {
     /// Builds the network with random weights, from the device's current seed.
     ///
     /// # Errors
     /// For settings out of range.
-    pub fn init(&self, image: ImageSize, device: &Device) -> Result<Contrast, ModelError> {
+    pub fn init(&self, image: ImageSize, device: &Device) -> Result<Projector<Backbone>, ModelError> {
         let head = ProjectionConfig::new(self.head).with_dim(self.dim);
-        let projector = head.try_init(self.backbone.init(image, device)?, device)?;
-        Ok(Contrast { projector, splits: self.backbone.splits })
-    }
-}
-
-impl Encode for Contrast {
-    type Input = Tensor<4>;
-
-    fn embed(&self, images: Tensor<4>) -> Tensor<2> {
-        self.projector.forward(images)
-    }
-
-    fn features(&self, images: Tensor<4>) -> Tensor<2> {
-        self.projector.encoder.features(images)
-    }
-
-    fn splits(&self) -> usize {
-        self.splits
+        head.try_init(self.backbone.init(image, device)?, device)
     }
 }

@@ -10,9 +10,16 @@ use super::{EpochMetrics, write_atomically};
 const MAGIC: &[u8; 8] = b"SLOWBRN1";
 const DIGEST: usize = 32;
 
+/// Which names the networks in checkpoints have: 1 since a classifier's encoder stands where the classifier does. A header
+/// without it is of before.
+pub const NAMES: u32 = 1;
+
 /// What a checkpoint says of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Header<M = EpochMetrics> {
+    /// [`NAMES`] when it was written.
+    #[serde(default)]
+    pub names: u32,
     /// The part of the run that it belongs to: `baseline`, or the method's name.
     pub phase: String,
     /// Optimizer steps made in this part.
@@ -132,6 +139,7 @@ mod tests {
 
     fn checkpoint() -> Checkpoint {
         let header = Header {
+            names: NAMES,
             phase: "baseline".to_owned(),
             step: 7,
             epoch: 1,

@@ -7,7 +7,7 @@ mod metrics;
 mod part;
 
 pub use atomic::write_atomically;
-pub use checkpoint::{Checkpoint, CheckpointError, Header, Progress};
+pub use checkpoint::{Checkpoint, CheckpointError, Header, NAMES, Progress};
 pub use folder::{BASELINE_PHASE, RunError, RunFolder, default_folder};
 pub use metrics::{EpochMetrics, Summary};
 pub use part::Part;

@@ -11,7 +11,7 @@ use super::finite::diverged;
 use super::{Costs, Observed, Outcome, Steps, Task, TrainError, mix};
 use crate::recipe::{OptimizerConfig, OptimizerState};
 use crate::report::{Report, StepReport};
-use crate::run::{Checkpoint, Header, Progress, RunFolder};
+use crate::run::{Checkpoint, Header, NAMES, Progress, RunFolder};
 
 /// Steps whose costs a GPU may have ahead of their reading.
 const UNREAD: usize = 16;
@@ -89,6 +89,9 @@ impl<T: Task> Trainer<'_, '_, T> {
             at.checkpoint = self.folder.newest()?;
             return Ok((method, at));
         };
+        if header.names != NAMES {
+            return Err(TrainError::Names { found: header.names }.into());
+        }
         at.checkpoint = Some(self.folder.checkpoint_file(&header));
         let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(record)).map_err(misfit)?;
         let method = method.try_load_record(record).map_err(misfit)?;
@@ -214,7 +217,7 @@ impl<T: Task> Trainer<'_, '_, T> {
 
     fn save(&self, method: &T::Method, at: &mut Position<T::Metrics>) -> anyhow::Result<()> {
         let progress = at.progress.clone();
-        let header = Header { phase: self.name.to_owned(), step: at.step, epoch: at.epoch, progress };
+        let header = Header { names: NAMES, phase: self.name.to_owned(), step: at.step, epoch: at.epoch, progress };
         let checkpoint = Checkpoint {
             header,
             method: method.clone().into_record().into_bytes()?.to_vec(),

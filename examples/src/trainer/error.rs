@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use crate::run::NAMES;
+
 /// Why training stopped before its end.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -56,6 +58,15 @@ pub enum TrainError {
     Interrupted {
         /// The run; of a run that is part of another one, that one.
         folder: PathBuf,
+    },
+    /// A checkpoint of another version of the programs.
+    #[error(
+        "the run was begun by another version of this program, which gave the parameters of networks other names \
+         (their version {found}, here {NAMES}): go on with that one, or start anew"
+    )]
+    Names {
+        /// What its header says.
+        found: u32,
     },
     /// A checkpoint is intact but belongs to another network or optimizer.
     #[error("the checkpoint does not fit: {reason}")]

@@ -2,10 +2,11 @@ use anyhow::Result;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
+use slowburn_models::Classifier;
 use slowburn_semi::{Predict, SemiSupervised, Teacher};
 
 use super::batches::{HostBatch, Source};
-use crate::network::Network;
+use crate::network::Backbone;
 use crate::recipe::{Method, Recipe};
 use crate::report::Figure;
 use crate::run::EpochMetrics;
@@ -42,8 +43,8 @@ impl<T> SemiTask<'_, T> {
     }
 }
 
-impl<T: Teacher<Network>> Task for SemiTask<'_, T> {
-    type Method = SemiSupervised<Network, T>;
+impl<T: Teacher<Classifier<Backbone>>> Task for SemiTask<'_, T> {
+    type Method = SemiSupervised<Classifier<Backbone>, T>;
     type Batch = HostBatch;
     type Metrics = EpochMetrics;
     const ADVICE: &'static str = "lower --lr or --weight";

@@ -4,7 +4,7 @@ use anyhow::Result;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use slowburn_ema::{Decay, EmaConfig};
-use slowburn_models::StateDict;
+use slowburn_models::{Classifier, StateDict, load_state_dict};
 use slowburn_semi::{
     MeanTeacherConfig, Objective, PiModelConfig, Predict, SemiSupervised, SupervisedConfig, Teacher, TemporalConfig,
 };
@@ -14,7 +14,7 @@ use super::batches::Source;
 use super::semi::SemiTask;
 use crate::data::Dataset;
 use crate::device;
-use crate::network::{Network, Normalization, save_safetensors};
+use crate::network::{Backbone, Normalization, save_safetensors};
 use crate::recipe::{Method, Recipe};
 use crate::report::Report;
 use crate::run::{BASELINE_PHASE, Checkpoint, Progress, RunFolder, Summary};
@@ -40,8 +40,8 @@ pub struct Session<'a> {
 
 /// The accuracies of a trained method on all test images, and its exported networks.
 struct Trained {
-    student: Network,
-    teacher: Option<Network>,
+    student: Classifier<Backbone>,
+    teacher: Option<Classifier<Backbone>>,
     student_accuracy: f64,
     teacher_accuracy: f64,
 }
@@ -133,25 +133,24 @@ impl Session<'_> {
     }
 
     /// The network at its start: the same for every method of one seed.
-    fn student(&self, recipe: &Recipe, source: &Source<'_>) -> Result<Network> {
+    fn student(&self, recipe: &Recipe, source: &Source<'_>) -> Result<Classifier<Backbone>> {
         self.device.seed(mix(recipe.seed, u64::MAX));
         let size = recipe.views.output_size(self.data.image_size());
-        let network = recipe.network.init(size, self.data.classes.len(), &self.device)?;
+        let mut network = recipe.network.init(size, self.data.classes.len(), &self.device)?;
         // Burn initialises a parameter when it is first read: read all now, while the generator is at its start.
-        let network = read_all(network);
+        network = read_all(network);
         if let Some(encoder) = self.encoder {
-            return Ok(network.with_encoder(encoder)?);
+            network.encoder = load_state_dict(network.encoder, encoder)?;
+        } else if recipe.network.normalization == Normalization::Weight {
+            network.encoder = network.encoder.init_from_batch(source.first(&self.device)?);
         }
-        match recipe.network.normalization {
-            Normalization::Weight => Ok(network.init_from_batch(source.first(&self.device)?)),
-            Normalization::Batch | Normalization::SlowBatch => Ok(network),
-        }
+        Ok(network)
     }
 
     fn export(&self, trained: &Trained) -> Result<()> {
-        save_safetensors(trained.student.classifier(), &self.folder.file("student.safetensors"))?;
+        save_safetensors(&trained.student, &self.folder.file("student.safetensors"))?;
         if let Some(teacher) = &trained.teacher {
-            save_safetensors(teacher.classifier(), &self.folder.file("teacher.safetensors"))?;
+            save_safetensors(teacher, &self.folder.file("teacher.safetensors"))?;
         }
         Ok(())
     }
@@ -168,13 +167,13 @@ struct Part<'a> {
 }
 
 impl Part<'_> {
-    fn train<T: Teacher<Network>>(
+    fn train<T: Teacher<Classifier<Backbone>>>(
         &self,
-        method: SemiSupervised<Network, T>,
+        method: SemiSupervised<Classifier<Backbone>, T>,
         progress: Progress,
         resume: Option<Checkpoint>,
         report: &mut dyn Report,
-    ) -> Result<(SemiSupervised<Network, T>, Progress)> {
+    ) -> Result<(SemiSupervised<Classifier<Backbone>, T>, Progress)> {
         let Self { session, name, recipe, plan, source, monitor } = *self;
         let device = &session.device;
         let task = SemiTask { phase: name, recipe, source, monitor, device, teacher: PhantomData };
@@ -202,7 +201,11 @@ fn temporal(recipe: &Recipe, objective: Objective) -> TemporalConfig {
 }
 
 impl Trained {
-    fn new<T: Teacher<Network>>(method: &SemiSupervised<Network, T>, test: &TestSet, teacher: Option<Network>) -> Self {
+    fn new<T: Teacher<Classifier<Backbone>>>(
+        method: &SemiSupervised<Classifier<Backbone>, T>,
+        test: &TestSet,
+        teacher: Option<Classifier<Backbone>>,
+    ) -> Self {
         let valid = method.valid();
         let student = |images: Tensor<4>| valid.student.predict(images).class;
         Self {

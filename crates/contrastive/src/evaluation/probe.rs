@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{FeatureSet, Representation};
 use crate::random::normals;
 use crate::rows::indices;
-use crate::{Batch, Error, permutation};
+use crate::{Batch, Error, Stream, permutation};
 
 /// How a probe's learning rate falls, by epoch e of E, counted from 0.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -158,7 +158,8 @@ impl ProbeConfig {
         self.validate()?;
         let (dim, classes, samples) = (train.dim(), train.classes().max(2), train.samples());
         let device = train.features().device();
-        let start: Vec<f32> = normals(dim * classes, self.seed, 4).iter().map(|value| 0.01 * value).collect();
+        let start: Vec<f32> =
+            normals(dim * classes, self.seed, Stream::ProbeWeights).iter().map(|value| 0.01 * value).collect();
         let mut probe = Probe {
             weight: Tensor::from_data(TensorData::new(start, [dim, classes]), &device),
             bias: Tensor::zeros([1, classes], &device),
@@ -168,7 +169,7 @@ impl ProbeConfig {
         let (mut weight_velocity, mut bias_velocity) = (probe.weight.zeros_like(), probe.bias.zeros_like());
         for epoch in 0..self.epochs {
             let rate = self.learning_rate * self.schedule.at(epoch, self.epochs);
-            for rows in permutation(samples, self.seed, epoch as u64, 5).chunks(self.batch) {
+            for rows in permutation(samples, self.seed, epoch as u64, Stream::ProbeOrder).chunks(self.batch) {
                 let x = features.clone().pick(rows); // [B, D]
                 let labels: Vec<usize> = rows.iter().map(|&row| train.labels()[row]).collect();
                 let y = indices(&labels, &device).one_hot::<2>(classes).float(); // [B, classes]

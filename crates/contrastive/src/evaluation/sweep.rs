@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{FeatureSet, ProbeConfig, ProbeReport};
-use crate::{Error, permutation};
+use crate::{Error, Stream, permutation};
 
 /// A linear probe whose learning rate is chosen on a part of the *training* features.
 ///
@@ -102,7 +102,7 @@ impl SweepConfig {
 
     /// The kept and the held-out part of the training set, each class in proportion.
     fn split(&self, train: &FeatureSet) -> Result<(FeatureSet, FeatureSet), Error> {
-        let order = permutation(train.samples(), self.probe.seed, 0, 6);
+        let order = permutation(train.samples(), self.probe.seed, 0, Stream::HeldOut);
         let (mut kept, mut held_out) = (Vec::new(), Vec::new());
         for class in 0..train.classes() {
             let rows: Vec<usize> = order.iter().copied().filter(|&row| train.labels()[row] == class).collect();

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use slowburn_ema::StepCount;
 
 use super::{Contrastive, check_batch, diagnose_order, embed_shuffled};
-use crate::{Contrast, Encode, Error, InfoNce, Reduction, Views, Warning, normalize};
+use crate::{Contrast, Encode, Error, InfoNce, Reduction, Stream, Views, Warning, normalize};
 
 /// The settings of [`EndToEnd`].
 ///
@@ -78,7 +78,7 @@ impl<E: Encode> Contrastive for EndToEnd<E> {
         let embed = |view| self.query.embed(view);
         let first = normalize(embed(batch.query)); // [batch, dim]
         let second = normalize(match self.config.shuffle {
-            true => embed_shuffled(batch.key, (self.config.seed, self.steps.get(), 0), embed),
+            true => embed_shuffled(batch.key, (self.config.seed, self.steps.get(), Stream::Keys), embed),
             false => embed(batch.key),
         }); // [batch, dim]
         let outcome = self.config.loss.nt_xent(first, second)?.scaled(self.config.reduction.factor());

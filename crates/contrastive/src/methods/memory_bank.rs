@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use slowburn_ema::StepCount;
 
 use super::{Contrastive, check_batch, check_dim};
-use crate::random::sample_without;
+use crate::random::negatives;
 use crate::rows::{Rows, indices};
 use crate::{Contrast, Encode, Error, InfoNce, Views, Warning, normalize};
 
@@ -131,10 +131,10 @@ impl<E: Encode> Contrastive for MemoryBank<E> {
         let (bank, config) = (self.bank.value.clone(), &self.config);
         let [samples, _] = bank.dims();
         let own = bank.clone().select(0, indices(&batch.samples, &bank.device())); // [batch, dim]
-        let drawn = sample_without(samples, config.negatives, &batch.samples, config.seed, self.steps.get());
-        let negatives = bank.clone().select(0, indices(&drawn, &bank.device())); // [K, dim]
+        let drawn = negatives(samples, config.negatives, &batch.samples, config.seed, self.steps.get());
+        let slots = bank.clone().select(0, indices(&drawn, &bank.device())); // [K, dim]
         drop(bank);
-        let outcome = config.loss.info_nce(queries.clone(), own.clone(), negatives)?;
+        let outcome = config.loss.info_nce(queries.clone(), own.clone(), slots)?;
         // Read first, then remembered: a slot never is the query that it is compared with.
         self = self.remember(&batch.samples, own, queries);
         self.steps.increment();

@@ -5,7 +5,7 @@ use slowburn_ema::{Decay, Ema, EmaConfig, StepCount, detached_copy};
 
 use super::{Contrastive, check_batch, check_dim, diagnose_order, embed_shuffled};
 use crate::{
-    Contrast, Encode, Error, InfoNce, KeyQueue, KeyQueueConfig, Reduction, Unfilled, Views, Warning, normalize,
+    Contrast, Encode, Error, InfoNce, KeyQueue, KeyQueueConfig, Reduction, Stream, Unfilled, Views, Warning, normalize,
 };
 
 /// The settings of [`Moco`].
@@ -136,7 +136,7 @@ pub enum Encoder {
 /// view's keys, then the second's).
 ///
 /// With `shuffle`, the key batch of step t is encoded in the order [`permutation`](crate::permutation)`(batch, seed, t,
-/// d)` and put back, d being 0, and 1 for the second direction: a pure function of (seed, step). Where the encoder
+/// Stream::Keys)` and put back, the second direction's in that of `Stream::SecondKeys`: a pure function of (seed, step). Where the encoder
 /// normalises by splits of the batch, a query and its key are then normalised in different company and cannot be told
 /// by it (§3.3). Without splits it changes nothing, and [`diagnose`](Contrastive::diagnose) says so.
 ///
@@ -172,11 +172,11 @@ impl<E: Encode> Moco<E> {
     }
 
     /// The keys of a view, `[batch, dim]`, without gradient.
-    fn keys(&self, view: E::Input, direction: u64) -> Tensor<2> {
+    fn keys(&self, view: E::Input, stream: Stream) -> Tensor<2> {
         // Training mode: "ShuffleBN would be meaningless if the key encoder freezes BN" (MoCo issue 13).
         let embed = |view| self.key.with_module(|key| key.embed(view)).detach();
         normalize(match self.config.shuffle {
-            true => embed_shuffled(view, (self.config.seed, self.steps.get(), direction), embed),
+            true => embed_shuffled(view, (self.config.seed, self.steps.get(), stream), embed),
             false => embed(view),
         })
     }
@@ -205,7 +205,7 @@ impl<E: Encode> Contrastive for Moco<E> {
         check_dim(&queries, self.config.dim)?;
         // Once a step whatever the mode, and before the keys: they are those of the average of the weights just used.
         self.key = self.key.update(&self.query)?;
-        let keys = self.keys(batch.key.clone(), 0); // [batch, dim]
+        let keys = self.keys(batch.key.clone(), Stream::Keys); // [batch, dim]
         let loss = self.config.loss;
         // [K, dim], read before this batch goes in: no key is a negative of its own query, in either direction. Not kept
         // in a variable, which would be a second owner of the queue's memory and make `enqueue` copy all of it.
@@ -213,7 +213,7 @@ impl<E: Encode> Contrastive for Moco<E> {
         let mut enqueued = keys;
         if self.config.symmetric {
             let queries = normalize(self.query.embed(batch.key));
-            let keys = self.keys(batch.query, 1);
+            let keys = self.keys(batch.query, Stream::SecondKeys);
             let other = loss.info_nce(queries, keys.clone(), self.queue.negatives())?;
             enqueued = Tensor::cat(vec![keys, enqueued], 0); // the first view's keys, then the second's
             outcome = outcome.mean(other).scaled(self.config.reduction.factor());

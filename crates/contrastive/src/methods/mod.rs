@@ -19,7 +19,7 @@ pub use memory_bank::{MemoryBank, MemoryBankConfig};
 pub use moco::{Encoder, Moco, MocoConfig};
 
 use crate::random::inverse;
-use crate::{Batch, Contrast, Encode, Error, Views, Warning, permutation};
+use crate::{Batch, Contrast, Encode, Error, Stream, Views, Warning, permutation};
 
 /// A contrastive method: [`Moco`], [`EndToEnd`] or [`MemoryBank`].
 ///
@@ -122,14 +122,14 @@ fn check_dim(embeddings: &Tensor<2>, expected: usize) -> Result<(), Error> {
     }
 }
 
-/// Embeds a view in the order [`permutation`]`(rows, seed, step, direction)` and puts the rows back: shuffling batch
+/// Embeds a view in the order [`permutation`]`(rows, seed, step, stream)` and puts the rows back: shuffling batch
 /// normalisation (arXiv 1911.05722, §3.3). Gradients follow the rows.
 fn embed_shuffled<B: Batch>(
     view: B,
-    (seed, step, direction): (u64, u64, u64),
+    (seed, step, stream): (u64, u64, Stream),
     embed: impl FnOnce(B) -> Tensor<2>,
 ) -> Tensor<2> {
-    let order = permutation(view.rows(), seed, step, direction);
+    let order = permutation(view.rows(), seed, step, stream);
     embed(view.pick(&order)).pick(&inverse(&order)) // [batch, dim]
 }
 

@@ -2,7 +2,8 @@
 
 use burn::tensor::{Device, Tensor};
 use slowburn_contrastive::{
-    Contrastive, Encode, EndToEndConfig, Error, InfoNce, MemoryBank, MemoryBankConfig, Reduction, Views, normalize,
+    Contrastive, Encode, EndToEndConfig, Error, InfoNce, MemoryBank, MemoryBankConfig, Reduction, Views, negatives,
+    normalize,
 };
 
 use crate::support::{BATCH, DIM, Network, assert_close, optimizer, part, read, scalar, views};
@@ -96,6 +97,25 @@ fn a_banks_loss_is_that_of_old_slots() {
     let expected = InfoNce::new(0.2).info_nce(query, Tensor::cat(own, 0), Tensor::cat(others.collect(), 0)).unwrap();
     let outcome = method.contrast(batch).unwrap().1;
     assert!((scalar(&outcome.loss) - scalar(&expected.loss)).abs() < 1e-5);
+}
+
+/// What exact replay elsewhere needs: the draw of each step from its public name.
+#[test]
+fn a_banks_negatives_are_those_of_their_stream() {
+    let device = Device::flex().autodiff();
+    let config = MemoryBankConfig { dim: DIM, negatives: 3, decay: 1.0, seed: 5, ..Default::default() };
+    let mut method = config.init(Network::plain(1, &device), SAMPLES, &device).unwrap();
+    for step in 0..3 {
+        let batch = views(1, &device);
+        let slots: Vec<Tensor<2>> = method.slots().split(1, 0);
+        let these = |samples: &[usize]| Tensor::cat(samples.iter().map(|&sample| slots[sample].clone()).collect(), 0);
+        let drawn = negatives(SAMPLES, 3, &batch.samples, 5, step);
+        let query = normalize(method.query.embed(batch.query.clone()));
+        let expected = InfoNce::default().info_nce(query, these(&batch.samples), these(&drawn)).unwrap();
+        let outcome;
+        (method, outcome) = method.contrast(batch).unwrap();
+        assert!((scalar(&outcome.loss) - scalar(&expected.loss)).abs() < 1e-5, "step {step}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use slowburn_contrastive::evaluation::{FeatureSet, KnnConfig, ProbeConfig, Representation, extract, spread};
-use slowburn_contrastive::{Contrastive, InfoNce, MocoConfig, Views, chance_loss};
+use slowburn_contrastive::{Contrastive, InfoNce, MocoConfig, Stream, Views, chance_loss, permutation};
 use slowburn_ema::Decay;
 use slowburn_models::HeadVersion;
 
@@ -61,7 +61,7 @@ fn a_trained_encoder_beats_a_random_one() {
         let mut optimizer = optimizer();
         let mut last = Vec::new();
         for step in 0..400_u64 {
-            let order = slowburn_contrastive::permutation(SAMPLES, 9, step / 8, 9);
+            let order = permutation(SAMPLES, 9, step / 8, Stream::ProbeOrder);
             let samples = order[(step as usize % 8) * BATCH..][..BATCH].to_vec();
             let draw = 2 * step as u32;
             let views = Views { query: view(&samples, draw, &device), key: view(&samples, draw + 1, &device), samples };

@@ -11,6 +11,7 @@ mod features;
 mod knn;
 mod learning;
 mod loss;
+mod models;
 mod order;
 mod probe;
 mod queue;

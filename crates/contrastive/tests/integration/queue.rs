@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::store::ModuleRecord;
 use burn::tensor::{Device, Tensor, TensorData};
 use proptest::prelude::*;
-use slowburn_contrastive::{Error, KeyQueue, KeyQueueConfig, Unfilled, Warning, permutation};
+use slowburn_contrastive::{Error, KeyQueue, KeyQueueConfig, Stream, Unfilled, Warning, permutation};
 
 use crate::support::{read, tensors};
 
@@ -150,7 +150,7 @@ fn shuffled_epochs_have_own_keys_in_the_queue_below_the_bound_too() {
     let (batches, epochs) = (20, 400);
     let places = |epoch| {
         let mut places = vec![0; batches];
-        for (place, sample) in permutation(batches, 5, epoch, 0).into_iter().enumerate() {
+        for (place, sample) in permutation(batches, 5, epoch, Stream::Keys).into_iter().enumerate() {
             places[sample] = place;
         }
         places

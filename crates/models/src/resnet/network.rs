@@ -62,4 +62,8 @@ impl Encoder for ResNet {
     fn feature_dim(&self) -> usize {
         self.feature_dim
     }
+
+    fn splits(&self) -> usize {
+        self.bn1.splits
+    }
 }

@@ -6,7 +6,7 @@ use burn::{
 };
 use slowburn_models::{
     ClassifierConfig, ConvNet13Config, Encoder, Normalization, ResNetConfig, SmallConvNetConfig, Stem,
-    WideResNetConfig, state_dict,
+    WideResNetConfig, load_state_dict, state_dict,
 };
 
 use crate::support::{images, plain, training, values};
@@ -147,25 +147,45 @@ fn each_head_sends_gradients_to_the_encoder_and_not_to_the_other() {
     let second = model.fc_consistency.as_ref().expect("two heads");
 
     let batch = images([4, 1, 12, 12], &training());
-    let logits = model.forward(batch.clone());
-    let gradients = logits.class.powi_scalar(2).sum().backward();
+    let gradients = model.forward_heads(batch.clone()).0.powi_scalar(2).sum().backward();
     let norm = |gradient: Option<Tensor<4>>| values(gradient.expect("a gradient").abs().sum())[0];
     assert!(norm(model.encoder.conv1.weight.grad(&gradients)) > 0.0);
     assert!(model.fc.weight.grad(&gradients).is_some());
     assert!(second.weight.grad(&gradients).is_none());
 
-    let logits = model.forward(batch);
-    let gradients = logits.for_consistency().powi_scalar(2).sum().backward();
+    let consistency = model.forward_heads(batch).1.expect("two heads");
+    let gradients = consistency.powi_scalar(2).sum().backward();
     assert!(norm(model.encoder.conv1.weight.grad(&gradients)) > 0.0);
     assert!(model.fc.weight.grad(&gradients).is_none());
     assert!(second.weight.grad(&gradients).is_some());
 }
 
 #[test]
-fn a_single_head_serves_both_costs() {
+fn a_single_head_is_all_there_is() {
     let encoder = SmallConvNetConfig::new().with_widths([4, 4, 4]).init(&plain());
     let model = ClassifierConfig::new(3).init(encoder, &plain());
-    let logits = model.forward(images([2, 1, 12, 12], &plain()));
-    assert!(logits.consistency.is_none());
-    assert_eq!(values(logits.for_consistency()), values(logits.class));
+    let batch = images([2, 1, 12, 12], &plain());
+    let (class, consistency) = model.forward_heads(batch.clone());
+    assert!(consistency.is_none());
+    assert_eq!(values(class), values(model.forward(batch)));
+}
+
+/// Each group as if it were the batch, in training; nothing of the kind in evaluation.
+#[test]
+fn groups_have_statistics_of_their_own() {
+    let encoder = SmallConvNetConfig::new().with_widths([4, 4, 4]).init(&training());
+    let whole = ClassifierConfig::new(3).with_consistency_head(true).init(encoder, &training());
+    let mut grouped = load_state_dict(whole.clone(), &state_dict(&whole)).expect("the same network");
+    grouped.group = Some(2);
+    let batch = images([5, 1, 12, 12], &training());
+    let (class, consistency) = grouped.forward_heads(batch.clone());
+    let parts = [0..2, 2..4, 4..5].map(|rows| whole.forward_heads(batch.clone().slice([rows])));
+    let [class_parts, consistency_parts] = [
+        parts.clone().map(|(class, _)| values(class)).concat(),
+        parts.map(|(_, consistency)| values(consistency.expect("two heads"))).concat(),
+    ];
+    assert_eq!(values(class), class_parts);
+    assert_eq!(values(consistency.expect("two heads")), consistency_parts);
+    let plain_batch = images([5, 1, 12, 12], &plain());
+    assert_eq!(values(grouped.valid().forward(plain_batch.clone())), values(whole.valid().forward(plain_batch)));
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use burn::module::Module;
+use burn::nn::{Linear, LinearConfig};
 use slowburn_models::{
-    ClassifierConfig, ConvNet13Config, Encoder, Normalization, ResNetConfig, SmallConvNetConfig, Stem,
+    ClassifierConfig, ConvNet13Config, Encoder, Normalization, ParameterInfo, ResNetConfig, SmallConvNetConfig, Stem,
     WideResNetConfig, num_learnable_params, parameters,
 };
 
@@ -52,8 +53,28 @@ fn names_are_the_same_inside_and_outside_a_classifier() {
     let inside = parameters(&ClassifierConfig::new(10).init(encoder, &plain()));
     for (outside, inside) in outside.iter().zip(&inside) {
         assert_eq!(outside.name, inside.name);
-        assert_eq!(format!("encoder.{}", outside.path), inside.path);
+        assert_eq!(outside.path, inside.path);
     }
+}
+
+/// A struct of the user's own that is called as one of ours keeps the names of its fields.
+#[test]
+fn names_of_a_users_structs_are_his_fields() {
+    #[derive(Module, Debug)]
+    struct Mlp {
+        hidden: Linear,
+        output: Linear,
+    }
+    #[derive(Module, Debug)]
+    struct Classifier {
+        encoder: Mlp,
+    }
+    let linear = || LinearConfig::new(2, 2).with_bias(false).init(&plain());
+    let names = |list: Vec<ParameterInfo>| list.into_iter().map(|parameter| parameter.name).collect::<Vec<_>>();
+    let mlp = Mlp { hidden: linear(), output: linear() };
+    assert_eq!(names(parameters(&mlp)), ["hidden.weight", "output.weight"]);
+    let classifier = Classifier { encoder: mlp };
+    assert_eq!(names(parameters(&classifier)), ["encoder.hidden.weight", "encoder.output.weight"]);
 }
 
 #[test]

@@ -25,8 +25,8 @@ fn a_state_dict_carries_the_whole_network() {
     let target = load_state_dict(model(&plain()), &state).expect("the same network");
     assert_eq!(state_dict(&target), state);
     let batch = images([2, 1, 12, 12], &plain());
-    let expected = source.valid().forward(batch.clone()).class;
-    assert_eq!(values(target.forward(batch).class), values(expected));
+    let expected = source.valid().forward(batch.clone());
+    assert_eq!(values(target.forward(batch)), values(expected));
 }
 
 /// Burn holds the statistics of the last forward pass back until the next one.
@@ -102,6 +102,6 @@ fn the_head_reads_the_encoders_features() {
     let model = model(&plain());
     let batch = images([2, 1, 12, 12], &plain());
     let features = model.encoder.features(batch.clone());
-    let apart = model.forward_features(features).class;
-    assert_eq!(values(apart), values(model.forward(batch).class));
+    let apart = model.heads(features).0;
+    assert_eq!(values(apart), values(model.forward(batch)));
 }

@@ -8,6 +8,7 @@ mod burn_train;
 mod costs;
 mod gradients;
 mod learning;
+mod models;
 mod objective;
 mod pi_model;
 mod resume;

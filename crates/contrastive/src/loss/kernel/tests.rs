@@ -5,11 +5,11 @@ use proptest::prelude::*;
 
 use super::{Operands, Pass, Settings, stream};
 use crate::loss::plain;
-use crate::random::normals;
+use crate::random::{Stream, normals};
 use crate::{Contrast, InfoNce, normalize};
 
 fn rows(n: usize, dim: usize, seed: u64, device: &Device) -> Tensor<2> {
-    normalize(Tensor::from_data(TensorData::new(normals(n * dim, seed, 9), [n, dim]), device))
+    normalize(Tensor::from_data(TensorData::new(normals(n * dim, seed, Stream::Rows), [n, dim]), device))
 }
 
 fn operands(n: usize, count: usize, dim: usize, seed: u64) -> Operands {
@@ -80,7 +80,8 @@ fn fused(operands: &Operands, settings: Settings) -> Pass {
 
 /// Rows of whole numbers up to 8 in size: with a power of two for τ, every logit is exact in f32 and in any order.
 fn whole_numbers(n: usize, dim: usize, seed: u64) -> Tensor<2> {
-    let numbers: Vec<f32> = normals(n * dim, seed, 9).into_iter().map(|x| (3.0 * x).round().clamp(-8.0, 8.0)).collect();
+    let numbers: Vec<f32> =
+        normals(n * dim, seed, Stream::Rows).into_iter().map(|x| (3.0 * x).round().clamp(-8.0, 8.0)).collect();
     Tensor::from_data(TensorData::new(numbers, [n, dim]), &Device::flex())
 }
 
@@ -253,7 +254,7 @@ fn every_set_of_instructions_gives_the_same_sums() {
     use super::panel::{Chunk, Matrix, Part};
     use pulp::Simd;
     let (n, count, dim) = (37, 300, 19);
-    let numbers = |rows: usize, seed| normals(rows * dim, seed, 9);
+    let numbers = |rows: usize, seed| normals(rows * dim, seed, Stream::Rows);
     let (queries, negatives) = (numbers(n, 1), numbers(count, 2));
     let chunk = || Chunk {
         queries: Matrix { values: &queries, dim },

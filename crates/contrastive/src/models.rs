@@ -1,0 +1,22 @@
+//! The networks of `slowburn-models` as encoders of the methods.
+
+use burn::tensor::Tensor;
+use slowburn_models::{Encoder, Projector};
+
+use crate::Encode;
+
+impl<E: Encoder> Encode for Projector<E> {
+    type Input = Tensor<4>;
+
+    fn embed(&self, images: Tensor<4>) -> Tensor<2> {
+        self.forward(images)
+    }
+
+    fn features(&self, images: Tensor<4>) -> Tensor<2> {
+        self.encoder.features(images)
+    }
+
+    fn splits(&self) -> usize {
+        self.encoder.splits()
+    }
+}
