@@ -87,7 +87,7 @@ fn of_a_student_in_half_precision() {
     impl ModuleMapper for To {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
             // By way of the host: Burn's fusion takes a type and back for no change where nothing lies between.
-            param.map(|tensor| Tensor::from_data(tensor.cast(self.0).into_data(), &tensor.device()))
+            param.map(|tensor| Tensor::from_data(tensor.clone().cast(self.0).into_data(), &tensor.device()))
         }
     }
     let average = |dtype, device: &Device| {
