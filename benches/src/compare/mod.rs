@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use slowburn_benches::backend::first;
+use slowburn_benches::backend::{built_in, open};
 
 use crate::settings::{self, Settings};
 use crate::{measure, picture};
@@ -54,7 +54,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let cores = measure::cores()?;
     let folder = files::write()?;
     options.settings.apply()?;
-    let kernels = settings::kernels(&first()?.device).map(|kernels| format!(", {kernels}")).unwrap_or_default();
+    // The backend of the kernels, if it is there at all: a GPU is not opened to ask.
+    let flex = built_in().into_iter().find(|name| *name == "flex").map(open).transpose()?;
+    let kernels = flex.and_then(|backend| settings::kernels(&backend.device));
+    let kernels = kernels.map(|kernels| format!(", {kernels}")).unwrap_or_default();
     println!("{}, {cores} threads{kernels}; {} rounds of {} s", measure::processor(), options.rounds, options.seconds);
     measure::warn_of_load();
     if options.pytorch.is_none() {

@@ -142,6 +142,13 @@ impl Error {
         Self::unless(value > 0.0 && value.is_finite(), field, value, "finite and greater than 0")
     }
 
+    pub(crate) fn dims(found: usize, expected: usize) -> Result<(), Self> {
+        match found == expected {
+            true => Ok(()),
+            false => Err(Self::Dim { found, expected }),
+        }
+    }
+
     pub(crate) fn counts(what: &'static str, found: usize, expected: usize) -> Result<(), Self> {
         match found == expected {
             true => Ok(()),

@@ -114,9 +114,7 @@ impl KeyQueue {
     pub fn enqueue(mut self, keys: Tensor<2>) -> Result<Self, Error> {
         let [batch, found] = keys.dims();
         let (size, expected) = (self.size(), self.dim());
-        if found != expected {
-            return Err(Error::Dim { found, expected });
-        }
+        Error::dims(found, expected)?;
         let device = self.rows.value.device();
         let keys = keys.without_autodiff().cast(self.rows.value.dtype()).to_device(&device);
         // Keys that others of the same batch would overwrite do not go in at all.

@@ -254,9 +254,9 @@ fn check(student: &Logits, targets: Option<&Targets>, labels: &[Option<usize>]) 
         let known = targets.known.as_ref().map_or(batch, |known| known.dims()[0]);
         Error::rows("marks of known targets", known, batch)?;
     }
-    let beyond = |label: &Option<usize>| label.is_some_and(|label| label >= classes);
-    match labels.iter().position(beyond) {
-        Some(sample) => Err(Error::LabelOutOfRange { sample, label: labels[sample].unwrap_or_default(), classes }),
+    let mut labeled = labels.iter().enumerate().filter_map(|(sample, label)| Some((sample, (*label)?)));
+    match labeled.find(|(_, label)| *label >= classes) {
+        Some((sample, label)) => Err(Error::LabelOutOfRange { sample, label, classes }),
         None => Ok(()),
     }
 }

@@ -91,10 +91,7 @@ impl FeatureSet {
 
     /// Checks that another set's vectors can be compared with these.
     pub(crate) fn check_beside(&self, other: &Self) -> Result<(), Error> {
-        match other.dim() == self.dim() {
-            true => Ok(()),
-            false => Err(Error::Dim { found: other.dim(), expected: self.dim() }),
-        }
+        Error::dims(other.dim(), self.dim())
     }
 }
 

@@ -119,7 +119,7 @@ fn check_pairs(queries: &Tensor<2>, positives: &Tensor<2>) -> Result<(), Error> 
     if key_rows != rows {
         return Err(Error::Views { query: rows, key: key_rows });
     }
-    if length == dim { Ok(()) } else { Err(Error::Dim { found: length, expected: dim }) }
+    Error::dims(length, dim)
 }
 
 /// f32 for anything narrower: in f16 the sum of K exponentials is not finite.
@@ -177,9 +177,7 @@ impl InfoNce {
     pub fn info_nce(&self, queries: Tensor<2>, positives: Tensor<2>, negatives: Tensor<2>) -> Result<Contrast, Error> {
         check_pairs(&queries, &positives)?;
         let ([_, dim], [count, length]) = (queries.dims(), negatives.dims());
-        if length != dim {
-            return Err(Error::Dim { found: length, expected: dim });
-        }
+        Error::dims(length, dim)?;
         let queries = widen(queries);
         if count == 0 {
             let positives = constant_beside(positives, &queries);

@@ -5,7 +5,7 @@ use burn::tensor::{Device, IndexingUpdateOp, Tensor};
 use serde::{Deserialize, Serialize};
 use slowburn_ema::StepCount;
 
-use super::{Contrastive, check_batch, check_dim};
+use super::{Contrastive, check_batch};
 use crate::random::negatives;
 use crate::rows::{Rows, indices};
 use crate::{Contrast, Encode, Error, InfoNce, Views, Warning, normalize};
@@ -127,7 +127,7 @@ impl<E: Encode> Contrastive for MemoryBank<E> {
     fn contrast(mut self, batch: Views<E::Input>) -> Result<(Self, Contrast), Error> {
         self.check(&batch)?;
         let queries = normalize(self.query.embed(batch.query)); // [batch, dim]
-        check_dim(&queries, self.config.dim)?;
+        Error::dims(queries.dims()[1], self.config.dim)?;
         let (bank, config) = (self.bank.value.clone(), &self.config);
         let [samples, _] = bank.dims();
         let own = bank.clone().select(0, indices(&batch.samples, &bank.device())); // [batch, dim]

@@ -3,7 +3,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use slowburn_ema::{Decay, Ema, EmaConfig, StepCount, detached_copy};
 
-use super::{Contrastive, check_batch, check_dim, diagnose_order, embed_shuffled};
+use super::{Contrastive, check_batch, diagnose_order, embed_shuffled};
 use crate::{
     Contrast, Encode, Error, InfoNce, KeyQueue, KeyQueueConfig, Reduction, Stream, Unfilled, Views, Warning, normalize,
 };
@@ -202,7 +202,7 @@ impl<E: Encode> Contrastive for Moco<E> {
     fn contrast(mut self, batch: Views<E::Input>) -> Result<(Self, Contrast), Error> {
         self.check(&batch)?;
         let queries = normalize(self.query.embed(batch.query.clone())); // [batch, dim]
-        check_dim(&queries, self.config.dim)?;
+        Error::dims(queries.dims()[1], self.config.dim)?;
         // Once a step whatever the mode, and before the keys: they are those of the average of the weights just used.
         self.key = self.key.update(&self.query)?;
         let keys = self.keys(batch.key.clone(), Stream::Keys); // [batch, dim]

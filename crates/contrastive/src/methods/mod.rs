@@ -113,15 +113,6 @@ fn check_batch<E: Encode>(encoder: &E, batch: &Views<E::Input>) -> Result<usize,
     }
 }
 
-/// Checks that embeddings have the configured length.
-fn check_dim(embeddings: &Tensor<2>, expected: usize) -> Result<(), Error> {
-    let [_, found] = embeddings.dims();
-    match found == expected {
-        true => Ok(()),
-        false => Err(Error::Dim { found, expected }),
-    }
-}
-
 /// Embeds a view in the order [`permutation`]`(rows, seed, step, stream)` and puts the rows back: shuffling batch
 /// normalisation (arXiv 1911.05722, §3.3). Gradients follow the rows.
 fn embed_shuffled<B: Batch>(
