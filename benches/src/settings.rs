@@ -3,7 +3,7 @@
 use anyhow::Result;
 use burn::tensor::Device;
 use clap::{Args, ValueEnum};
-use slowburn_layers::{Arithmetic, Path, arithmetic, fast_path, set_arithmetic};
+use slowburn_layers::{Arithmetic, ComputePath, arithmetic, fast_path, set_arithmetic};
 
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Settings {
@@ -62,7 +62,7 @@ impl Settings {
 /// their arithmetic if it is not the default.
 pub(crate) fn kernels(device: &Device) -> Option<String> {
     let exact = if arithmetic() == Arithmetic::Exact { ", exact" } else { "" };
-    (fast_path(device) == Path::Kernels).then(|| format!("{}{exact}", instruction_set()))
+    (fast_path(device) == ComputePath::Kernels).then(|| format!("{}{exact}", instruction_set()))
 }
 
 #[cfg(feature = "flex")]

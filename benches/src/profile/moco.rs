@@ -9,7 +9,7 @@ use slowburn_augment::loader::ViewBatch;
 use slowburn_augment::presets;
 use slowburn_benches::work::images::SIDE;
 use slowburn_benches::work::steps::{LEARNING_RATE, moco, optimizer};
-use slowburn_contrastive::{Batch, Contrastive, Encode, Moco, Stream, Views, normalize, permutation};
+use slowburn_contrastive::{Batch, Contrastive, Encode, Moco, Stream, ViewPair, normalize, permutation};
 use slowburn_ema::sync_running_state;
 use slowburn_models::{Projector, ResNet};
 
@@ -45,11 +45,11 @@ pub(super) fn profile(batch: usize, rounds: u32, device: &Device) -> Result<Repo
     Ok(Report::new(name, batch, clock, &steps))
 }
 
-fn on_device(host: ViewBatch, device: &Device) -> Result<Views<burn::tensor::Tensor<4>>> {
+fn on_device(host: ViewBatch, device: &Device) -> Result<ViewPair<burn::tensor::Tensor<4>>> {
     let samples = host.samples.clone();
     let mut views = host.into_tensors(device).into_iter();
     let mut view = || views.next().context("two views");
-    Ok(Views { query: view()?, key: view()?, samples })
+    Ok(ViewPair { query: view()?, key: view()?, samples })
 }
 
 /// The parts of [`Contrastive::step`] of [`Moco`], in its order.

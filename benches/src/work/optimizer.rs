@@ -50,9 +50,10 @@ impl Sgd {
                 .with_momentum(Some(MomentumConfig::new().with_momentum(MOMENTUM).with_dampening(0.0)))
                 .with_weight_decay(Some(WeightDecayConfig::new(WEIGHT_DECAY as f32)))
                 .init()),
-            Self::Slowburn => {
-                Ok(slowburn_optim::SgdConfig::new().with_momentum(MOMENTUM).with_weight_decay(WEIGHT_DECAY).init()?)
-            }
+            Self::Slowburn => Ok(slowburn_optim::FusedSgdConfig::new()
+                .with_momentum(MOMENTUM)
+                .with_weight_decay(WEIGHT_DECAY)
+                .init()?),
         }
     }
 }

@@ -3,9 +3,9 @@
 use anyhow::{Context, Result};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
-use slowburn_contrastive::{Contrastive, Moco, MocoConfig, Views};
+use slowburn_contrastive::{Contrastive, Moco, MocoConfig, ViewPair};
 use slowburn_models::{Classifier, ConvNet13, Projector, ResNet};
-use slowburn_optim::SgdConfig;
+use slowburn_optim::FusedSgdConfig;
 use slowburn_semi::{MeanTeacher, MeanTeacherConfig, SemiBatch};
 
 use super::networks::{CLASSES, classifier, projector};
@@ -31,7 +31,7 @@ pub fn batch(backend: &Backend) -> usize {
 /// # Errors
 /// None with these settings.
 pub fn optimizer() -> Result<ModuleOptimizer> {
-    Ok(SgdConfig::new().with_momentum(0.9).with_weight_decay(1e-4).init()?)
+    Ok(FusedSgdConfig::new().with_momentum(0.9).with_weight_decay(1e-4).init()?)
 }
 
 /// MoCo on ResNet-18 by its authors' settings for CIFAR: τ 0.1, K 4,096, decay 0.99.
@@ -63,7 +63,7 @@ pub fn labels(batch: usize) -> Vec<Option<usize>> {
 pub fn moco_step(batch: usize, device: &Device) -> Result<Run> {
     let (mut method, mut optimizer) = (Some(moco(1, device)?), optimizer()?);
     let autodiff = device.clone().autodiff();
-    let views = Views {
+    let views = ViewPair {
         query: images::cifar(batch, 1, &autodiff),
         key: images::cifar(batch, 2, &autodiff),
         samples: (0..batch).collect(),

@@ -3,7 +3,7 @@ use crate::ImageSize;
 /// What can be wrong with a pipeline, an image or a view. Every message names the value and what is allowed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub enum AugmentError {
     /// A parameter of an operation is outside its range.
     #[error("operation {position} ({operation}) of the pipeline: {field} is {value}, allowed: {allowed}")]
     InvalidParameter {

@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::AugmentError;
 
 /// Height, width (pixels) and number of channels of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -55,9 +55,9 @@ impl<'a> Image<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::EmptyImage`] if a side or the number of channels is 0, [`Error::PixelCount`] if `pixels` has not
+    /// [`AugmentError::EmptyImage`] if a side or the number of channels is 0, [`AugmentError::PixelCount`] if `pixels` has not
     /// exactly height · width · channels bytes.
-    pub fn new(size: ImageSize, pixels: &'a [u8]) -> Result<Self, Error> {
+    pub fn new(size: ImageSize, pixels: &'a [u8]) -> Result<Self, AugmentError> {
         check_length(size, pixels.len())?;
         Ok(Self { size, source: Source::Bytes(pixels) })
     }
@@ -68,7 +68,7 @@ impl<'a> Image<'a> {
     /// # Errors
     ///
     /// Those of [`new`](Image::new).
-    pub fn from_values(size: ImageSize, values: &'a [f32]) -> Result<Self, Error> {
+    pub fn from_values(size: ImageSize, values: &'a [f32]) -> Result<Self, AugmentError> {
         check_length(size, values.len())?;
         Ok(Self { size, source: Source::Values(values) })
     }
@@ -99,12 +99,12 @@ impl<'a> Image<'a> {
     }
 }
 
-fn check_length(size: ImageSize, found: usize) -> Result<(), Error> {
+fn check_length(size: ImageSize, found: usize) -> Result<(), AugmentError> {
     if size.values() == 0 {
-        return Err(Error::EmptyImage { size });
+        return Err(AugmentError::EmptyImage { size });
     }
     if found != size.values() {
-        return Err(Error::PixelCount { size, found });
+        return Err(AugmentError::PixelCount { size, found });
     }
     Ok(())
 }
@@ -123,8 +123,8 @@ mod tests {
     fn the_bytes_must_fill_the_size() {
         let size = ImageSize::new(2, 3, 3);
         assert_eq!(Image::new(size, &[0; 18]).unwrap().bytes().unwrap().len(), 18);
-        assert_eq!(Image::new(size, &[0; 17]), Err(Error::PixelCount { size, found: 17 }));
+        assert_eq!(Image::new(size, &[0; 17]), Err(AugmentError::PixelCount { size, found: 17 }));
         let empty = ImageSize::new(0, 3, 3);
-        assert_eq!(Image::new(empty, &[]), Err(Error::EmptyImage { size: empty }));
+        assert_eq!(Image::new(empty, &[]), Err(AugmentError::EmptyImage { size: empty }));
     }
 }

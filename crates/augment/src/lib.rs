@@ -18,11 +18,11 @@ mod views;
 #[cfg(feature = "whitening")]
 mod whitening;
 
-pub use error::Error;
+pub use error::AugmentError;
 pub use image::{Image, ImageSize};
 pub use key::Key;
 pub use operation::{BlurKernel, Border, Filter, Operation, ResizeTo, RotationFilter};
-pub use pipeline::{Arithmetic, Pipeline};
+pub use pipeline::{Pipeline, PixelArithmetic};
 pub use view::{Adjustment, Drawn, View};
 pub use views::{ViewGroup, Views, ViewsError};
 #[cfg(feature = "whitening")]

@@ -3,7 +3,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::operation::write_list;
-use crate::{Error, ImageSize, Operation, ResizeTo};
+use crate::{AugmentError, ImageSize, Operation, ResizeTo};
 
 /// Operations in the order they are applied, under a name. Data, not code: it can be stored with a run, compared
 /// and printed.
@@ -19,7 +19,7 @@ pub struct Pipeline {
     pub operations: Vec<Operation>,
     /// How colours and blurs are rounded on the CPU.
     #[serde(default)]
-    pub arithmetic: Arithmetic,
+    pub arithmetic: PixelArithmetic,
 }
 
 /// How the CPU path computes colour jitter, grayscale and blurs of images of bytes.
@@ -28,7 +28,7 @@ pub struct Pipeline {
 /// all of the hue, which Pillow keeps in a byte.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Arithmetic {
+pub enum PixelArithmetic {
     /// In real numbers (f32): torchvision's on float tensors.
     #[default]
     Real,
@@ -43,14 +43,14 @@ impl Pipeline {
     /// # Errors
     ///
     /// Those of [`validate`](Pipeline::validate).
-    pub fn new(name: impl Into<String>, operations: Vec<Operation>) -> Result<Self, Error> {
-        let pipeline = Self { name: name.into(), operations, arithmetic: Arithmetic::Real };
+    pub fn new(name: impl Into<String>, operations: Vec<Operation>) -> Result<Self, AugmentError> {
+        let pipeline = Self { name: name.into(), operations, arithmetic: PixelArithmetic::Real };
         pipeline.validate()?;
         Ok(pipeline)
     }
 
     /// The same operations in other arithmetic.
-    pub fn with_arithmetic(self, arithmetic: Arithmetic) -> Self {
+    pub fn with_arithmetic(self, arithmetic: PixelArithmetic) -> Self {
         Self { arithmetic, ..self }
     }
 
@@ -58,9 +58,9 @@ impl Pipeline {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidParameter`] for the first value outside its range; [`Error::NeedsUnitRange`] for an operation
+    /// [`AugmentError::InvalidParameter`] for the first value outside its range; [`AugmentError::NeedsUnitRange`] for an operation
     /// on values in [0, 1] behind one that leaves this range.
-    pub fn validate(&self) -> Result<(), Error> {
+    pub fn validate(&self) -> Result<(), AugmentError> {
         let mut left_unit_range = None;
         for (position, operation) in self.operations.iter().enumerate() {
             operation.validate(position)?;
@@ -73,12 +73,12 @@ impl Pipeline {
     ///
     /// # Errors
     ///
-    /// Those of [`validate`](Pipeline::validate); [`Error::EmptyImage`]; [`Error::TranslateTooFar`] if a shift could
-    /// be as long as the shorter side; [`Error::CropTooLarge`]; [`Error::BlurTooWide`]; [`Error::NeedsColor`] if an
-    /// operation on colours meets other than its channels; [`Error::Channels`] if a normalisation does.
-    pub fn validate_for(&self, size: ImageSize) -> Result<(), Error> {
+    /// Those of [`validate`](Pipeline::validate); [`AugmentError::EmptyImage`]; [`AugmentError::TranslateTooFar`] if a shift could
+    /// be as long as the shorter side; [`AugmentError::CropTooLarge`]; [`AugmentError::BlurTooWide`]; [`AugmentError::NeedsColor`] if an
+    /// operation on colours meets other than its channels; [`AugmentError::Channels`] if a normalisation does.
+    pub fn validate_for(&self, size: ImageSize) -> Result<(), AugmentError> {
         if size.values() == 0 {
-            return Err(Error::EmptyImage { size });
+            return Err(AugmentError::EmptyImage { size });
         }
         self.validate()?;
         let mut size = size;
@@ -165,6 +165,6 @@ mod tests {
             vec![Operation::HorizontalFlip { probability: 0.5 }, Operation::GaussianNoise { std: f32::NAN }],
         )
         .unwrap_err();
-        assert!(matches!(error, Error::InvalidParameter { position: 1, .. }), "{error}");
+        assert!(matches!(error, AugmentError::InvalidParameter { position: 1, .. }), "{error}");
     }
 }

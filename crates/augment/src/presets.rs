@@ -2,7 +2,7 @@
 //! normalisation are in it, so a checkpoint that stores the pipeline stores them too (five different
 //! normalisations of CIFAR-10 are in use).
 //!
-//! All were published on Pillow images and have its [`Arithmetic`].
+//! All were published on Pillow images and have its [`PixelArithmetic`].
 //!
 //! Where a recipe crops, `size` is the side of its square views in pixels. [`Preset`] lists them all by name, with the
 //! sizes of their papers. [`Pipeline::evaluation`] gives what the same recipe feeds at evaluation, and
@@ -11,7 +11,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{Arithmetic, BlurKernel, Border, Error, Filter, Operation, Pipeline, ResizeTo, RotationFilter};
+use crate::{AugmentError, BlurKernel, Border, Filter, Operation, Pipeline, PixelArithmetic, ResizeTo, RotationFilter};
 
 /// ImageNet as MoCo v1 has it (`main_moco.py`): crop, grey, jitter with hue 0.4 **always**, flip.
 pub fn moco_v1(size: u32) -> Pipeline {
@@ -220,13 +220,13 @@ impl Preset {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidParameter`] if `size` is 0 or far too large; [`Error::FixedSize`] if the recipe leaves images at
+    /// [`AugmentError::InvalidParameter`] if `size` is 0 or far too large; [`AugmentError::FixedSize`] if the recipe leaves images at
     /// their size.
-    pub fn pipeline(&self, size: Option<u32>) -> Result<Pipeline, Error> {
+    pub fn pipeline(&self, size: Option<u32>) -> Result<Pipeline, AugmentError> {
         let pipeline = match (self.make, size) {
             (Make::Cropping(default, make), size) => make(size.unwrap_or(default)),
             (Make::AsTheyAre(make), None) => make(),
-            (Make::AsTheyAre(_), Some(size)) => return Err(Error::FixedSize { preset: self.name, size }),
+            (Make::AsTheyAre(_), Some(size)) => return Err(AugmentError::FixedSize { preset: self.name, size }),
         };
         pipeline.validate()?;
         Ok(pipeline)
@@ -234,11 +234,11 @@ impl Preset {
 }
 
 impl FromStr for Preset {
-    type Err = Error;
+    type Err = AugmentError;
 
-    fn from_str(name: &str) -> Result<Self, Error> {
+    fn from_str(name: &str) -> Result<Self, AugmentError> {
         let found = Self::ALL.into_iter().find(|preset| preset.name == name);
-        found.ok_or_else(|| Error::UnknownPreset {
+        found.ok_or_else(|| AugmentError::UnknownPreset {
             name: name.to_owned(),
             allowed: Self::ALL.map(|preset| preset.name).join(", "),
         })
@@ -264,7 +264,7 @@ const MOCO_SCALE: [f32; 2] = [0.2, 1.0];
 const ANY_SCALE: [f32; 2] = [0.08, 1.0];
 
 fn pipeline(name: &str, operations: Vec<Operation>) -> Pipeline {
-    Pipeline { name: name.to_owned(), operations, arithmetic: Arithmetic::Bytes }
+    Pipeline { name: name.to_owned(), operations, arithmetic: PixelArithmetic::Bytes }
 }
 
 fn crop(size: u32, scale: [f32; 2]) -> Operation {
@@ -334,9 +334,9 @@ mod tests {
         let preset: Preset = "moco_v2".parse().unwrap();
         let size = preset.pipeline(Some(96)).unwrap().output_size(ImageSize::new(375, 500, 3));
         assert_eq!(size, ImageSize::new(96, 96, 3));
-        assert!(matches!(preset.pipeline(Some(0)), Err(Error::InvalidParameter { .. })));
+        assert!(matches!(preset.pipeline(Some(0)), Err(AugmentError::InvalidParameter { .. })));
         let preset: Preset = "fashion".parse().unwrap();
-        assert!(matches!(preset.pipeline(Some(28)), Err(Error::FixedSize { .. })));
+        assert!(matches!(preset.pipeline(Some(28)), Err(AugmentError::FixedSize { .. })));
         let error = "moco_v4".parse::<Preset>().unwrap_err().to_string();
         assert!(error.contains("\"moco_v4\"") && error.contains("moco_v1, moco_v2"), "{error}");
     }

@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Image, ImageSize, Key, Pipeline, View};
+use crate::{AugmentError, Image, ImageSize, Key, Pipeline, View};
 
 /// The most views that one image may become.
 const MAX_VIEWS: usize = 1024;
@@ -82,7 +82,7 @@ pub enum ViewsError {
         /// Name of its pipeline.
         pipeline: String,
         /// What is wrong.
-        source: Box<Error>,
+        source: Box<AugmentError>,
     },
 }
 
@@ -217,7 +217,7 @@ impl Views {
     }
 }
 
-pub(crate) fn wrong(view: usize, pipeline: &Pipeline, source: Error) -> ViewsError {
+pub(crate) fn wrong(view: usize, pipeline: &Pipeline, source: AugmentError) -> ViewsError {
     ViewsError::Pipeline { view, pipeline: pipeline.name.clone(), source: Box::new(source) }
 }
 

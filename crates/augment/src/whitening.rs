@@ -5,7 +5,7 @@ use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, Mat, MatRef, Par, Side};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Image, ImageSize, Key, Operation, Pipeline};
+use crate::{AugmentError, Image, ImageSize, Key, Operation, Pipeline};
 
 /// Images whose covariance is summed in one matrix product, and that are whitened in one.
 const BLOCK: usize = 1024;
@@ -140,9 +140,9 @@ fn for_blocks(
     images: &[Image<'_>],
     size: ImageSize,
     mut take: impl FnMut(&[f32]),
-) -> Result<(), Error> {
+) -> Result<(), AugmentError> {
     if let Some(index) = images.iter().position(|image| image.size() != size) {
-        return Err(Error::BatchSizes { index, expected: size, found: images[index].size() });
+        return Err(AugmentError::BatchSizes { index, expected: size, found: images[index].size() });
     }
     // Nothing is random, so any key will do.
     let key = Key { seed: 0, epoch: 0, sample: 0, view: 0 };
@@ -219,9 +219,9 @@ impl Whitening {
     ///
     /// # Errors
     ///
-    /// [`Error::BatchSizes`] for an image that is not of the [input size](Whitening::input_size); those of
+    /// [`AugmentError::BatchSizes`] for an image that is not of the [input size](Whitening::input_size); those of
     /// [`Pipeline::apply_batch`].
-    pub fn apply(&self, images: &[Image<'_>]) -> Result<Vec<f32>, Error> {
+    pub fn apply(&self, images: &[Image<'_>]) -> Result<Vec<f32>, AugmentError> {
         let dims = self.mean.len();
         let matrix = MatRef::from_row_major_slice(&self.matrix, dims, dims);
         let mut white = Vec::with_capacity(images.len() * dims);
@@ -316,5 +316,5 @@ pub enum WhiteningError {
     },
     /// Pipeline and images do not fit.
     #[error(transparent)]
-    Views(#[from] Error),
+    Views(#[from] AugmentError),
 }

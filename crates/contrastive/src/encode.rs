@@ -1,7 +1,5 @@
 use burn::module::{Module, ModuleDisplay};
-use burn::tensor::Tensor;
-
-use crate::rows::indices;
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
 /// A batch of inputs whose rows can be put in another order.
 ///
@@ -56,11 +54,18 @@ pub trait Encode: Module + ModuleDisplay {
 
 /// Two views of the same samples.
 #[derive(Debug, Clone)]
-pub struct Views<I> {
+pub struct ViewPair<I> {
     /// The view that becomes queries.
     pub query: I,
     /// The view that becomes keys.
     pub key: I,
     /// Which samples of the data set these are; only a memory bank reads it.
     pub samples: Vec<usize>,
+}
+
+/// Indices on a device.
+pub(crate) fn indices(values: &[usize], device: &Device) -> Tensor<1, Int> {
+    let length = values.len();
+    let values: Vec<i32> = values.iter().map(|&value| value as i32).collect();
+    Tensor::from_data(TensorData::new(values, [length]), device)
 }

@@ -1,9 +1,11 @@
 use std::borrow::Cow;
 
+use slowburn_ema::Refused;
+
 /// What can be wrong with settings, batches or data to evaluate on.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub enum ContrastiveError {
     /// A number lies outside its range (NaN lies outside every range).
     #[error("{field} is {value}: it must be {range}")]
     OutOfRange {
@@ -46,14 +48,6 @@ pub enum Error {
         /// The configured length.
         expected: usize,
     },
-    /// A sample is none of the bank's.
-    #[error("sample {sample} is not one of the {samples} samples of the bank")]
-    UnknownSample {
-        /// The sample's index.
-        sample: usize,
-        /// The number of slots.
-        samples: usize,
-    },
     /// A batch holds a sample twice, whose slot could take only one of the two.
     #[error("sample {sample} is in the batch twice: a memory bank has one slot for each sample")]
     RepeatedSample {
@@ -82,6 +76,12 @@ pub enum Error {
         /// What holds them.
         what: &'static str,
     },
+    /// The loss of a step is NaN or infinite: what the encoder would learn from it is none either.
+    #[error("the loss is {value}: training diverged, or an image is not finite")]
+    Loss {
+        /// The loss.
+        value: f64,
+    },
     /// The logits of a linear probe are so large that f32 does not tell neighbouring ones apart.
     #[error("logits of the linear probe reach {largest:e}, where f32 has no fractions: its learning rate is too high")]
     Diverged {
@@ -107,12 +107,18 @@ pub enum Error {
         /// The path of the first tensor that differs.
         path: String,
     },
-    /// The average refused its settings or the query encoder.
+    /// The average refused its settings or the query encoder, or a memory bank a sample.
     #[error(transparent)]
-    Average(#[from] slowburn_ema::Error),
+    Average(#[from] slowburn_ema::EmaError),
 }
 
-impl Error {
+impl<T> From<Refused<T, Self>> for ContrastiveError {
+    fn from(refused: Refused<T, Self>) -> Self {
+        refused.into_error()
+    }
+}
+
+impl ContrastiveError {
     /// `Ok` where `holds`, which is written in the positive form so that NaN fails it.
     pub(crate) fn unless(
         holds: bool,

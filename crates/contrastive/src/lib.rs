@@ -9,16 +9,18 @@ mod methods;
 mod models;
 mod queue;
 mod random;
-mod rows;
 mod warning;
 
-pub use encode::{Batch, Encode, Views};
-pub use error::Error;
-pub use loss::{Contrast, InfoNce, Reduction, chance_loss, normalize};
-pub use methods::*;
+pub use encode::{Batch, Encode, ViewPair};
+pub use error::ContrastiveError;
+pub use loss::{Contrast, InfoNce, SymmetricReduction, chance_loss, normalize};
+pub use methods::{
+    Contrasted, Contrastive, EncoderRole, EndToEnd, EndToEndConfig, MemoryBank, MemoryBankConfig, Moco, MocoConfig,
+};
 pub use queue::{KeyQueue, KeyQueueConfig, Unfilled};
 pub use random::{Stream, negatives, permutation};
+pub use slowburn_ema::Refused;
 pub use warning::Warning;
 
 #[cfg(feature = "train")]
-pub use methods::train::{KnnOutput, LabeledBatch, Learning, LearningOutput, RateInput, RateMetric};
+pub use methods::train::{ContrastiveLearning, KnnOutput, LabeledBatch, LearningOutput, RateInput, RateMetric};

@@ -1,10 +1,10 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use slowburn_ema::StepCount;
+use slowburn_ema::{Refused, StateMatrix, StepCount};
 
-use crate::rows::Rows;
-use crate::{Error, Warning};
+use crate::random::directions;
+use crate::{ContrastiveError, Warning};
 
 /// What to do with a queue's random initial rows until keys have replaced them.
 ///
@@ -50,22 +50,22 @@ impl KeyQueueConfig {
     /// Checks every setting.
     ///
     /// # Errors
-    /// [`Error::OutOfRange`], which names the setting.
-    pub fn validate(&self) -> Result<(), Error> {
+    /// [`ContrastiveError::OutOfRange`], which names the setting.
+    pub fn validate(&self) -> Result<(), ContrastiveError> {
         // Counters travel as 32-bit integers.
-        Error::unless((1..1 << 31).contains(&self.size), "queue size", self.size as f64, "in [1, 2³¹)")?;
-        Error::at_least_one("dim", self.dim)
+        ContrastiveError::unless((1..1 << 31).contains(&self.size), "queue size", self.size as f64, "in [1, 2³¹)")?;
+        ContrastiveError::at_least_one("dim", self.dim)
     }
 
     /// A queue of random unit vectors, none of them a key yet.
     ///
     /// # Errors
     /// Those of [`validate`](Self::validate).
-    pub fn init(&self, device: &Device) -> Result<KeyQueue, Error> {
+    pub fn init(&self, device: &Device) -> Result<KeyQueue, ContrastiveError> {
         self.validate()?;
         let plain = device.clone().without_autodiff();
         Ok(KeyQueue {
-            rows: Rows::random(self.size, self.dim, self.seed, &plain),
+            rows: StateMatrix::new(directions(self.size, self.dim, self.seed, &plain)),
             pointer: StepCount::new(&plain),
             filled: StepCount::new(&plain),
             unfilled: self.unfilled,
@@ -83,7 +83,7 @@ impl KeyQueueConfig {
 /// one piece of memory.
 #[derive(Module, Debug)]
 pub struct KeyQueue {
-    rows: Rows,
+    rows: StateMatrix,
     pointer: StepCount,
     filled: StepCount,
     #[module(skip)]
@@ -95,7 +95,7 @@ impl KeyQueue {
     ///
     /// n is K with [`Unfilled::Keep`] and [`filled`](Self::filled) with [`Unfilled::Mask`].
     pub fn negatives(&self) -> Tensor<2> {
-        let rows = self.rows.value.clone();
+        let rows = self.rows.value();
         match self.unfilled {
             // The pointer starts at 0: the rows that hold keys are the first ones.
             Unfilled::Mask if self.filled() == 0 => Tensor::zeros([0, self.dim()], &rows.device()),
@@ -110,24 +110,27 @@ impl KeyQueue {
     /// value, so that its memory may be reused.
     ///
     /// # Errors
-    /// [`Error::Dim`] for keys of another length.
-    pub fn enqueue(mut self, keys: Tensor<2>) -> Result<Self, Error> {
+    /// [`ContrastiveError::Dim`] for keys of another length. The queue comes back as it was.
+    pub fn enqueue(mut self, keys: Tensor<2>) -> Result<Self, Refused<Self, ContrastiveError>> {
         let [batch, found] = keys.dims();
         let (size, expected) = (self.size(), self.dim());
-        Error::dims(found, expected)?;
-        let device = self.rows.value.device();
-        let keys = keys.without_autodiff().cast(self.rows.value.dtype()).to_device(&device);
+        if let Err(error) = ContrastiveError::dims(found, expected) {
+            return Err(Refused::new(self, error));
+        }
         // Keys that others of the same batch would overwrite do not go in at all.
         let skipped = batch.saturating_sub(size);
         let start = (self.pointer() + skipped) % size;
         let kept = batch - skipped;
         let before_end = kept.min(size - start);
-        for (row, first, count) in [(start, skipped, before_end), (0, skipped + before_end, kept - before_end)] {
-            if count > 0 {
-                let part = keys.clone().narrow(0, first, count);
-                self.rows.value = self.rows.value.slice_assign([row..row + count, 0..expected], part);
+        self.rows.update(|mut rows| {
+            let keys = keys.without_autodiff().cast(rows.dtype()).to_device(&rows.device());
+            for (row, first, count) in [(start, skipped, before_end), (0, skipped + before_end, kept - before_end)] {
+                if count > 0 {
+                    rows = rows.slice_assign([row..row + count, 0..expected], keys.clone().narrow(0, first, count));
+                }
             }
-        }
+            rows
+        });
         self.pointer.set(((self.pointer() + batch) % size) as u64);
         self.filled.set((self.filled() + batch).min(size) as u64);
         Ok(self)
@@ -135,7 +138,7 @@ impl KeyQueue {
 
     /// All K rows, `[K, dim]`: keys, and random initial rows from [`filled`](Self::filled) on.
     pub fn rows(&self) -> Tensor<2> {
-        self.rows.value.clone()
+        self.rows.value()
     }
 
     /// The row that the next key goes to: the oldest key's, once the queue is full.
@@ -150,12 +153,12 @@ impl KeyQueue {
 
     /// The number of rows, K.
     pub fn size(&self) -> usize {
-        self.rows.value.dims()[0]
+        self.rows.dims()[0]
     }
 
     /// The length of a key.
     pub fn dim(&self) -> usize {
-        self.rows.value.dims()[1]
+        self.rows.dims()[1]
     }
 
     /// What a queue of `size` keys, K, is warned of with N `samples` in batches of B: K > N − B.

@@ -1,5 +1,7 @@
 //! Random draws that are pure functions of what they are for.
 
+use burn::tensor::{Device, Tensor, TensorData};
+
 /// SplitMix64's output function (Steele et al., *Fast splittable pseudorandom number generators*, 2014).
 fn mix(value: u64) -> u64 {
     let value = value.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -101,4 +103,14 @@ pub(crate) fn normals(n: usize, seed: u64, stream: Stream) -> Vec<f32> {
             (radius * (std::f64::consts::TAU * uniform(2 * index + 1)).cos()) as f32
         })
         .collect()
+}
+
+/// `[rows, dim]` random directions, in the stream [`Stream::Rows`]: normal numbers, each row scaled to length 1.
+pub(crate) fn directions(rows: usize, dim: usize, seed: u64, device: &Device) -> Tensor<2> {
+    let mut values = normals(rows * dim, seed, Stream::Rows);
+    for row in values.chunks_exact_mut(dim) {
+        let length = row.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
+        row.iter_mut().for_each(|value| *value = (f64::from(*value) / length) as f32);
+    }
+    Tensor::from_data(TensorData::new(values, [rows, dim]), &device.clone().without_autodiff())
 }

@@ -11,7 +11,7 @@ use burn::optim::SgdConfig;
 use burn::tensor::{Device, Tensor, TensorData};
 use peak_alloc::PeakAlloc;
 use slowburn_contrastive::evaluation::{FeatureSet, KnnConfig, Representation};
-use slowburn_contrastive::{Contrastive, Encode, InfoNce, KeyQueueConfig, MocoConfig, Views};
+use slowburn_contrastive::{Contrastive, Encode, InfoNce, KeyQueueConfig, MocoConfig, ViewPair};
 
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
@@ -104,7 +104,7 @@ fn a_step_does_not_copy_the_queue() {
         let mut method = config.init(network, &device).unwrap();
         let mut optimizer = SgdConfig::new().init();
         for _ in 0..2 {
-            let views = Views {
+            let views = ViewPair {
                 query: unit_rows(BATCH, &device),
                 key: unit_rows(BATCH, &device),
                 samples: (0..BATCH).collect(),
@@ -123,7 +123,7 @@ fn a_step_does_not_copy_the_queue() {
 fn a_step_of_burn_trains_learner_does_not_copy_the_queue() {
     use burn::lr_scheduler::constant::ConstantLr;
     use burn::train::Learner;
-    use slowburn_contrastive::{LabeledBatch, Learning};
+    use slowburn_contrastive::{ContrastiveLearning, LabeledBatch};
 
     let _alone = alone();
     let device = Device::flex().autodiff();
@@ -131,11 +131,15 @@ fn a_step_of_burn_trains_learner_does_not_copy_the_queue() {
     let network = Network { fc: LinearConfig::new(DIM, DIM).init(&device) };
     let bank = vec![LabeledBatch { input: unit_rows(4, &device), labels: vec![0, 1, 0, 1] }];
     let learning =
-        Learning::new(config.init(network, &device).unwrap(), bank, KnnConfig { k: 1, temperature: 0.1 }).unwrap();
+        ContrastiveLearning::new(config.init(network, &device).unwrap(), bank, KnnConfig { k: 1, temperature: 0.1 })
+            .unwrap();
     let mut learner = Learner::new(learning, SgdConfig::new().init(), ConstantLr::new(0.05));
     for step in 0..3 {
-        let views =
-            Views { query: unit_rows(BATCH, &device), key: unit_rows(BATCH, &device), samples: (0..BATCH).collect() };
+        let views = ViewPair {
+            query: unit_rows(BATCH, &device),
+            key: unit_rows(BATCH, &device),
+            samples: (0..BATCH).collect(),
+        };
         let (_, extra) = peak(|| {
             let gradients = learner.train_step(views).grads;
             learner.lr_step();

@@ -3,27 +3,31 @@
 use std::collections::HashSet;
 
 use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{Bool, Int, Shape, Tensor};
+use burn::tensor::{Bool, Int, Tensor};
 
 use crate::detach::alongside;
 use crate::kernel::{Moved, Moves, plain};
 use crate::path::{Path, Tensors};
-use crate::{Buffers, Error};
+use crate::{Buffers, EmaError};
 
 /// What keeps an average from following a student: a tensor that only one has, or has in another shape.
 ///
 /// The first in the order of the paths, the same every time; none where both have the same.
-pub(crate) fn difference<M: Module>(average: &M, student: &Tensors) -> Option<Error> {
-    let average = Tensors::shapes(average);
+pub(crate) fn difference(average: &Tensors, student: &Tensors) -> Option<EmaError> {
+    if average.is_like(student) {
+        return None;
+    }
     let (average, student) = (average.by_path(), student.by_path());
     if let Some(path) = student.keys().find(|path| !average.contains_key(*path)) {
-        return Some(Error::Unknown { path: path.to_string() });
+        return Some(EmaError::Unknown { path: path.to_string() });
     }
     average.into_iter().find_map(|(path, average)| match student.get(path) {
-        None => Some(Error::Missing { path: path.to_owned() }),
-        Some(student) if student.shape != average.shape => {
-            Some(Error::Shape { path: path.to_owned(), student: student.shape.clone(), average: average.shape.clone() })
-        }
+        None => Some(EmaError::Missing { path: path.to_owned() }),
+        Some(student) if student.shape != average.shape => Some(EmaError::Shape {
+            path: path.to_owned(),
+            student: student.shape.clone(),
+            average: average.shape.clone(),
+        }),
         Some(_) => None,
     })
 }
@@ -35,21 +39,16 @@ pub(crate) struct Blending<'a> {
     pub(crate) buffer_paths: &'a HashSet<String>,
 }
 
-/// Moves the average towards the student's tensors.
-///
-/// # Errors
-/// The [`difference`], if the student has not just the tensors of the average, each of the same shape.
-pub(crate) fn blend<M: Module>(average: M, mut student: Tensors, how: Blending<'_>) -> Result<M, Error> {
+/// Moves the average towards the student's tensors, which have no [`difference`].
+pub(crate) fn blend<M: Module>(average: M, mut student: Tensors, how: Blending<'_>) -> M {
     let moves = Moves::new(how.decay);
-    let mut blend = Blend { student: &mut student, at: 0, fits: true, how, path: Path::default(), moves };
+    let mut blend = Blend { student: &mut student, at: 0, how, path: Path::default(), moves };
     let average = average.map(&mut blend);
-    let fits = blend.fits && blend.at == blend.student.len();
     let moved = blend.moves.finish();
-    let average = match moved.is_empty() {
+    match moved.is_empty() {
         true => average,
         false => average.map(&mut PutBack { moved }),
-    };
-    if fits { Ok(average) } else { difference(&average, &student).map_or(Ok(average), Err) }
+    }
 }
 
 /// Blends the student's tensors into those of the average that it maps, or hands both to a kernel.
@@ -57,8 +56,6 @@ struct Blend<'a> {
     student: &'a mut Tensors,
     /// Tensors mapped so far.
     at: usize,
-    /// Whether the student has had all of them so far, in the same shapes.
-    fits: bool,
     how: Blending<'a>,
     path: Path,
     moves: Moves,
@@ -73,14 +70,11 @@ enum Role {
 
 impl Blend<'_> {
     /// The student's tensor here, unless the policy leaves this one alone; with it, what to do.
-    fn source<T: Clone + 'static>(&mut self, shape: &Shape, averages: bool) -> Option<(T, Role)> {
+    fn source<T: Clone + 'static>(&mut self, averages: bool) -> Option<(T, Role)> {
         let path = self.path.joined();
         let at = self.at;
         self.at += 1;
-        let Some(entry) = self.student.find(path, at).filter(|entry| entry.shape == *shape) else {
-            self.fits = false;
-            return None;
-        };
+        let entry = self.student.find(path, at)?;
         let role = match (self.how.buffer_paths.contains(path) || !averages, self.how.buffers) {
             (false, _) => Role::Weight,
             (true, Buffers::Own) => return None,
@@ -102,7 +96,7 @@ impl ModuleMapper for Blend<'_> {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some((student, role)) = self.source::<Tensor<D>>(&param.lazy_shape(), true) else {
+        let Some((student, role)) = self.source::<Tensor<D>>(true) else {
             self.moves.skip();
             return param;
         };
@@ -122,14 +116,14 @@ impl ModuleMapper for Blend<'_> {
     }
 
     fn map_int<const D: usize>(&mut self, param: Param<Tensor<D, Int>>) -> Param<Tensor<D, Int>> {
-        match self.source::<Tensor<D, Int>>(&param.lazy_shape(), false) {
+        match self.source::<Tensor<D, Int>>(false) {
             Some((student, _)) => param.map(|own| student.to_device(&own.device())),
             None => param,
         }
     }
 
     fn map_bool<const D: usize>(&mut self, param: Param<Tensor<D, Bool>>) -> Param<Tensor<D, Bool>> {
-        match self.source::<Tensor<D, Bool>>(&param.lazy_shape(), false) {
+        match self.source::<Tensor<D, Bool>>(false) {
             Some((student, _)) => param.map(|own| student.to_device(&own.device())),
             None => param,
         }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::EmaError;
 
 /// How much of the old average survives an update: `d(t)` in `θ̄ ← d(t)·θ̄ + (1−d(t))·θ`.
 ///
@@ -76,16 +76,16 @@ impl Decay {
     /// Checks every decay and length.
     ///
     /// # Errors
-    /// [`Error::Decay`] for a decay outside [0, 1] or NaN, [`Error::Zero`] for a length of 0.
-    pub fn validate(&self) -> Result<(), Error> {
+    /// [`EmaError::Decay`] for a decay outside [0, 1] or NaN, [`EmaError::Zero`] for a length of 0.
+    pub fn validate(&self) -> Result<(), EmaError> {
         let weight = |field, value: f64| match (0.0..=1.0).contains(&value) {
             true => Ok(()),
-            false => Err(Error::Decay { field, value }),
+            false => Err(EmaError::Decay { field, value }),
         };
         match *self {
             Self::Constant { decay } | Self::WarmUp { decay } => weight("decay", decay),
             Self::Step { first, then, .. } => weight("first", first).and(weight("then", then)),
-            Self::Cosine { steps: 0, .. } => Err(Error::Zero { field: "steps" }),
+            Self::Cosine { steps: 0, .. } => Err(EmaError::Zero { field: "steps" }),
             Self::Cosine { base, end, .. } => weight("base", base).and(weight("end", end)),
             Self::Uniform => Ok(()),
         }
@@ -143,6 +143,6 @@ mod tests {
         let error = Decay::Constant { decay: 1.5 }.validate().expect_err("1.5 is no weight");
         assert_eq!(error.to_string(), "decay is 1.5: a decay must lie in [0, 1]");
         let error = Decay::Cosine { base: 0.9, end: 1.0, steps: 0 }.validate();
-        assert_eq!(error, Err(Error::Zero { field: "steps" }));
+        assert_eq!(error, Err(EmaError::Zero { field: "steps" }));
     }
 }

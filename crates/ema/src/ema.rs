@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::blend::{Blending, blend, difference};
 use crate::detach::{Cast, averaging_type, narrow_types};
 use crate::path::{Path, Tensors};
-use crate::{Decay, Error, StepCount, detached_copy, sync_running_state};
+use crate::{Decay, EmaError, Refused, StepCount, detached_copy, sync_running_state};
 
 /// What happens to a model's buffers, batch norm's running mean and variance, when its weights are averaged.
 ///
@@ -69,10 +69,10 @@ impl EmaConfig {
     /// Checks every setting.
     ///
     /// # Errors
-    /// [`Error::Decay`] or [`Error::Zero`], which name the setting.
-    pub fn validate(&self) -> Result<(), Error> {
+    /// [`EmaError::Decay`] or [`EmaError::Zero`], which name the setting.
+    pub fn validate(&self) -> Result<(), EmaError> {
         if self.every == 0 {
-            return Err(Error::Zero { field: "every" });
+            return Err(EmaError::Zero { field: "every" });
         }
         self.decay.validate()
     }
@@ -81,7 +81,7 @@ impl EmaConfig {
     ///
     /// # Errors
     /// Those of [`validate`](Self::validate).
-    pub fn init<M: Module>(&self, student: &M) -> Result<Ema<M>, Error> {
+    pub fn init<M: Module>(&self, student: &M) -> Result<Ema<M>, EmaError> {
         self.validate()?;
         let average = detached_copy(student);
         let (own, students) = (Tensors::of(&average), Tensors::of(student));
@@ -128,28 +128,41 @@ pub struct Ema<M: Module> {
 impl<M: Module> Ema<M> {
     /// Counts a step and, at every n-th, moves the average towards the student. Call it after the optimizer's step.
     ///
-    /// Takes the average by value, so that its memory may be reused; after an error it is gone, so keep a clone where a
-    /// student may be the wrong one.
+    /// Takes the average by value, so that its memory may be reused.
     ///
     /// # Errors
-    /// [`Error::Unknown`], [`Error::Missing`] or [`Error::Shape`] when the student is another model.
-    pub fn update(mut self, student: &M) -> Result<Self, Error> {
-        if self.config.buffers != Buffers::Own {
+    /// Those of [`fits`](Self::fits). The average comes back as it was.
+    pub fn update(mut self, student: &M) -> Result<Self, Refused<Self, EmaError>> {
+        let buffers = self.config.buffers;
+        if buffers != Buffers::Own {
             // An update that a forward pass left pending would come back over the copied value.
             sync_running_state(student);
             sync_running_state(&self.average);
         }
-        if !self.calls.increment().is_multiple_of(self.config.every) {
-            return difference(&self.average, &Tensors::shapes(student)).map_or(Ok(self), Err);
-        }
-        let tensors = match self.config.buffers {
-            Buffers::Own => Tensors::but_for(&self.buffer_paths, student),
-            Buffers::Copy | Buffers::Average => Tensors::of(student),
+        let now = (self.calls.get() + 1).is_multiple_of(self.config.every);
+        let tensors = match (now, buffers) {
+            (false, _) => Tensors::shapes(student),
+            (true, Buffers::Own) => Tensors::but_for(&self.buffer_paths, student),
+            (true, Buffers::Copy | Buffers::Average) => Tensors::of(student),
         };
-        let (buffers, buffer_paths) = (self.config.buffers, &*self.buffer_paths);
-        let how = Blending { decay: self.config.decay.at(self.updates()), buffers, buffer_paths };
-        self.average = blend(self.average, tensors, how)?;
+        if let Some(error) = difference(&Tensors::shapes(&self.average), &tensors) {
+            return Err(Refused::new(self, error));
+        }
+        self.calls.increment();
+        if now {
+            let decay = self.config.decay.at(self.updates());
+            let how = Blending { decay, buffers, buffer_paths: &self.buffer_paths };
+            self.average = blend(self.average, tensors, how);
+        }
         Ok(self)
+    }
+
+    /// Whether [`update`](Self::update) would follow this student.
+    ///
+    /// # Errors
+    /// [`EmaError::Unknown`], [`EmaError::Missing`] or [`EmaError::Shape`] when the student is another model.
+    pub fn fits(&self, student: &M) -> Result<(), EmaError> {
+        difference(&Tensors::shapes(&self.average), &Tensors::shapes(student)).map_or(Ok(()), Err)
     }
 
     /// The averaged model, in f32 or wider, on the student's device.

@@ -1,9 +1,9 @@
 use burn::tensor::Shape;
 
-/// What can be wrong with an average's settings, or with the model it is asked to follow.
+/// What can be wrong with an average's settings, with the model it is asked to follow, or with rows of a state.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub enum EmaError {
     /// A decay is not a weight.
     #[error("{field} is {value}: a decay must lie in [0, 1]")]
     Decay {
@@ -39,5 +39,21 @@ pub enum Error {
         student: Shape,
         /// Its shape in the average.
         average: Shape,
+    },
+    /// A sample has no row in a [`StateMatrix`](crate::StateMatrix).
+    #[error("sample {sample} is not one of the {samples} samples of the bank")]
+    UnknownSample {
+        /// The sample's index.
+        sample: usize,
+        /// The number of rows.
+        samples: usize,
+    },
+    /// A change of rows of a [`StateMatrix`](crate::StateMatrix) has another shape than they.
+    #[error("a change has the shape {found:?}, the rows have {expected:?}")]
+    Rows {
+        /// The shape of the change.
+        found: [usize; 2],
+        /// The shape of the rows.
+        expected: [usize; 2],
     },
 }

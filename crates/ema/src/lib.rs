@@ -8,9 +8,13 @@ mod ema;
 mod error;
 mod kernel;
 mod path;
+mod refused;
+mod state_matrix;
 
 pub use count::StepCount;
 pub use decay::Decay;
 pub use detach::{detached_copy, sync_running_state};
 pub use ema::{Buffers, Ema, EmaConfig};
-pub use error::Error;
+pub use error::EmaError;
+pub use refused::Refused;
+pub use state_matrix::StateMatrix;

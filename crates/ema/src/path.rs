@@ -78,8 +78,11 @@ impl Tensors {
         collect.tensors
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+    /// Whether the other has the same paths and shapes in the same order.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let alike = |(own, other): (&Entry, &Entry)| own.path == other.path && own.shape == other.shape;
+        let pairs = || self.entries.iter().zip(&other.entries);
+        self.paths == other.paths && self.entries.len() == other.entries.len() && pairs().all(alike)
     }
 
     pub(crate) fn by_path(&self) -> BTreeMap<&str, &Entry> {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How the kernels may compute a convolution.
 ///
-/// On any path but [`Path::Kernels`](crate::Path::Kernels) it changes nothing.
+/// On any path but [`ComputePath::Kernels`](crate::ComputePath::Kernels) it changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Arithmetic {
     /// The fastest way: 3×3 convolutions take a quarter of the multiplications with stride 1 (Winograd's F(4×4, 3×3); Lavin &

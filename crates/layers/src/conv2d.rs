@@ -56,7 +56,7 @@ pub struct Conv2dConfig {
 /// A convolution: [`burn::nn::conv::Conv2d`], faster on a CPU.
 ///
 /// As a module it *is* Burn's: names, records, checkpoints and what it prints are the same, and its fields are reached
-/// through it. The kernels compute it for one group and dilation 1, [`Path`](crate::Path) saying where; everything else
+/// through it. The kernels compute it for one group and dilation 1, [`Path`](crate::ComputePath) saying where; everything else
 /// is left to Burn.
 ///
 /// Should be created with [`Conv2dConfig`], or from Burn's.

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use burn::module::RunningState;
 use burn::tensor::{Device, Tensor};
 
-use crate::{Path, fast_path};
+use crate::{ComputePath, fast_path};
 
 /// Does work on a thread of rayon's pool, if tensors on `device` take the kernels' path; otherwise where it is.
 ///
@@ -27,7 +27,7 @@ use crate::{Path, fast_path};
 pub fn in_pool<R: Send>(device: &Device, work: impl FnOnce() -> R + Send) -> R {
     match fast_path(device) {
         #[cfg(feature = "flex")]
-        Path::Kernels if rayon::current_thread_index().is_none() => {
+        ComputePath::Kernels if rayon::current_thread_index().is_none() => {
             let (result, updates) = rayon::scope(|_| {
                 // A thread of the pool that waits for another does other work meanwhile, such as this.
                 let others = LATER.replace(Some(Vec::new()));

@@ -33,7 +33,7 @@ pub use in_pool::in_pool;
 pub use kernel::isa::{InstructionSet, instruction_set, limit_instruction_set};
 pub use maps::Maps;
 pub use mean_only_batch_norm::{MeanOnlyBatchNorm, MeanOnlyBatchNormConfig};
-pub use path::{Path, fast_path};
+pub use path::{ComputePath, fast_path};
 pub use pooling::{global_average_pool, max_pool};
 pub use split_batch_norm::{SplitBatchNorm, SplitBatchNormConfig};
 pub use weight_norm::{WeightNormConv2d, WeightNormConv2dConfig};

@@ -6,14 +6,14 @@ use burn::tensor::{Device, Tensor};
 
 /// What computes the layers of this crate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Path {
+pub enum ComputePath {
     /// This crate's kernels.
     Kernels,
     /// Burn's operations.
     Burn,
 }
 
-impl fmt::Display for Path {
+impl fmt::Display for ComputePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Kernels => "kernels",
@@ -24,12 +24,12 @@ impl fmt::Display for Path {
 
 /// Which path tensors of `f32` on this device take, with autodiff and without.
 ///
-/// It is [`Path::Kernels`] on Burn's CPU backend `flex`, if this crate was built with its feature `flex`. Tensors of
-/// other types take [`Path::Burn`] everywhere, and so do convolutions in groups or with dilation.
-pub fn fast_path(device: &Device) -> Path {
+/// It is [`ComputePath::Kernels`] on Burn's CPU backend `flex`, if this crate was built with its feature `flex`. Tensors of
+/// other types take [`ComputePath::Burn`] everywhere, and so do convolutions in groups or with dilation.
+pub fn fast_path(device: &Device) -> ComputePath {
     match has_kernels(device) {
-        true => Path::Kernels,
-        false => Path::Burn,
+        true => ComputePath::Kernels,
+        false => ComputePath::Burn,
     }
 }
 

@@ -1,7 +1,7 @@
 /// What can be wrong with an optimizer's settings.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub enum OptimError {
     /// The momentum is no weight of an old velocity.
     #[error("momentum is {value}: it must lie in [0, 1)")]
     Momentum {

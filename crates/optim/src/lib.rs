@@ -4,8 +4,8 @@ mod error;
 mod kernel;
 mod sgd;
 
-pub use error::Error;
-pub use sgd::{Sgd, SgdConfig, SgdState, Velocity};
+pub use error::OptimError;
+pub use sgd::{FusedSgd, FusedSgdConfig, FusedSgdState, Velocity};
 
 // The derive of `RecordState` names these at the root of the crate that it is used in.
 use burn::optim::{RecordState, StateSink, StateSource, join_path};

@@ -2,10 +2,10 @@ use burn::optim::{LearningRate, ModuleOptimizer, Optimizer, RecordState};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::OptimError;
 use crate::kernel::{self, Rule, Slot};
 
-/// How to descend: the settings of [`Sgd`].
+/// How to descend: the settings of [`FusedSgd`].
 ///
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
@@ -18,7 +18,7 @@ use crate::kernel::{self, Rule, Slot};
 /// rate is an argument of each step; gradients are clipped by
 /// [`ModuleOptimizer::with_grad_clipping`](burn::optim::ModuleOptimizer::with_grad_clipping).
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub struct SgdConfig {
+pub struct FusedSgdConfig {
     /// Weight of the old velocity.
     pub momentum: f64,
     /// What the gradient lacks to full weight in the velocity.
@@ -29,7 +29,7 @@ pub struct SgdConfig {
     pub nesterov: bool,
 }
 
-impl SgdConfig {
+impl FusedSgdConfig {
     /// Plain gradient descent.
     pub fn new() -> Self {
         Self::default()
@@ -62,20 +62,20 @@ impl SgdConfig {
     /// Checks every setting.
     ///
     /// # Errors
-    /// The variant of [`Error`] that is named as the setting.
-    pub fn validate(&self) -> Result<(), Error> {
+    /// The variant of [`OptimError`] that is named as the setting.
+    pub fn validate(&self) -> Result<(), OptimError> {
         let Self { momentum, dampening, weight_decay, nesterov } = *self;
         if !(0.0..1.0).contains(&momentum) {
-            return Err(Error::Momentum { value: momentum });
+            return Err(OptimError::Momentum { value: momentum });
         }
         if !(0.0..=1.0).contains(&dampening) {
-            return Err(Error::Dampening { value: dampening });
+            return Err(OptimError::Dampening { value: dampening });
         }
         if !(0.0..=f64::from(f32::MAX)).contains(&weight_decay) {
-            return Err(Error::WeightDecay { value: weight_decay });
+            return Err(OptimError::WeightDecay { value: weight_decay });
         }
         if nesterov && !(momentum > 0.0 && dampening == 0.0) {
-            return Err(Error::Nesterov { momentum, dampening });
+            return Err(OptimError::Nesterov { momentum, dampening });
         }
         Ok(())
     }
@@ -84,16 +84,16 @@ impl SgdConfig {
     ///
     /// # Errors
     /// Those of [`validate`](Self::validate).
-    pub fn build(&self) -> Result<Sgd, Error> {
+    pub fn build(&self) -> Result<FusedSgd, OptimError> {
         self.validate()?;
-        Ok(Sgd { config: *self })
+        Ok(FusedSgd { config: *self })
     }
 
     /// The optimizer of a whole module.
     ///
     /// # Errors
     /// Those of [`validate`](Self::validate).
-    pub fn init(&self) -> Result<ModuleOptimizer, Error> {
+    pub fn init(&self) -> Result<ModuleOptimizer, OptimError> {
         Ok(self.build()?.into())
     }
 }
@@ -108,29 +108,29 @@ impl SgdConfig {
 /// ```
 ///
 /// θ is a weight, g the gradient of the loss by it, v its velocity, η the learning rate of the step, and μ, τ, λ are
-/// momentum, dampening and weight decay of [`SgdConfig`]. Without momentum `θ ← θ − η·g`, and no velocity is kept.
+/// momentum, dampening and weight decay of [`FusedSgdConfig`]. Without momentum `θ ← θ − η·g`, and no velocity is kept.
 ///
 /// The form with momentum is Sutskever et al.'s (ICML 2013, eq. 1 to 4) in PyTorch's variant, where η multiplies the
 /// whole velocity: a change of η acts on the old part of v too.
 ///
 /// Everything is computed in the weight's type, also where the gradient has another.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Sgd {
-    config: SgdConfig,
+pub struct FusedSgd {
+    config: FusedSgdConfig,
 }
 
-impl Sgd {
+impl FusedSgd {
     /// The settings.
-    pub fn config(&self) -> &SgdConfig {
+    pub fn config(&self) -> &FusedSgdConfig {
         &self.config
     }
 }
 
-/// What [`Sgd`] keeps of a weight from step to step.
+/// What [`FusedSgd`] keeps of a weight from step to step.
 ///
 /// Its record has the names of Burn's SGD: a training that began with one goes on with the other.
 #[derive(RecordState, Debug, Clone)]
-pub struct SgdState<const D: usize> {
+pub struct FusedSgdState<const D: usize> {
     /// None without momentum.
     pub momentum: Option<Velocity<D>>,
 }
@@ -142,8 +142,8 @@ pub struct Velocity<const D: usize> {
     pub velocity: Tensor<D>,
 }
 
-impl Optimizer for Sgd {
-    type State<const D: usize> = SgdState<D>;
+impl Optimizer for FusedSgd {
+    type State<const D: usize> = FusedSgdState<D>;
 
     /// One step of one weight.
     ///
@@ -157,19 +157,19 @@ impl Optimizer for Sgd {
         rate: LearningRate,
         weight: Tensor<D>,
         gradient: Tensor<D>,
-        state: Option<SgdState<D>>,
-    ) -> (Tensor<D>, Option<SgdState<D>>) {
+        state: Option<FusedSgdState<D>>,
+    ) -> (Tensor<D>, Option<FusedSgdState<D>>) {
         let velocity = state.and_then(|state| state.momentum).map(|momentum| momentum.velocity);
         assert_eq!(gradient.dims(), weight.dims(), "a gradient has the shape of its weight");
         if let Some(velocity) = &velocity {
             assert_eq!(velocity.dims(), weight.dims(), "a velocity has the shape of its weight");
         }
         let (weight, velocity) = kernel::step(Rule::new(&self.config, rate), Slot { weight, gradient, velocity });
-        (weight, Some(SgdState { momentum: velocity.map(|velocity| Velocity { velocity }) }))
+        (weight, Some(FusedSgdState { momentum: velocity.map(|velocity| Velocity { velocity }) }))
     }
 
-    fn to_device<const D: usize>(state: SgdState<D>, device: &Device) -> SgdState<D> {
+    fn to_device<const D: usize>(state: FusedSgdState<D>, device: &Device) -> FusedSgdState<D> {
         let to_device = |Velocity { velocity }: Velocity<D>| Velocity { velocity: velocity.to_device(device) };
-        SgdState { momentum: state.momentum.map(to_device) }
+        FusedSgdState { momentum: state.momentum.map(to_device) }
     }
 }

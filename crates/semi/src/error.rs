@@ -1,7 +1,9 @@
+use slowburn_ema::Refused;
+
 /// What can be wrong with settings, labels or batches.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub enum SemiError {
     /// A number lies outside its range.
     #[error("{field} is {value}: it must be {range}")]
     OutOfRange {
@@ -74,23 +76,27 @@ pub enum Error {
         /// The classes expected.
         expected: usize,
     },
-    /// A sample is none of the bank's.
-    #[error("sample {sample} is not one of the {samples} samples of the bank")]
-    UnknownSample {
-        /// The sample's index.
-        sample: usize,
-        /// The number of samples.
-        samples: usize,
+    /// The cost of a step is NaN or infinite: what the student would learn from it is none either.
+    #[error("the cost is {value}: training diverged, or an image is not finite")]
+    Cost {
+        /// The cost.
+        value: f64,
     },
     /// A training step was asked for on a device that keeps no graph.
     #[error("the student's logits have no gradient: put the network and the batch on `device.autodiff()`")]
     NoAutodiff,
-    /// The average refused its settings or the student.
+    /// The average refused its settings or the student, or a bank a sample.
     #[error(transparent)]
-    Average(#[from] slowburn_ema::Error),
+    Average(#[from] slowburn_ema::EmaError),
 }
 
-impl Error {
+impl<T> From<Refused<T, Self>> for SemiError {
+    fn from(refused: Refused<T, Self>) -> Self {
+        refused.into_error()
+    }
+}
+
+impl SemiError {
     /// `Ok` where `holds`, which is written in the positive form so that NaN fails it.
     pub(crate) fn unless(holds: bool, field: &'static str, value: f64, range: &'static str) -> Result<(), Self> {
         match holds {

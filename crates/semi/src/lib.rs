@@ -10,9 +10,15 @@ mod objective;
 mod ramp;
 mod sampling;
 
-pub use error::Error;
-pub use methods::*;
+pub use error::SemiError;
+pub use methods::{
+    MeanTeacher, MeanTeacherConfig, NoTeacher, PiModel, PiModelConfig, PredictionBank, SelfTeacher, SemiSupervised,
+    Supervised, SupervisedConfig, Teacher, TemporalConfig, TemporalEnsemble,
+};
+#[cfg(feature = "train")]
+pub use methods::{SemiOutput, TestBatch};
 pub use model::{Logits, Predict, SemiBatch};
-pub use objective::{Consistency, Losses, Objective, Reduction, Targets};
+pub use objective::{Consistency, CostReduction, Losses, Objective, Targets};
 pub use ramp::Ramp;
 pub use sampling::{Mix, TwoStream, TwoStreamBatch, choose_balanced};
+pub use slowburn_ema::Refused;

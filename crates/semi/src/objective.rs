@@ -3,7 +3,7 @@ use burn::tensor::{FloatDType, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::costs::{logit_distance, masked_cross_entropy, softmax_kl, softmax_mse};
-use crate::{Error, Logits, Ramp};
+use crate::{Logits, Ramp, SemiError};
 
 /// How far the student's prediction is from the teacher's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ pub enum Consistency {
 /// libraries needs that factor, which [`Objective::effective_weight`] gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Reduction {
+pub enum CostReduction {
     /// The number of samples in the whole minibatch, labelled or not.
     #[default]
     Minibatch,
@@ -67,9 +67,9 @@ pub struct Objective {
     /// Weight of the squared distance between the logits of two heads.
     pub logit_distance: f64,
     /// What the class cost is divided by.
-    pub class_reduction: Reduction,
+    pub class_reduction: CostReduction,
     /// What the consistency cost is divided by.
-    pub consistency_reduction: Reduction,
+    pub consistency_reduction: CostReduction,
 }
 
 impl Default for Objective {
@@ -82,8 +82,8 @@ impl Default for Objective {
             threshold: None,
             consistency_on_labeled: true,
             logit_distance: 0.01,
-            class_reduction: Reduction::Minibatch,
-            consistency_reduction: Reduction::Minibatch,
+            class_reduction: CostReduction::Minibatch,
+            consistency_reduction: CostReduction::Minibatch,
         }
     }
 }
@@ -119,6 +119,20 @@ pub struct Losses {
     pub weight: f64,
 }
 
+impl Losses {
+    /// Whether there is something to learn from: the total is a number. Waits for the device.
+    ///
+    /// # Errors
+    /// [`SemiError::Cost`] where it is NaN or infinite.
+    pub fn require_finite(&self) -> Result<(), SemiError> {
+        let value = self.total.clone().without_autodiff().into_scalar::<f64>();
+        match value.is_finite() {
+            true => Ok(()),
+            false => Err(SemiError::Cost { value }),
+        }
+    }
+}
+
 impl Objective {
     /// The consistency weight `w(t)` at `step`, counted from 0.
     pub fn weight_at(&self, step: u64) -> f64 {
@@ -133,11 +147,11 @@ impl Objective {
     pub fn effective_weight(&self, labeled: usize, batch: usize) -> f64 {
         let fraction = labeled as f64 / batch as f64;
         let class = match self.class_reduction {
-            Reduction::Minibatch => fraction,
-            Reduction::Selected => 1.0,
+            CostReduction::Minibatch => fraction,
+            CostReduction::Selected => 1.0,
         };
         let consistency = match self.consistency_reduction {
-            Reduction::Minibatch if !self.consistency_on_labeled => 1.0 - fraction,
+            CostReduction::Minibatch if !self.consistency_on_labeled => 1.0 - fraction,
             _ => 1.0,
         };
         self.weight * consistency / class
@@ -146,15 +160,15 @@ impl Objective {
     /// Checks every setting.
     ///
     /// # Errors
-    /// [`Error::OutOfRange`], which names the setting, its value and its range.
-    pub fn validate(&self) -> Result<(), Error> {
+    /// [`SemiError::OutOfRange`], which names the setting, its value and its range.
+    pub fn validate(&self) -> Result<(), SemiError> {
         let weight = |field, value: f64| {
-            Error::unless((0.0..f64::INFINITY).contains(&value), field, value, "finite and at least 0")
+            SemiError::unless((0.0..f64::INFINITY).contains(&value), field, value, "finite and at least 0")
         };
         weight("weight", self.weight)?;
         weight("logit_distance", self.logit_distance)?;
         if let Some(value) = self.threshold {
-            Error::unless((0.0..=1.0).contains(&value), "threshold", value, "in [0, 1]")?;
+            SemiError::unless((0.0..=1.0).contains(&value), "threshold", value, "in [0, 1]")?;
         }
         self.ramp_up.validate()?;
         self.ramp_down.validate()
@@ -168,7 +182,7 @@ impl Objective {
     /// - `labels`: one entry for each row
     ///
     /// # Errors
-    /// [`Error::EmptyBatch`], [`Error::Rows`] or [`Error::Classes`] where shapes differ, [`Error::LabelOutOfRange`] for a
+    /// [`SemiError::EmptyBatch`], [`SemiError::Rows`] or [`SemiError::Classes`] where shapes differ, [`SemiError::LabelOutOfRange`] for a
     /// label that is not a class of the logits.
     pub fn losses(
         &self,
@@ -176,7 +190,7 @@ impl Objective {
         targets: Option<Targets>,
         labels: &[Option<usize>],
         step: u64,
-    ) -> Result<Losses, Error> {
+    ) -> Result<Losses, SemiError> {
         check(&student, targets.as_ref(), labels)?;
         let marks: Vec<f32> = labels.iter().map(|label| f32::from(u8::from(label.is_some()))).collect();
         let marks = Tensor::<1>::from_data(TensorData::new(marks, [labels.len()]), &student.class.device());
@@ -211,8 +225,8 @@ impl Objective {
         let indices = labels.iter().map(|label| label.unwrap_or(0));
         let indices = crate::methods::indices(indices, &logits.device());
         let divisor = match self.class_reduction {
-            Reduction::Minibatch => batch,
-            Reduction::Selected => labels.iter().flatten().count().max(1),
+            CostReduction::Minibatch => batch,
+            CostReduction::Selected => labels.iter().flatten().count().max(1),
         };
         masked_cross_entropy(logits, indices, marks).sum().div_scalar(divisor as f64)
     }
@@ -233,30 +247,30 @@ impl Objective {
             cost = cost * confidence.greater_equal_elem(threshold).float();
         }
         match self.consistency_reduction {
-            Reduction::Minibatch => cost.sum().div_scalar(batch as f64),
-            Reduction::Selected => cost.sum() / selected.sum().clamp_min(1.0),
+            CostReduction::Minibatch => cost.sum().div_scalar(batch as f64),
+            CostReduction::Selected => cost.sum() / selected.sum().clamp_min(1.0),
         }
     }
 }
 
 /// Whether heads, targets and labels are of one batch.
-fn check(student: &Logits, targets: Option<&Targets>, labels: &[Option<usize>]) -> Result<(), Error> {
+fn check(student: &Logits, targets: Option<&Targets>, labels: &[Option<usize>]) -> Result<(), SemiError> {
     let [batch, classes] = student.class.dims();
     if batch == 0 {
-        return Err(Error::EmptyBatch);
+        return Err(SemiError::EmptyBatch);
     }
-    Error::rows("labels", labels.len(), batch)?;
+    SemiError::rows("labels", labels.len(), batch)?;
     if let Some(second) = &student.consistency {
-        Error::predictions("logits of the second head", second.dims(), [batch, classes])?;
+        SemiError::predictions("logits of the second head", second.dims(), [batch, classes])?;
     }
     if let Some(targets) = targets {
-        Error::predictions("targets", targets.probabilities.dims(), [batch, classes])?;
+        SemiError::predictions("targets", targets.probabilities.dims(), [batch, classes])?;
         let known = targets.known.as_ref().map_or(batch, |known| known.dims()[0]);
-        Error::rows("marks of known targets", known, batch)?;
+        SemiError::rows("marks of known targets", known, batch)?;
     }
     let mut labeled = labels.iter().enumerate().filter_map(|(sample, label)| Some((sample, (*label)?)));
     match labeled.find(|(_, label)| *label >= classes) {
-        Some((sample, label)) => Err(Error::LabelOutOfRange { sample, label, classes }),
+        Some((sample, label)) => Err(SemiError::LabelOutOfRange { sample, label, classes }),
         None => Ok(()),
     }
 }

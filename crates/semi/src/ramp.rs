@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::SemiError;
 
 /// A factor in [0, 1] that rises or falls with the step: a pure function of the global step, counted from 0.
 ///
@@ -102,17 +102,17 @@ impl Ramp {
     /// Checks lengths and fractions.
     ///
     /// # Errors
-    /// [`Error::OutOfRange`] for a cosine of length 0 or a fraction outside [0, 0.5], NaN included.
-    pub fn validate(&self) -> Result<(), Error> {
+    /// [`SemiError::OutOfRange`] for a cosine of length 0 or a fraction outside [0, 0.5], NaN included.
+    pub fn validate(&self) -> Result<(), SemiError> {
         match *self {
             Self::CosineDown { length } | Self::CosineFraction { length, .. } if length == 0 => {
-                Err(Error::OutOfRange { field: "length", value: 0.0, range: "at least 1 step" })
+                Err(SemiError::OutOfRange { field: "length", value: 0.0, range: "at least 1 step" })
             }
             Self::CosineStairs { stair, length } if stair == 0 || length == 0 => {
-                Err(Error::OutOfRange { field: "stair or length", value: 0.0, range: "at least 1 step" })
+                Err(SemiError::OutOfRange { field: "stair or length", value: 0.0, range: "at least 1 step" })
             }
             Self::CosineFraction { fraction, .. } => {
-                Error::unless((0.0..=0.5).contains(&fraction), "fraction", fraction, "in [0, 0.5]")
+                SemiError::unless((0.0..=0.5).contains(&fraction), "fraction", fraction, "in [0, 0.5]")
             }
             _ => Ok(()),
         }

@@ -60,7 +60,7 @@ pub enum CheckpointError {
     },
     /// No such views, or none of these images.
     #[error(transparent)]
-    Views(#[from] slowburn_augment::Error),
+    Views(#[from] slowburn_augment::AugmentError),
     /// The weights are not those that a run began with.
     #[error("{path} has changed since the run began: its SHA-256 is {found}, it was {expected}")]
     Changed {

@@ -5,7 +5,7 @@ use clap::{Parser, ValueEnum};
 use serde::Serialize;
 use slowburn_augment::{Pipeline, WhiteningConfig};
 use slowburn_contrastive::evaluation::{
-    Fingerprint, KnnConfig, KnnReport, ProbeConfig, ProbeReport, Representation, Schedule, Spread, SweepConfig,
+    Fingerprint, KnnConfig, KnnReport, ProbeConfig, ProbeReport, ProbeSchedule, Representation, Spread, SweepConfig,
     SweepReport, spread,
 };
 
@@ -169,7 +169,7 @@ impl Cli {
 /// Changes a probe's length; steps of its schedule stay at the same share of it.
 fn set_epochs(probe: &mut ProbeConfig, epochs: usize) {
     let before = std::mem::replace(&mut probe.epochs, epochs);
-    if let Schedule::Steps { at, .. } = &mut probe.schedule {
+    if let ProbeSchedule::Steps { at, .. } = &mut probe.schedule {
         at.iter_mut().for_each(|start| *start = (*start as f64 * epochs as f64 / before as f64).round() as usize);
     }
 }
@@ -280,7 +280,7 @@ mod tests {
         ] {
             let probe = parse(flags).probe();
             assert_eq!(probe.epochs, epochs);
-            assert_eq!(probe.schedule, Schedule::Steps { at: expected.to_vec(), factor: 0.1 }, "{epochs} epochs");
+            assert_eq!(probe.schedule, ProbeSchedule::Steps { at: expected.to_vec(), factor: 0.1 }, "{epochs} epochs");
         }
     }
 }

@@ -164,7 +164,7 @@ fn imagenet(length: Length, version: Version) -> Recipe {
 #[cfg(test)]
 mod tests {
     use slowburn_augment::{Filter, ImageSize, Operation, ResizeTo};
-    use slowburn_contrastive::evaluation::Schedule;
+    use slowburn_contrastive::evaluation::ProbeSchedule;
 
     use super::*;
 
@@ -329,7 +329,7 @@ mod tests {
         assert_eq!(scoring.knn, KnnConfig { k: 200, temperature: 0.1 }, "{name}");
         let probe = &scoring.sweep.probe;
         assert_eq!((&scoring.sweep.learning_rates[..], probe.epochs, probe.batch), (&[30.0][..], 100, 256), "{name}");
-        assert_eq!(probe.schedule, Schedule::Steps { at: vec![60, 80], factor: 0.1 }, "{name}");
+        assert_eq!(probe.schedule, ProbeSchedule::Steps { at: vec![60, 80], factor: 0.1 }, "{name}");
         assert_eq!((probe.weight_decay, probe.momentum, probe.standardize), (0.0, 0.9, false), "{name}");
     }
 }

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use slowburn_augment::{ImageSize, Operation, Pipeline, presets};
-use slowburn_contrastive::{InfoNce, MocoConfig, Reduction, Unfilled};
+use slowburn_contrastive::{InfoNce, MocoConfig, SymmetricReduction, Unfilled};
 use slowburn_ema::Decay;
 use slowburn_models::HeadVersion;
 
@@ -161,7 +161,7 @@ impl Recipe {
             decay: Decay::Constant { decay: self.decay },
             loss: self.loss(),
             symmetric: self.symmetric,
-            reduction: Reduction::Sum,
+            reduction: SymmetricReduction::Sum,
             shuffle: self.shuffle,
             seed: self.seed,
         }

@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use slowburn_augment::Views;
 use slowburn_augment::loader::{Images, ViewLoader, ViewLoaderConfig};
 use slowburn_contrastive::evaluation::{FeatureSet, Representation, spread};
-use slowburn_contrastive::{Contrastive, Encoder, EndToEndConfig, MemoryBankConfig};
+use slowburn_contrastive::{Contrastive, EncoderRole, EndToEndConfig, MemoryBankConfig};
 use slowburn_models::Projector;
 
 use super::task::ContrastTask;
@@ -94,7 +94,7 @@ impl Session<'_> {
             Method::Moco => {
                 let method = recipe.moco().init(network, device)?;
                 let (method, progress) = self.part(method, monitor, progress, resume, report)?;
-                save_safetensors(&method.export(Encoder::Key), &self.folder.file("key.safetensors"))?;
+                save_safetensors(&method.export(EncoderRole::Key), &self.folder.file("key.safetensors"))?;
                 self.finished(&method, progress)
             }
             Method::EndToEnd => {

@@ -4,7 +4,7 @@ use anyhow::Result;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use slowburn_augment::loader::{Images, ViewBatch, ViewLoader};
-use slowburn_contrastive::{Contrastive, Views};
+use slowburn_contrastive::{Contrastive, Refused, ViewPair};
 use slowburn_models::Projector;
 
 use super::concern::concerns;
@@ -37,11 +37,11 @@ pub(super) struct ContrastTask<'a, M> {
 }
 
 /// Both views of a batch, on the device.
-fn into_views(batch: ViewBatch, device: &Device) -> Views<Tensor<4>> {
+fn into_views(batch: ViewBatch, device: &Device) -> ViewPair<Tensor<4>> {
     let samples = batch.samples.clone();
     let mut views = batch.into_tensors(device).into_iter();
     match (views.next(), views.next()) {
-        (Some(query), Some(key)) => Views { query, key, samples },
+        (Some(query), Some(key)) => ViewPair { query, key, samples },
         _ => unreachable!("the loader makes two views of each image"),
     }
 }
@@ -67,7 +67,7 @@ impl<M: Contrastive<Encoder = Projector<Backbone>>> Task for ContrastTask<'_, M>
         optimizer: &mut ModuleOptimizer,
         learning_rate: f64,
     ) -> Result<(M, Outcome)> {
-        let (method, outcome) = method.contrast(into_views(batch, self.device))?;
+        let (method, outcome) = method.contrast(into_views(batch, self.device)).map_err(Refused::into_error)?;
         let gradients = GradientsParams::from_grads(outcome.loss.backward(), method.query());
         let method = method.optimize(optimizer, learning_rate.into(), gradients);
         Ok((method, Outcome { costs: vec![outcome.loss, outcome.accuracy], known: vec![outcome.chance] }))

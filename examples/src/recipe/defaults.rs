@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use slowburn_augment::presets;
 use slowburn_ema::Decay;
-use slowburn_semi::{Consistency, Mix, Reduction};
+use slowburn_semi::{Consistency, CostReduction, Mix};
 
 use super::{Algorithm, ConsistencyConfig, Labels, Length, Method, OptimizerConfig, RampShape, Recipe};
 use crate::network::{Arch, NetworkConfig, Normalization};
@@ -31,7 +31,7 @@ pub fn fashion() -> Recipe {
             ramp_up: RampShape::SigmoidUp(Length::Epochs(6.0)),
             ramp_down: RampShape::None,
             on_labeled: true,
-            reduction: Reduction::Minibatch,
+            reduction: CostReduction::Minibatch,
             logit_distance: None,
         },
         decay: Decay::WarmUp { decay: 0.99 },

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use slowburn_augment::{ImageSize, Pipeline, WhiteningConfig, presets as view_presets};
 use slowburn_ema::Decay;
-use slowburn_semi::{Consistency, Mix, Objective, Ramp, Reduction};
+use slowburn_semi::{Consistency, CostReduction, Mix, Objective, Ramp};
 
 use crate::data::Dataset;
 use crate::network::NetworkConfig;
@@ -141,7 +141,7 @@ pub struct ConsistencyConfig {
     /// Whether labelled images have the cost too.
     pub on_labeled: bool,
     /// What the class cost and the consistency cost are divided by.
-    pub reduction: Reduction,
+    pub reduction: CostReduction,
     /// Weight of the distance between two heads; the network has one head without.
     pub logit_distance: Option<f64>,
 }

@@ -7,7 +7,7 @@ use burn::optim::{Adam, AdamConfig, AdamState};
 use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use slowburn_optim::SgdConfig;
+use slowburn_optim::FusedSgdConfig;
 use slowburn_semi::Ramp;
 
 use super::RampShape;
@@ -133,8 +133,8 @@ fn adam(beta_2: f32, penalty: f32) -> AdamConfig {
     }
 }
 
-fn sgd(momentum: f64, nesterov: bool, penalty: f32) -> SgdConfig {
-    SgdConfig::new().with_momentum(momentum).with_nesterov(nesterov).with_weight_decay(penalty.into())
+fn sgd(momentum: f64, nesterov: bool, penalty: f32) -> FusedSgdConfig {
+    FusedSgdConfig::new().with_momentum(momentum).with_nesterov(nesterov).with_weight_decay(penalty.into())
 }
 
 /// An optimizer and its schedules, which are pure functions of the step.

@@ -2,7 +2,7 @@
 
 use slowburn_augment::{WhiteningConfig, presets as views};
 use slowburn_ema::Decay;
-use slowburn_semi::{Consistency, Mix, Reduction};
+use slowburn_semi::{Consistency, CostReduction, Mix};
 
 use super::defaults::fashion;
 use super::{Algorithm, ConsistencyConfig, Labels, Length, Method, OptimizerConfig, RampShape, Recipe};
@@ -201,7 +201,7 @@ fn tensorflow(views: slowburn_augment::Pipeline, steps: u64) -> Recipe {
             ramp_up: RampShape::SigmoidUp(Length::Steps(40_000)),
             ramp_down: RampShape::None,
             on_labeled: true,
-            reduction: Reduction::Minibatch,
+            reduction: CostReduction::Minibatch,
             logit_distance: None,
         },
         decay: Decay::Constant { decay: 0.999 },
@@ -255,7 +255,7 @@ fn wide(views: slowburn_augment::Pipeline) -> Recipe {
             ramp_up: RampShape::LinearUp(Length::Steps((1 << 20) * 2 / 5)),
             ramp_down: RampShape::None,
             on_labeled: false,
-            reduction: Reduction::Selected,
+            reduction: CostReduction::Selected,
             logit_distance: None,
         },
         decay: Decay::Constant { decay: 0.999 },

@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 
-use slowburn_semi::{Consistency, Mix, Reduction};
+use slowburn_semi::{Consistency, CostReduction, Mix};
 
 use crate::data::Dataset;
 use crate::recipe::{Method, Recipe};
@@ -42,8 +42,8 @@ impl Lines {
     fn costs(&mut self, recipe: &Recipe, plan: &Plan) {
         let objective = recipe.objective(plan.steps.per_epoch, plan.steps.total);
         let divisor = match objective.class_reduction {
-            Reduction::Minibatch => "over the whole batch",
-            Reduction::Selected => "over its labelled images",
+            CostReduction::Minibatch => "over the whole batch",
+            CostReduction::Selected => "over its labelled images",
         };
         self.add("class cost", format!("cross entropy, mean {divisor}"));
         if recipe.method == Method::Supervised {

@@ -50,7 +50,7 @@ impl Scoring {
     ///
     /// # Errors
     /// An error that names the setting.
-    pub fn validate(&self, bank: usize) -> Result<(), slowburn_contrastive::Error> {
+    pub fn validate(&self, bank: usize) -> Result<(), slowburn_contrastive::ContrastiveError> {
         self.knn.validate(bank)?;
         self.sweep.validate()
     }
@@ -81,7 +81,7 @@ impl Scoring {
     ///
     /// # Errors
     /// Those of the scores.
-    pub fn score(&self, sets: &ScoredSets) -> Result<Scores, slowburn_contrastive::Error> {
+    pub fn score(&self, sets: &ScoredSets) -> Result<Scores, slowburn_contrastive::ContrastiveError> {
         let ScoredSets { neighbours: [bank, queries], probe: [train, test] } = sets;
         Ok(Scores { knn: self.knn.evaluate(bank, queries)?, linear: self.sweep.evaluate(train, test)? })
     }

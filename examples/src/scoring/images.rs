@@ -1,6 +1,6 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use slowburn_augment::loader::Images;
-use slowburn_augment::{Error, Key, Pipeline};
+use slowburn_augment::{AugmentError, Key, Pipeline};
 
 use crate::data::Dataset;
 
@@ -57,7 +57,7 @@ impl<'a> ImageSet<'a> {
     ///
     /// # Errors
     /// If the pipeline does not fit the images.
-    pub fn batches(&self) -> impl Iterator<Item = Result<(Tensor<4>, Vec<usize>), Error>> {
+    pub fn batches(&self) -> impl Iterator<Item = Result<(Tensor<4>, Vec<usize>), AugmentError>> {
         let size = self.images.size();
         let output = self.pipeline.output_size(size);
         self.chosen.chunks(BATCH).map(move |chunk| {
@@ -84,7 +84,7 @@ impl TestSet {
     ///
     /// # Errors
     /// If the pipeline does not fit the images.
-    pub fn new(data: &Dataset, views: &Pipeline, count: usize, device: &Device) -> Result<Self, Error> {
+    pub fn new(data: &Dataset, views: &Pipeline, count: usize, device: &Device) -> Result<Self, AugmentError> {
         let set = ImageSet::test(data, views, count, device);
         let batches = set.batches().map(|batch| {
             let (images, classes) = batch?;
@@ -92,7 +92,7 @@ impl TestSet {
             let shape = [classes.len()];
             Ok((images, Tensor::from_data(TensorData::new(classes, shape), device)))
         });
-        Ok(Self { batches: batches.collect::<Result<_, Error>>()?, images: set.len() })
+        Ok(Self { batches: batches.collect::<Result<_, AugmentError>>()?, images: set.len() })
     }
 
     /// The number of images.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, ensure};
 use clap::Parser;
 use serde::Serialize;
-use slowburn_augment::loader::{Buffers, Decoder, ImageFolder, Source};
+use slowburn_augment::loader::{Decoder, ImageFolder, ReadBuffers, Source};
 use slowburn_augment::{Drawn, Image, ImageSize, Operation, Pipeline, View, Views};
 
 use canvas::{Cell, Picture};
@@ -85,7 +85,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<String> {
     let views = Views::repeat(pipeline.clone(), usize::from(cli.views))?;
     let shown = Views::repeat(without_normalisation(&pipeline), usize::from(cli.views))?;
 
-    let mut buffers = Buffers::default();
+    let mut buffers = ReadBuffers::default();
     let (mut rows, mut replay) = (Vec::new(), Replay { pipeline: &pipeline, images: Vec::new() });
     for index in 0..images.len() {
         let path = images.name(index);

@@ -5,7 +5,9 @@ use burn::module::Module;
 use burn::optim::OptimizerRecord;
 use burn::store::ModuleRecord;
 use burn::tensor::{Bytes, Device};
-use slowburn_layers::{Path, fast_path};
+use slowburn_contrastive::ContrastiveError;
+use slowburn_layers::{ComputePath, fast_path};
+use slowburn_semi::SemiError;
 
 use super::finite::diverged;
 use super::{Costs, Observed, Outcome, Steps, Task, TrainError, mix};
@@ -148,9 +150,10 @@ impl<T: Task> Trainer<'_, '_, T> {
         let (task, optimizer) = (self.task, &mut at.optimizer.optimizer);
         // The kernels of a step hand their loops over to rayon's threads, ten times as fast from one of them.
         let (method, Outcome { costs: of_step, known }) = match fast_path(self.device) {
-            Path::Kernels => rayon::scope(|_| task.step(method, batch, optimizer, rate))?,
-            Path::Burn => task.step(method, batch, optimizer, rate)?,
-        };
+            ComputePath::Kernels => rayon::scope(|_| task.step(method, batch, optimizer, rate)),
+            ComputePath::Burn => task.step(method, batch, optimizer, rate),
+        }
+        .map_err(|error| self.stopped(error, at))?;
         costs.push(of_step);
         at.step += 1;
         seen.step = at.step;
@@ -160,13 +163,26 @@ impl<T: Task> Trainer<'_, '_, T> {
     }
 
     fn check(&self, costs: &mut Costs, first: u64, at: &Position<T::Metrics>) -> Result<(), TrainError> {
-        costs.read().map_err(|(step, value)| TrainError::NotFinite {
+        costs.read().map_err(|(step, value)| self.not_finite(value, first + step, at))
+    }
+
+    /// Where a method itself found its cost to be no number, the step and what may help.
+    fn stopped(&self, error: anyhow::Error, at: &Position<T::Metrics>) -> anyhow::Error {
+        let value = match (error.downcast_ref::<ContrastiveError>(), error.downcast_ref::<SemiError>()) {
+            (Some(ContrastiveError::Loss { value }), _) | (_, Some(SemiError::Cost { value })) => *value,
+            _ => return error,
+        };
+        self.not_finite(value, at.step + 1, at).into()
+    }
+
+    fn not_finite(&self, value: f64, step: u64, at: &Position<T::Metrics>) -> TrainError {
+        TrainError::NotFinite {
             value,
-            step: first + step,
+            step,
             phase: self.name.to_owned(),
             advice: T::ADVICE,
             checkpoint: at.checkpoint.clone(),
-        })
+        }
     }
 
     /// A checkpoint is called good later on: its weights are looked at before it is written.
@@ -186,8 +202,8 @@ impl<T: Task> Trainer<'_, '_, T> {
 
     /// Where an evaluation met numbers that are not finite, the step and what may help.
     fn named(&self, error: anyhow::Error, at: &Position<T::Metrics>) -> anyhow::Error {
-        match error.downcast::<slowburn_contrastive::Error>() {
-            Ok(slowburn_contrastive::Error::NotFinite { what }) => TrainError::Evaluation {
+        match error.downcast::<ContrastiveError>() {
+            Ok(ContrastiveError::NotFinite { what }) => TrainError::Evaluation {
                 what,
                 step: at.step,
                 phase: self.name.to_owned(),

@@ -3,7 +3,7 @@ use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 use slowburn_models::Classifier;
-use slowburn_semi::{Predict, SemiSupervised, Teacher};
+use slowburn_semi::{Predict, Refused, SemiSupervised, Teacher};
 
 use super::batches::{HostBatch, Source};
 use crate::network::Backbone;
@@ -67,7 +67,7 @@ impl<T: Teacher<Classifier<Backbone>>> Task for SemiTask<'_, T> {
         let losses = method.losses(batch.into_device(self.device))?;
         let gradients = GradientsParams::from_grads(losses.total.backward(), &method.student);
         let costs = vec![losses.total, losses.class, losses.consistency, losses.logit_distance];
-        let method = method.optimize(optimizer, learning_rate, gradients)?;
+        let method = method.optimize(optimizer, learning_rate, gradients).map_err(Refused::into_error)?;
         Ok((method, Outcome { costs, known: vec![losses.weight] }))
     }
 

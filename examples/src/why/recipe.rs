@@ -1,7 +1,7 @@
 use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 use slowburn_ema::{Decay, EmaConfig};
-use slowburn_semi::{Objective, Ramp, Reduction};
+use slowburn_semi::{CostReduction, Objective, Ramp};
 
 /// What a training has that the one before it has not (arXiv 1703.01780, figure 1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,7 +125,7 @@ impl Recipe {
         Objective {
             weight: self.weight,
             ramp_up: Ramp::SigmoidUp { length: (self.ramp_up * self.steps as f64) as u64 },
-            class_reduction: Reduction::Selected,
+            class_reduction: CostReduction::Selected,
             ..Objective::default()
         }
     }

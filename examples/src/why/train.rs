@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use slowburn_semi::{
-    MeanTeacherConfig, Mix, PiModelConfig, SemiBatch, SemiSupervised, SupervisedConfig, Teacher, TwoStream,
+    MeanTeacherConfig, Mix, PiModelConfig, Refused, SemiBatch, SemiSupervised, SupervisedConfig, Teacher, TwoStream,
     choose_balanced,
 };
 
@@ -111,7 +111,7 @@ fn learn<T: Teacher<Perceptron>>(
         let batch = SemiBatch { student: view(student), teacher: view(teacher), labels, samples: samples.clone() };
         let losses = method.losses(batch)?;
         let gradients = GradientsParams::from_grads(losses.total.backward(), &method.student);
-        method = method.optimize(&mut optimizer, recipe.learning_rate, gradients)?;
+        method = method.optimize(&mut optimizer, recipe.learning_rate, gradients).map_err(Refused::into_error)?;
     }
     let method = method.valid();
     let predict = |points: &[[f32; 2]]| {

@@ -3,11 +3,11 @@
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 use slowburn_augment::ImageSize;
-use slowburn_contrastive::{Contrastive, InfoNce, MocoConfig, Views};
+use slowburn_contrastive::{Contrastive, InfoNce, MocoConfig, ViewPair};
 use slowburn_ema::{Decay, EmaConfig};
 use slowburn_examples::network::{Arch, BackboneConfig, ContrastConfig, NetworkConfig, Normalization};
 use slowburn_models::HeadVersion;
-use slowburn_optim::SgdConfig;
+use slowburn_optim::FusedSgdConfig;
 use slowburn_semi::{MeanTeacherConfig, Objective, SemiBatch};
 
 use crate::support::{assert_all_close, assert_close, filled, numbers, others, read, values};
@@ -23,7 +23,7 @@ struct Outcome {
 }
 
 fn sgd() -> ModuleOptimizer {
-    SgdConfig::new().with_momentum(0.9).with_weight_decay(1e-3).init().unwrap()
+    FusedSgdConfig::new().with_momentum(0.9).with_weight_decay(1e-3).init().unwrap()
 }
 
 fn moco(arch: Arch, side: usize, steps: u32, device: &Device) -> Outcome {
@@ -44,7 +44,7 @@ fn moco(arch: Arch, side: usize, steps: u32, device: &Device) -> Outcome {
     let (mut optimizer, mut losses) = (sgd(), Vec::new());
     for step in 0..steps {
         let view = |seed: u32| numbers(100 * step + seed, [BATCH, 3, side, side], &device);
-        let batch = Views { query: view(1), key: view(2), samples: (0..BATCH).collect() };
+        let batch = ViewPair { query: view(1), key: view(2), samples: (0..BATCH).collect() };
         let outcome;
         (method, outcome) = method.step(batch, &mut optimizer, 0.02).unwrap();
         losses.extend(read(&outcome.loss));

@@ -1,7 +1,7 @@
 use super::pillow::{to_byte, to_integer};
 use super::scratch::{Scratch, vectorized};
 use crate::plan::{BlurBorder, BlurPlan};
-use crate::{Arithmetic, ImageSize};
+use crate::{ImageSize, PixelArithmetic};
 
 /// Columns that are blurred downwards together: their values stay in the first-level cache.
 const STRIP: usize = 32;
@@ -9,14 +9,14 @@ const STRIP: usize = 32;
 /// Blurs C×H×W values in place, along the rows and then along the columns. In bytes, each pass is rounded.
 pub(super) fn blur(
     plan: &BlurPlan,
-    arithmetic: Arithmetic,
+    arithmetic: PixelArithmetic,
     size: ImageSize,
     values: &mut [f32],
     scratch: &mut Scratch,
 ) {
     match arithmetic {
-        Arithmetic::Real => blur_planes::<false>(plan, size, values, scratch),
-        Arithmetic::Bytes => blur_planes::<true>(plan, size, values, scratch),
+        PixelArithmetic::Real => blur_planes::<false>(plan, size, values, scratch),
+        PixelArithmetic::Bytes => blur_planes::<true>(plan, size, values, scratch),
     }
 }
 

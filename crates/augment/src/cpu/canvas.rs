@@ -6,7 +6,7 @@ use super::scratch::{Scratch, vectorized};
 use super::values;
 use crate::image::Source;
 use crate::plan::{SourceMap, Step, center_start, moves_pixels};
-use crate::{Arithmetic, Drawn, Filter, Image, ImageSize, Key, Operation, RotationFilter};
+use crate::{Drawn, Filter, Image, ImageSize, Key, Operation, PixelArithmetic, RotationFilter};
 
 /// An image on its way to becoming a view: bytes for as long as operations leave it bytes, and movements of whole rows
 /// and columns put off until the pixels are touched anyway.
@@ -52,7 +52,7 @@ impl<'a> Canvas<'a> {
 
     pub(super) fn apply(
         &mut self,
-        arithmetic: Arithmetic,
+        arithmetic: PixelArithmetic,
         (operation, drawn): Step<'_>,
         key: Key,
         scratch: &mut Scratch,

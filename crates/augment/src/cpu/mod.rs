@@ -15,7 +15,7 @@ pub(crate) use values::square;
 use rayon::prelude::*;
 
 use crate::plan::{moves_pixels, steps};
-use crate::{Error, Image, Pipeline, View};
+use crate::{AugmentError, Image, Pipeline, View};
 use canvas::Canvas;
 use scratch::Scratch;
 
@@ -23,22 +23,22 @@ impl Pipeline {
     /// Applies `view` to `image` on the CPU and writes C×H×W values of the [output size](Pipeline::output_size).
     ///
     /// Crops and movements at the start work on the bytes, as Pillow's do; they, the division by 255 and the change
-    /// to C×H×W are one pass. All after it is computed in f32, in the pipeline's [`Arithmetic`](crate::Arithmetic).
+    /// to C×H×W are one pass. All after it is computed in f32, in the pipeline's [`PixelArithmetic`](crate::PixelArithmetic).
     ///
     /// # Errors
     ///
-    /// Those of [`validate_for`](Pipeline::validate_for); [`Error::ForeignView`] if another pipeline drew the view;
-    /// [`Error::TranslateTooFar`] or [`Error::InvalidDraw`] if it was drawn for a larger image;
-    /// [`Error::NeedsUnitRange`] if an operation on values in [0, 1] meets an image of other
-    /// [values](Image::from_values); [`Error::OutputLength`]. Nothing is written then.
-    pub fn apply(&self, view: &View, image: Image<'_>, out: &mut [f32]) -> Result<(), Error> {
+    /// Those of [`validate_for`](Pipeline::validate_for); [`AugmentError::ForeignView`] if another pipeline drew the view;
+    /// [`AugmentError::TranslateTooFar`] or [`AugmentError::InvalidDraw`] if it was drawn for a larger image;
+    /// [`AugmentError::NeedsUnitRange`] if an operation on values in [0, 1] meets an image of other
+    /// [values](Image::from_values); [`AugmentError::OutputLength`]. Nothing is written then.
+    pub fn apply(&self, view: &View, image: Image<'_>, out: &mut [f32]) -> Result<(), AugmentError> {
         let size = image.size();
         self.validate_for(size)?;
         self.check_image(image)?;
         self.check_view(view, size)?;
         let expected = self.output_size(size).values();
         if out.len() != expected {
-            return Err(Error::OutputLength { expected, found: out.len() });
+            return Err(AugmentError::OutputLength { expected, found: out.len() });
         }
         self.apply_valid(view, image, out);
         Ok(())
@@ -51,11 +51,11 @@ impl Pipeline {
     ///
     /// # Errors
     ///
-    /// Those of [`apply`](Pipeline::apply); [`Error::BatchLength`] if there is not one view per image;
-    /// [`Error::BatchSizes`] if the views differ in size.
-    pub fn apply_batch(&self, images: &[Image<'_>], views: &[View]) -> Result<Vec<f32>, Error> {
+    /// Those of [`apply`](Pipeline::apply); [`AugmentError::BatchLength`] if there is not one view per image;
+    /// [`AugmentError::BatchSizes`] if the views differ in size.
+    pub fn apply_batch(&self, images: &[Image<'_>], views: &[View]) -> Result<Vec<f32>, AugmentError> {
         if images.len() != views.len() {
-            return Err(Error::BatchLength { images: images.len(), views: views.len() });
+            return Err(AugmentError::BatchLength { images: images.len(), views: views.len() });
         }
         let Some(first) = images.first() else {
             return Ok(Vec::new());
@@ -70,7 +70,7 @@ impl Pipeline {
             self.check_image(*image)?;
             let found = self.output_size(image.size());
             if found != size {
-                return Err(Error::BatchSizes { index, expected: size, found });
+                return Err(AugmentError::BatchSizes { index, expected: size, found });
             }
             self.check_view(view, image.size())?;
         }
@@ -85,7 +85,7 @@ impl Pipeline {
     }
 
     /// Operations on values in [0, 1] do not mix with images of other values.
-    fn check_image(&self, image: Image<'_>) -> Result<(), Error> {
+    fn check_image(&self, image: Image<'_>) -> Result<(), AugmentError> {
         if image.bytes().is_some() {
             return Ok(());
         }

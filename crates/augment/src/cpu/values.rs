@@ -5,11 +5,11 @@ use super::scratch::{Scratch, vectorized};
 use super::{color, pillow};
 use crate::plan::{BlurPlan, SourceMap, Step, moves_pixels};
 use crate::view::noise;
-use crate::{Arithmetic, Drawn, ImageSize, Key, Operation};
+use crate::{Drawn, ImageSize, Key, Operation, PixelArithmetic};
 
 /// Applies an operation that keeps the size to C×H×W values.
 pub(super) fn change(
-    arithmetic: Arithmetic,
+    arithmetic: PixelArithmetic,
     (operation, drawn): Step<'_>,
     key: Key,
     size: ImageSize,
@@ -26,12 +26,12 @@ pub(super) fn change(
             rotate_values(values, size, (*degrees, *filter, *border));
         }
         (_, Drawn::ColorJitter { adjustments }) => match arithmetic {
-            Arithmetic::Real => color::jitter(adjustments, size, values),
-            Arithmetic::Bytes => pillow::jitter(adjustments, size, values),
+            PixelArithmetic::Real => color::jitter(adjustments, size, values),
+            PixelArithmetic::Bytes => pillow::jitter(adjustments, size, values),
         },
         (_, Drawn::Grayscale { gray: true }) => match arithmetic {
-            Arithmetic::Real => color::gray(size, values),
-            Arithmetic::Bytes => pillow::gray(size, values),
+            PixelArithmetic::Real => color::gray(size, values),
+            PixelArithmetic::Bytes => pillow::gray(size, values),
         },
         (Operation::Solarize { threshold, .. }, Drawn::Solarize { solarize: true }) => {
             color::solarize(*threshold, values);

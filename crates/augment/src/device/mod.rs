@@ -8,7 +8,7 @@ mod values;
 use burn::tensor::Tensor;
 
 use crate::plan::{SourceMap, moves_pixels};
-use crate::{Drawn, Error, ImageSize, Operation, Pipeline, View};
+use crate::{AugmentError, Drawn, ImageSize, Operation, Pipeline, View};
 
 /// What one operation drew for each image of the batch; nothing where it is not applied.
 type DrawnBatch<'a> = [Option<&'a Drawn>];
@@ -25,7 +25,7 @@ impl Pipeline {
     /// 1.01/255 for each bilinear resized crop (1.13/255 for a bicubic one), which the CPU path rounds to bytes as
     /// Pillow does and this path does not. What comes behind a crop stretches the difference as it does the values: a
     /// jitter of strength 0.4 to 4/255 at most, 0.4/255 on average. In
-    /// [`Arithmetic::Bytes`](crate::Arithmetic::Bytes) the CPU path rounds colours and blurs too.
+    /// [`PixelArithmetic::Bytes`](crate::PixelArithmetic::Bytes) the CPU path rounds colours and blurs too.
     ///
     /// # Shapes
     ///
@@ -34,10 +34,10 @@ impl Pipeline {
     /// # Errors
     ///
     /// Those of [`apply_batch`](Pipeline::apply_batch).
-    pub fn apply_on_device(&self, batch: Tensor<4>, views: &[View]) -> Result<Tensor<4>, Error> {
+    pub fn apply_on_device(&self, batch: Tensor<4>, views: &[View]) -> Result<Tensor<4>, AugmentError> {
         let [count, channels, height, width] = batch.dims();
         if count != views.len() {
-            return Err(Error::BatchLength { images: count, views: views.len() });
+            return Err(AugmentError::BatchLength { images: count, views: views.len() });
         }
         if count == 0 {
             return Ok(batch);

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 
 use burn::data::dataset::{Dataset, DatasetError};
 
-use super::{Buffers, Decoder, LoadError, Sample, Source};
+use super::{Decoder, LoadError, ReadBuffers, Sample, Source};
 use crate::{Image, ImageSize};
 
 /// What an item of a dataset is, as an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatasetImage {
     /// The image, in whatever form the item has it.
-    pub content: Content,
+    pub content: ImageContent,
     /// Index of its class, or nothing if it has no label.
     pub label: Option<usize>,
 }
@@ -20,7 +20,7 @@ pub struct DatasetImage {
 /// The forms in which a dataset may have an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Content {
+pub enum ImageContent {
     /// Decoded bytes, H×W×C.
     Pixels {
         /// Height, width and channels.
@@ -39,15 +39,15 @@ pub enum Content {
 /// ```
 /// use burn::data::dataset::InMemDataset;
 /// use slowburn_augment::ImageSize;
-/// use slowburn_augment::loader::{Buffers, Content, DatasetImage, DatasetSource, Source};
+/// use slowburn_augment::loader::{ReadBuffers, ImageContent, DatasetImage, DatasetSource, Source};
 ///
 /// // Items of 2×2 grey pixels with a label.
 /// let dataset = InMemDataset::new(vec![([0_u8, 1, 2, 3], 7_usize), ([4, 5, 6, 7], 8)]);
 /// let source = DatasetSource::new(dataset, |(pixels, label): ([u8; 4], usize)| DatasetImage {
-///     content: Content::Pixels { size: ImageSize::new(2, 2, 1), pixels: pixels.to_vec() },
+///     content: ImageContent::Pixels { size: ImageSize::new(2, 2, 1), pixels: pixels.to_vec() },
 ///     label: Some(label),
 /// });
-/// let mut buffers = Buffers::default();
+/// let mut buffers = ReadBuffers::default();
 /// let sample = source.read(1, &mut buffers)?;
 /// assert_eq!((sample.image.bytes(), sample.label), (Some(&[4, 5, 6, 7][..]), Some(8)));
 /// # Ok::<(), slowburn_augment::loader::LoadError>(())
@@ -86,20 +86,20 @@ where
         self.dataset.len()
     }
 
-    fn read<'a>(&'a self, index: usize, buffers: &'a mut Buffers) -> Result<Sample<'a>, LoadError> {
+    fn read<'a>(&'a self, index: usize, buffers: &'a mut ReadBuffers) -> Result<Sample<'a>, LoadError> {
         let item = self.dataset.get(index).map_err(|source| LoadError::Dataset { index, source: Box::new(source) })?;
         let DatasetImage { content, label } = (self.convert)(item);
         let corrupt = |name, source| LoadError::Corrupt { index, name, source };
         let size = match content {
-            Content::Pixels { size, pixels } => {
+            ImageContent::Pixels { size, pixels } => {
                 buffers.pixels = pixels;
                 size
             }
-            Content::Encoded(encoded) => self
+            ImageContent::Encoded(encoded) => self
                 .decoder
                 .decode(&encoded, &mut buffers.pixels)
                 .map_err(|source| corrupt(self.name(index), source))?,
-            Content::File(path) => {
+            ImageContent::File(path) => {
                 super::folder::read_file(index, &path, &mut buffers.encoded)?;
                 self.decoder
                     .decode(&buffers.encoded, &mut buffers.pixels)

@@ -2,7 +2,7 @@ use std::error::Error as StdError;
 use std::path::PathBuf;
 
 use super::DecodeError;
-use crate::{Error, ImageSize, ViewsError};
+use crate::{AugmentError, ImageSize, ViewsError};
 
 /// What can be wrong with a loader, its settings or one of its images. Every message names the value or the image.
 #[derive(Debug, thiserror::Error)]
@@ -112,7 +112,7 @@ pub enum LoadError {
         /// Its path or name.
         name: String,
         /// What is wrong.
-        source: Box<Error>,
+        source: Box<AugmentError>,
     },
     /// The views do not fit an image.
     #[error("sample {index} ({name}): {source}")]

@@ -2,7 +2,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::{Buffers, Decoder, LoadError, Sample, Source};
+use super::{Decoder, LoadError, ReadBuffers, Sample, Source};
 use crate::Image;
 
 /// Endings of the files that are taken for images; the content says which format it is.
@@ -97,7 +97,7 @@ impl Source for ImageFolder {
         self.files.len()
     }
 
-    fn read<'a>(&'a self, index: usize, buffers: &'a mut Buffers) -> Result<Sample<'a>, LoadError> {
+    fn read<'a>(&'a self, index: usize, buffers: &'a mut ReadBuffers) -> Result<Sample<'a>, LoadError> {
         let path = self.path(index).ok_or(LoadError::NoSuchSample { index, len: self.len() })?;
         read_file(index, &path, &mut buffers.encoded)?;
         let size = self.decoder.decode(&buffers.encoded, &mut buffers.pixels).map_err(|source| LoadError::Corrupt {

@@ -1,7 +1,7 @@
 use std::fmt;
 
-use super::{Buffers, LoadError, Sample, Source};
-use crate::{Error, Image, ImageSize};
+use super::{LoadError, ReadBuffers, Sample, Source};
+use crate::{AugmentError, Image, ImageSize};
 
 /// Images of one size in memory, one behind the other: bytes as decoded, or values that something has computed.
 ///
@@ -34,9 +34,9 @@ impl Images {
     ///
     /// # Errors
     ///
-    /// [`Error::EmptyImage`] if a side or the number of channels is 0; [`Error::PixelCount`] if `pixels` is not a
+    /// [`AugmentError::EmptyImage`] if a side or the number of channels is 0; [`AugmentError::PixelCount`] if `pixels` is not a
     /// whole number of images.
-    pub fn new(size: ImageSize, pixels: Vec<u8>) -> Result<Self, Error> {
+    pub fn new(size: ImageSize, pixels: Vec<u8>) -> Result<Self, AugmentError> {
         check_length(size, pixels.len())?;
         Ok(Self { size, pixels: Pixels::Bytes(pixels), labels: Vec::new() })
     }
@@ -47,7 +47,7 @@ impl Images {
     /// # Errors
     ///
     /// Those of [`new`](Images::new).
-    pub fn from_values(size: ImageSize, values: Vec<f32>) -> Result<Self, Error> {
+    pub fn from_values(size: ImageSize, values: Vec<f32>) -> Result<Self, AugmentError> {
         check_length(size, values.len())?;
         Ok(Self { size, pixels: Pixels::Values(values), labels: Vec::new() })
     }
@@ -119,12 +119,12 @@ impl Images {
     }
 }
 
-fn check_length(size: ImageSize, found: usize) -> Result<(), Error> {
+fn check_length(size: ImageSize, found: usize) -> Result<(), AugmentError> {
     if size.values() == 0 {
-        return Err(Error::EmptyImage { size });
+        return Err(AugmentError::EmptyImage { size });
     }
     if !found.is_multiple_of(size.values()) {
-        return Err(Error::PixelCount { size, found });
+        return Err(AugmentError::PixelCount { size, found });
     }
     Ok(())
 }
@@ -134,7 +134,7 @@ impl Source for Images {
         Images::len(self)
     }
 
-    fn read<'a>(&'a self, index: usize, _: &'a mut Buffers) -> Result<Sample<'a>, LoadError> {
+    fn read<'a>(&'a self, index: usize, _: &'a mut ReadBuffers) -> Result<Sample<'a>, LoadError> {
         if index >= self.len() {
             return Err(LoadError::NoSuchSample { index, len: self.len() });
         }

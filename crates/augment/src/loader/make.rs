@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rayon::ThreadPool;
 
 use super::order::{Order, Visit};
-use super::{BatchView, Buffers, LoadError, OnCorrupt, Sample, Skipped, Source, ViewBatch, ViewLoaderConfig};
+use super::{BatchView, LoadError, OnCorrupt, ReadBuffers, Sample, Skipped, Source, ViewBatch, ViewLoaderConfig};
 use crate::views::wrong;
 use crate::{ImageSize, Key, Views};
 
@@ -21,7 +21,7 @@ pub(super) struct Maker<S> {
     pub(super) epoch: u64,
     pub(super) stop: Arc<AtomicBool>,
     /// Memory that no worker uses at the moment; never more than there are workers.
-    pub(super) buffers: Mutex<Vec<Buffers>>,
+    pub(super) buffers: Mutex<Vec<ReadBuffers>>,
 }
 
 /// An image of a batch and where its views go.
@@ -191,7 +191,7 @@ impl<S: Source> Maker<S> {
         result
     }
 
-    fn free_buffers(&self) -> std::sync::MutexGuard<'_, Vec<Buffers>> {
+    fn free_buffers(&self) -> std::sync::MutexGuard<'_, Vec<ReadBuffers>> {
         self.buffers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

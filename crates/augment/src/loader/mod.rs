@@ -46,12 +46,12 @@ mod view_loader;
 
 pub use batch::{BatchView, ViewBatch};
 pub use config::{OnCorrupt, ViewLoaderConfig};
-pub use dataset::{Content, DatasetImage, DatasetSource};
+pub use dataset::{DatasetImage, DatasetSource, ImageContent};
 pub use decode::{DecodeError, Decoder};
 pub use epoch::Batches;
 pub use error::LoadError;
 pub use folder::{ImageFolder, has_image_extension};
 pub use images::Images;
 pub use report::{Report, Skipped};
-pub use source::{Buffers, Sample, Source};
+pub use source::{ReadBuffers, Sample, Source};
 pub use view_loader::ViewLoader;

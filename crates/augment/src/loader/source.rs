@@ -5,7 +5,7 @@ use crate::Image;
 
 /// Memory of a worker, used again for each image.
 #[derive(Debug, Default)]
-pub struct Buffers {
+pub struct ReadBuffers {
     /// An encoded file.
     pub encoded: Vec<u8>,
     /// Decoded bytes, H×W×C.
@@ -42,7 +42,7 @@ pub trait Source: Send + Sync {
     ///
     /// [`LoadError::Corrupt`] for content that will not be better next time: the loader may be told to skip it.
     /// Everything else stops the loader.
-    fn read<'a>(&'a self, index: usize, buffers: &'a mut Buffers) -> Result<Sample<'a>, LoadError>;
+    fn read<'a>(&'a self, index: usize, buffers: &'a mut ReadBuffers) -> Result<Sample<'a>, LoadError>;
 
     /// What messages call the image `index`; its decimal index unless it has a better name.
     fn name(&self, index: usize) -> String {
@@ -55,7 +55,7 @@ impl<S: Source + ?Sized> Source for Arc<S> {
         (**self).len()
     }
 
-    fn read<'a>(&'a self, index: usize, buffers: &'a mut Buffers) -> Result<Sample<'a>, LoadError> {
+    fn read<'a>(&'a self, index: usize, buffers: &'a mut ReadBuffers) -> Result<Sample<'a>, LoadError> {
         (**self).read(index, buffers)
     }
 

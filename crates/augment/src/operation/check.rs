@@ -1,14 +1,14 @@
 //! What is allowed. Conditions are in the positive form, so NaN fails.
 
 use super::{BlurKernel, Border, Operation, ResizeTo};
-use crate::{Error, ImageSize};
+use crate::{AugmentError, ImageSize};
 
 /// Sides beyond this are refused: no image of today is larger, and products of two sides stay far from overflow.
 const LARGEST_SIDE: u32 = 1 << 16;
 
 impl Operation {
     /// Checks the parameters of the operation at `position`.
-    pub(crate) fn validate(&self, position: usize) -> Result<(), Error> {
+    pub(crate) fn validate(&self, position: usize) -> Result<(), AugmentError> {
         let check = Check { position, operation: self.name() };
         match self {
             Self::RandomResizedCrop { height, width, scale, ratio, .. } => {
@@ -71,7 +71,7 @@ impl Operation {
     }
 
     /// Checks that the operation at `position` can be applied to an image of `size`.
-    pub(crate) fn validate_for(&self, position: usize, size: ImageSize) -> Result<(), Error> {
+    pub(crate) fn validate_for(&self, position: usize, size: ImageSize) -> Result<(), AugmentError> {
         match self {
             Self::CenterCrop { height, width } => check_crop(position, [*height, *width], size),
             Self::Translate { max_pixels } => check_shift(position, *max_pixels as usize, size),
@@ -85,10 +85,10 @@ impl Operation {
                 if (*radius as usize) < shorter {
                     return Ok(());
                 }
-                Err(Error::BlurTooWide { position, radius: *radius, size, allowed: shorter.saturating_sub(1) })
+                Err(AugmentError::BlurTooWide { position, radius: *radius, size, allowed: shorter.saturating_sub(1) })
             }
             Self::Normalize { mean, .. } if mean.len() != size.channels => {
-                Err(Error::Channels { position, expected: mean.len(), size })
+                Err(AugmentError::Channels { position, expected: mean.len(), size })
             }
             Self::RandomApply { operations, .. } => {
                 operations.iter().try_for_each(|operation| operation.validate_for(position, size))
@@ -98,12 +98,12 @@ impl Operation {
     }
 
     /// Walks through the values' units: `left` is what took them out of [0, 1], if anything did.
-    pub(crate) fn validate_units(&self, position: usize, left: &mut Option<String>) -> Result<(), Error> {
+    pub(crate) fn validate_units(&self, position: usize, left: &mut Option<String>) -> Result<(), AugmentError> {
         if let Self::RandomApply { operations, .. } = self {
             return operations.iter().try_for_each(|operation| operation.validate_units(position, left));
         }
         if let (true, Some(culprit)) = (self.needs_unit_range(), left.as_ref()) {
-            return Err(Error::NeedsUnitRange { position, operation: self.name(), culprit: culprit.clone() });
+            return Err(AugmentError::NeedsUnitRange { position, operation: self.name(), culprit: culprit.clone() });
         }
         if left.is_none() && self.leaves_unit_range() {
             *left = Some(format!("operation {position} ({})", self.name()));
@@ -113,20 +113,20 @@ impl Operation {
 }
 
 /// A shift of `pixels` can be filled by reflection if it is shorter than the shorter side.
-pub(crate) fn check_shift(position: usize, pixels: usize, size: ImageSize) -> Result<(), Error> {
+pub(crate) fn check_shift(position: usize, pixels: usize, size: ImageSize) -> Result<(), AugmentError> {
     let side = size.height.min(size.width);
     if pixels < side {
         return Ok(());
     }
-    Err(Error::TranslateTooFar { position, pixels, size, allowed: side.saturating_sub(1) })
+    Err(AugmentError::TranslateTooFar { position, pixels, size, allowed: side.saturating_sub(1) })
 }
 
 /// A crop of `sides` (height, width) fits into the image.
-pub(crate) fn check_crop(position: usize, [height, width]: [u32; 2], size: ImageSize) -> Result<(), Error> {
+pub(crate) fn check_crop(position: usize, [height, width]: [u32; 2], size: ImageSize) -> Result<(), AugmentError> {
     if height as usize <= size.height && width as usize <= size.width {
         return Ok(());
     }
-    Err(Error::CropTooLarge { position, height, width, size })
+    Err(AugmentError::CropTooLarge { position, height, width, size })
 }
 
 fn check_color(
@@ -134,11 +134,11 @@ fn check_color(
     operation: &'static str,
     size: ImageSize,
     allowed: &'static [usize],
-) -> Result<(), Error> {
+) -> Result<(), AugmentError> {
     if allowed.contains(&size.channels) {
         return Ok(());
     }
-    Err(Error::NeedsColor { position, operation, size, allowed })
+    Err(AugmentError::NeedsColor { position, operation, size, allowed })
 }
 
 /// The checks of one operation, and what their messages need.
@@ -148,33 +148,39 @@ struct Check {
 }
 
 impl Check {
-    fn that(&self, valid: bool, field: String, value: String, allowed: &str) -> Result<(), Error> {
+    fn that(&self, valid: bool, field: String, value: String, allowed: &str) -> Result<(), AugmentError> {
         if valid {
             return Ok(());
         }
         let Self { position, operation } = *self;
-        Err(Error::InvalidParameter { position, operation, field, value, allowed: allowed.to_owned() })
+        Err(AugmentError::InvalidParameter { position, operation, field, value, allowed: allowed.to_owned() })
     }
 
-    fn value(&self, field: &str, value: f32, valid: impl Fn(f32) -> bool, allowed: &str) -> Result<(), Error> {
+    fn value(&self, field: &str, value: f32, valid: impl Fn(f32) -> bool, allowed: &str) -> Result<(), AugmentError> {
         self.that(valid(value), field.to_owned(), value.to_string(), allowed)
     }
 
-    fn positive(&self, field: &str, value: f32) -> Result<(), Error> {
+    fn positive(&self, field: &str, value: f32) -> Result<(), AugmentError> {
         self.value(field, value, |x| x.is_finite() && x > 0.0, "a finite number > 0")
     }
 
-    fn probability(&self, value: f32) -> Result<(), Error> {
+    fn probability(&self, value: f32) -> Result<(), AugmentError> {
         self.value("probability", value, |x| (0.0..=1.0).contains(&x), "a probability in [0, 1]")
     }
 
-    fn side(&self, field: &str, side: u32) -> Result<(), Error> {
+    fn side(&self, field: &str, side: u32) -> Result<(), AugmentError> {
         let allowed = format!("1 to {LARGEST_SIDE} pixels");
         self.that((1..=LARGEST_SIDE).contains(&side), field.to_owned(), side.to_string(), &allowed)
     }
 
     /// Two valid values, the first not above the second.
-    fn range(&self, field: &str, range: [f32; 2], valid: impl Fn(f32) -> bool, allowed: &str) -> Result<(), Error> {
+    fn range(
+        &self,
+        field: &str,
+        range: [f32; 2],
+        valid: impl Fn(f32) -> bool,
+        allowed: &str,
+    ) -> Result<(), AugmentError> {
         for (index, value) in range.into_iter().enumerate() {
             self.value(&format!("{field}[{index}]"), value, &valid, allowed)?;
         }
@@ -182,7 +188,7 @@ impl Check {
         self.that(low <= high, field.to_owned(), format!("{range:?}"), "the lower end first")
     }
 
-    fn normalization(&self, mean: &[f32], std: &[f32]) -> Result<(), Error> {
+    fn normalization(&self, mean: &[f32], std: &[f32]) -> Result<(), AugmentError> {
         self.that(!mean.is_empty(), "mean".into(), "empty".into(), "one value per channel")?;
         let allowed = format!("as many values as mean has ({})", mean.len());
         self.that(std.len() == mean.len(), "std".into(), format!("a list of {}", std.len()), &allowed)?;
@@ -193,7 +199,7 @@ impl Check {
     }
 
     /// Operations of a `RandomApply`: not too many for the streams of the generator, and none that changes the size.
-    fn nested(&self, operations: &[Operation]) -> Result<(), Error> {
+    fn nested(&self, operations: &[Operation]) -> Result<(), AugmentError> {
         let count = operations.len();
         self.that((1..=MOST_NESTED).contains(&count), "operations".into(), format!("{count} long"), "1 to 255 long")?;
         for (index, operation) in operations.iter().enumerate() {
@@ -221,7 +227,7 @@ mod tests {
     fn refused(operation: Operation) -> Option<String> {
         match operation.validate(3) {
             Ok(()) => None,
-            Err(Error::InvalidParameter { position, field, .. }) => {
+            Err(AugmentError::InvalidParameter { position, field, .. }) => {
                 assert_eq!(position, 3);
                 Some(field)
             }

@@ -7,7 +7,7 @@ use rand_distr::{Distribution, StandardNormal};
 
 use super::{Adjustment, Drawn, View};
 use crate::key::Slot;
-use crate::{Error, ImageSize, Key, Operation, Pipeline};
+use crate::{AugmentError, ImageSize, Key, Operation, Pipeline};
 
 /// Boxes that a random crop tries before it takes the middle.
 const TRIES: usize = 10;
@@ -18,7 +18,7 @@ impl Pipeline {
     /// # Errors
     ///
     /// Those of [`validate_for`](Pipeline::validate_for).
-    pub fn draw(&self, key: Key, size: ImageSize) -> Result<View, Error> {
+    pub fn draw(&self, key: Key, size: ImageSize) -> Result<View, AugmentError> {
         self.validate_for(size)?;
         Ok(self.draw_valid(key, size))
     }
@@ -28,7 +28,7 @@ impl Pipeline {
     /// # Errors
     ///
     /// Those of [`validate_for`](Pipeline::validate_for).
-    pub fn draw_batch(&self, keys: &[Key], size: ImageSize) -> Result<Vec<View>, Error> {
+    pub fn draw_batch(&self, keys: &[Key], size: ImageSize) -> Result<Vec<View>, AugmentError> {
         self.validate_for(size)?;
         Ok(keys.iter().map(|key| self.draw_valid(*key, size)).collect())
     }

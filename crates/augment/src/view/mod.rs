@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use draw::noise;
 
 use crate::operation::{check_crop, check_shift};
-use crate::{Error, ImageSize, Key, Operation, Pipeline};
+use crate::{AugmentError, ImageSize, Key, Operation, Pipeline};
 
 /// What one operation drew for one view.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -113,8 +113,8 @@ pub struct View {
 
 impl Pipeline {
     /// Checks that `view` can be applied to an image of `size` by this pipeline.
-    pub(crate) fn check_view(&self, view: &View, size: ImageSize) -> Result<(), Error> {
-        let foreign = |reason| Error::ForeignView { pipeline: self.name.clone(), reason };
+    pub(crate) fn check_view(&self, view: &View, size: ImageSize) -> Result<(), AugmentError> {
+        let foreign = |reason| AugmentError::ForeignView { pipeline: self.name.clone(), reason };
         if view.drawn.len() != self.operations.len() {
             return Err(foreign(format!(
                 "it has {} entries, the pipeline {} operations",
@@ -134,13 +134,13 @@ impl Pipeline {
 }
 
 /// Whether `operation` can have drawn something like `drawn`; an error if it cannot be applied to an image of `size`.
-fn check_drawn(position: usize, operation: &Operation, drawn: &Drawn, size: ImageSize) -> Result<bool, Error> {
+fn check_drawn(position: usize, operation: &Operation, drawn: &Drawn, size: ImageSize) -> Result<bool, AugmentError> {
     let within = |field, value: f32, valid: bool, allowed: &str| {
         if valid {
             return Ok(true);
         }
         let (operation, allowed) = (operation.name(), allowed.to_owned());
-        Err(Error::InvalidDraw { position, operation, field, value: value.to_string(), allowed })
+        Err(AugmentError::InvalidDraw { position, operation, field, value: value.to_string(), allowed })
     };
     match (operation, drawn) {
         (Operation::RandomResizedCrop { .. }, Drawn::RandomResizedCrop { top, left, height, width }) => {
@@ -194,13 +194,13 @@ fn check_drawn(position: usize, operation: &Operation, drawn: &Drawn, size: Imag
 }
 
 /// Whether the box (top, left, height, width) lies inside the image.
-fn check_box(position: usize, numbers: [u32; 4], size: ImageSize) -> Result<bool, Error> {
+fn check_box(position: usize, numbers: [u32; 4], size: ImageSize) -> Result<bool, AugmentError> {
     let [top, left, height, width] = numbers.map(|number| number as usize);
     let inside = |start: usize, length: usize, side: usize| length >= 1 && start < side && length <= side - start;
     if inside(top, height, size.height) && inside(left, width, size.width) {
         return Ok(true);
     }
-    Err(Error::InvalidDraw {
+    Err(AugmentError::InvalidDraw {
         position,
         operation: "RandomResizedCrop",
         field: "box",

@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use slowburn_augment::presets::Preset;
-use slowburn_augment::{Arithmetic, Border, Filter, Image, ImageSize, Key, Operation, Pipeline, presets};
+use slowburn_augment::{Border, Filter, Image, ImageSize, Key, Operation, Pipeline, PixelArithmetic, presets};
 
 use crate::{bytes, catalog, key, pipeline};
 
@@ -130,7 +130,7 @@ fn recipes_agree_but_for_the_rounding_of_their_crop() {
         };
         let gray = matches!(pipeline.operations.last(), Some(Operation::Normalize { mean, .. }) if mean.len() == 1);
         let size = if gray { ImageSize { channels: 1, ..size } } else { size };
-        let mut pipeline = pipeline.with_arithmetic(Arithmetic::Real);
+        let mut pipeline = pipeline.with_arithmetic(PixelArithmetic::Real);
         pipeline.operations.retain(|operation| !matches!(operation, Operation::Normalize { .. }));
         let both = Both::of_bytes(&pipeline, size);
         let (largest, mean) = (255.0 * both.largest(), 255.0 * both.mean());

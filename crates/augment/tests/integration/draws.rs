@@ -1,6 +1,6 @@
 //! Draws are data and a pure function of the key.
 
-use slowburn_augment::{Arithmetic, Drawn, Image, ImageSize, Key, Operation, Pipeline, View, presets};
+use slowburn_augment::{Drawn, Image, ImageSize, Key, Operation, Pipeline, PixelArithmetic, View, presets};
 
 use crate::{bytes, catalog, key, pipeline};
 
@@ -23,7 +23,7 @@ fn pipelines_and_views_survive_json() {
         let text = serde_json::to_string(&pipeline).unwrap();
         assert_eq!(serde_json::from_str::<Pipeline>(&text).unwrap(), pipeline);
     }
-    for arithmetic in [Arithmetic::Real, Arithmetic::Bytes] {
+    for arithmetic in [PixelArithmetic::Real, PixelArithmetic::Bytes] {
         for operation in catalog::all(SIZE) {
             let pipeline = pipeline(vec![operation]).with_arithmetic(arithmetic);
             let text = serde_json::to_string(&pipeline).unwrap();

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 use slowburn_augment::{
-    Adjustment, BlurKernel, Border, Drawn, Error, Filter, Image, ImageSize, Operation, Pipeline, ResizeTo,
+    Adjustment, AugmentError, BlurKernel, Border, Drawn, Filter, Image, ImageSize, Operation, Pipeline, ResizeTo,
     RotationFilter, View, presets,
 };
 
@@ -20,7 +20,7 @@ fn a_shift_as_long_as_the_shorter_side_is_refused() {
     for max_pixels in [5, 6, u32::MAX] {
         let error = translate(max_pixels).draw(key(0), SIZE).unwrap_err();
         assert!(
-            matches!(error, Error::TranslateTooFar { allowed: 4, pixels, .. } if pixels == max_pixels as usize),
+            matches!(error, AugmentError::TranslateTooFar { allowed: 4, pixels, .. } if pixels == max_pixels as usize),
             "{error}"
         );
     }
@@ -35,7 +35,7 @@ fn draws_check_values_read_from_anywhere() {
     let read: Pipeline =
         serde_json::from_str(r#"{"name": "file", "operations": [{"horizontal_flip": {"probability": 2.0}}]}"#).unwrap();
     let error = read.draw(key(0), SIZE).unwrap_err();
-    assert!(matches!(error, Error::InvalidParameter { position: 0, .. }), "{error}");
+    assert!(matches!(error, AugmentError::InvalidParameter { position: 0, .. }), "{error}");
     assert_eq!(read.draw_batch(&[], SIZE), Err(error));
 }
 
@@ -44,7 +44,7 @@ fn the_channels_of_a_normalisation_are_the_images() {
     let error = presets::mean_teacher_cifar().draw(key(0), ImageSize::new(32, 32, 1)).unwrap_err();
     assert_eq!(error.to_string(), "operation 2 (Normalize) has 3 channels, the image of 32×32×1 has 1");
     let empty = ImageSize::new(0, 1, 1);
-    assert_eq!(translate(0).draw(key(0), empty), Err(Error::EmptyImage { size: empty }));
+    assert_eq!(translate(0).draw(key(0), empty), Err(AugmentError::EmptyImage { size: empty }));
 }
 
 #[test]
@@ -57,12 +57,12 @@ fn a_view_of_another_pipeline_or_a_larger_image_is_refused() {
         assert!(out.iter().all(|x| *x == 7.0), "written before {error}");
         error
     };
-    assert!(matches!(refuse(vec![]), Error::ForeignView { .. }));
+    assert!(matches!(refuse(vec![]), AugmentError::ForeignView { .. }));
     let error = refuse(vec![Drawn::HorizontalFlip { flip: true }]);
-    assert!(matches!(error, Error::ForeignView { .. }), "{error}");
+    assert!(matches!(error, AugmentError::ForeignView { .. }), "{error}");
     for (dx, dy) in [(5, 0), (0, -5), (i32::MIN, 0)] {
         let error = refuse(vec![Drawn::Translate { dx, dy }]);
-        assert!(matches!(error, Error::TranslateTooFar { .. }), "{error}");
+        assert!(matches!(error, AugmentError::TranslateTooFar { .. }), "{error}");
     }
 }
 
@@ -74,17 +74,17 @@ fn lengths_of_output_and_batch_are_checked() {
     let view = pipeline.draw(key(0), SIZE).unwrap();
 
     let error = pipeline.apply(&view, image, &mut [0.0; 29]).unwrap_err();
-    assert_eq!(error, Error::OutputLength { expected: 30, found: 29 });
+    assert_eq!(error, AugmentError::OutputLength { expected: 30, found: 29 });
 
     let views = [view.clone(), view];
     let error = pipeline.apply_batch(&[image], &views).unwrap_err();
-    assert_eq!(error, Error::BatchLength { images: 1, views: 2 });
+    assert_eq!(error, AugmentError::BatchLength { images: 1, views: 2 });
     let batch = Tensor::<4>::zeros([1, 1, 5, 6], &Device::flex());
     assert_eq!(pipeline.apply_on_device(batch, &views).unwrap_err(), error);
 
     let other = Image::new(ImageSize::new(6, 5, 1), &pixels).unwrap();
     let error = pipeline.apply_batch(&[image, other], &views).unwrap_err();
-    assert!(matches!(error, Error::BatchSizes { index: 1, .. }), "{error}");
+    assert!(matches!(error, AugmentError::BatchSizes { index: 1, .. }), "{error}");
 
     assert_eq!(pipeline.apply_batch(&[], &[]), Ok(vec![]));
 }
@@ -150,7 +150,7 @@ fn every_parameter_has_a_range() {
     for (expected, operation) in bad {
         let text = operation.to_string();
         let error = Pipeline::new("bad", vec![Operation::GaussianNoise { std: 0.1 }, operation]).unwrap_err();
-        let Error::InvalidParameter { position, field, allowed, .. } = &error else { panic!("{text}: {error}") };
+        let AugmentError::InvalidParameter { position, field, allowed, .. } = &error else { panic!("{text}: {error}") };
         assert!(*position == 1 && field.starts_with(expected), "{text}: {error}");
         assert!(!allowed.is_empty() && error.to_string().contains(allowed.as_str()), "{error}");
     }
@@ -176,7 +176,7 @@ fn what_needs_values_in_0_to_1_does_not_follow_a_normalisation() {
             },
         ] {
             let error = Pipeline::new("bad", vec![culprit.clone(), needs.clone()]).unwrap_err();
-            assert!(matches!(error, Error::NeedsUnitRange { position: 1, .. }), "{culprit}, {needs}: {error}");
+            assert!(matches!(error, AugmentError::NeedsUnitRange { position: 1, .. }), "{culprit}, {needs}: {error}");
             assert!(error.to_string().contains("operation 0"), "{error}");
             assert!(Pipeline::new("good", vec![needs, culprit.clone()]).is_ok());
         }
@@ -189,12 +189,12 @@ fn colours_need_colours_and_the_rest_takes_grey_images() {
     let jitter = |saturation, hue| Operation::ColorJitter { brightness: 0.4, contrast: 0.4, saturation, hue };
     for operation in [jitter(0.4, 0.0), jitter(0.0, 0.1)] {
         let error = pipeline(vec![operation]).draw(key(0), gray).unwrap_err();
-        assert!(matches!(error, Error::NeedsColor { position: 0, allowed: [3], .. }), "{error}");
+        assert!(matches!(error, AugmentError::NeedsColor { position: 0, allowed: [3], .. }), "{error}");
     }
     // Two channels are neither grey nor colours.
     for operation in [jitter(0.0, 0.0), Operation::Grayscale { probability: 0.2 }] {
         let error = pipeline(vec![operation]).draw(key(0), ImageSize::new(12, 10, 2)).unwrap_err();
-        assert!(matches!(error, Error::NeedsColor { allowed: [1, 3], .. }), "{error}");
+        assert!(matches!(error, AugmentError::NeedsColor { allowed: [1, 3], .. }), "{error}");
     }
     for operation in catalog::all(gray) {
         assert!(pipeline(vec![operation.clone()]).draw(key(0), gray).is_ok(), "{operation}");
@@ -209,11 +209,11 @@ fn what_is_larger_than_the_image_is_refused() {
     let blur = |radius| Operation::GaussianBlur { std: [0.1, 2.0], kernel: BlurKernel::Truncated { radius } };
     assert!(pipeline(vec![blur(4)]).draw(key(0), SIZE).is_ok());
     let error = pipeline(vec![blur(5)]).draw(key(0), SIZE).unwrap_err();
-    assert!(matches!(error, Error::BlurTooWide { radius: 5, allowed: 4, .. }), "{error}");
+    assert!(matches!(error, AugmentError::BlurTooWide { radius: 5, allowed: 4, .. }), "{error}");
     // Sizes are those at the operation's place, not the image's.
     let shrink = Operation::Resize { to: ResizeTo::Exact { height: 3, width: 3 }, filter: Filter::Bilinear };
     let error = pipeline(vec![shrink, blur(4)]).draw(key(0), SIZE).unwrap_err();
-    assert!(matches!(error, Error::BlurTooWide { position: 1, allowed: 2, .. }), "{error}");
+    assert!(matches!(error, AugmentError::BlurTooWide { position: 1, allowed: 2, .. }), "{error}");
 }
 
 /// Views may come from a file: nothing in them is trusted.
@@ -238,20 +238,20 @@ fn draws_that_no_pipeline_made_are_refused() {
     };
     for [top, left, height, width] in [[0, 0, 0, 1], [0, 0, 6, 1], [4, 0, 2, 1], [0, 6, 1, 1], [u32::MAX, 0, 2, 1]] {
         let error = refused(crop.clone(), Drawn::RandomResizedCrop { top, left, height, width });
-        assert!(matches!(error, Error::InvalidDraw { field: "box", .. }), "{error}");
+        assert!(matches!(error, AugmentError::InvalidDraw { field: "box", .. }), "{error}");
     }
     let jitter = Operation::ColorJitter { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1 };
     for adjustment in [Adjustment::Hue(0.51), Adjustment::Contrast(-0.1), Adjustment::Brightness(f32::NAN)] {
         let error = refused(jitter.clone(), Drawn::ColorJitter { adjustments: vec![adjustment] });
-        assert!(matches!(error, Error::InvalidDraw { .. }), "{error}");
+        assert!(matches!(error, AugmentError::InvalidDraw { .. }), "{error}");
     }
     let rotate = Operation::Rotate { max_degrees: 10.0, filter: RotationFilter::Nearest, border: Border::Edge };
     let error = refused(rotate, Drawn::Rotate { degrees: 1e9 });
-    assert!(matches!(error, Error::InvalidDraw { field: "degrees", .. }), "{error}");
+    assert!(matches!(error, AugmentError::InvalidDraw { field: "degrees", .. }), "{error}");
     let blur = Operation::GaussianBlur { std: [0.1, 2.0], kernel: BlurKernel::Boxes };
     let error = refused(blur, Drawn::GaussianBlur { std: f32::INFINITY });
-    assert!(matches!(error, Error::InvalidDraw { field: "std", .. }), "{error}");
+    assert!(matches!(error, AugmentError::InvalidDraw { field: "std", .. }), "{error}");
     let nested = Operation::RandomApply { probability: 0.5, operations: vec![jitter] };
     let error = refused(nested, Drawn::RandomApply { drawn: Some(vec![]) });
-    assert!(matches!(error, Error::ForeignView { .. }), "{error}");
+    assert!(matches!(error, AugmentError::ForeignView { .. }), "{error}");
 }

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 use serde::Deserialize;
-use slowburn_augment::{Adjustment, Arithmetic, Drawn, Image, ImageSize, Operation, Pipeline, View};
+use slowburn_augment::{Adjustment, Drawn, Image, ImageSize, Operation, Pipeline, PixelArithmetic, View};
 
 use crate::key;
 
@@ -24,7 +24,7 @@ fn turned_as_pillow_turns_it() {
     let size = ImageSize::new(256, 256, 3);
     for Turned { turn, crc32 } in fixture {
         let jitter = Operation::ColorJitter { brightness: 0.0, contrast: 0.0, saturation: 0.0, hue: 0.5 };
-        let pipeline = Pipeline::new("hue", vec![jitter]).unwrap().with_arithmetic(Arithmetic::Bytes);
+        let pipeline = Pipeline::new("hue", vec![jitter]).unwrap().with_arithmetic(PixelArithmetic::Bytes);
         let drawn = vec![Drawn::ColorJitter { adjustments: vec![Adjustment::Hue(turn)] }];
         let view = View { key: key(0), drawn };
         let turned = |red| {

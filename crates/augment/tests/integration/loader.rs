@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use slowburn_augment::loader::{
-    Buffers, DecodeError, Images, LoadError, OnCorrupt, Sample, Source, ViewBatch, ViewLoaderConfig,
+    DecodeError, Images, LoadError, OnCorrupt, ReadBuffers, Sample, Source, ViewBatch, ViewLoaderConfig,
 };
 use slowburn_augment::{Image, ImageSize, Operation, Pipeline, Views};
 
@@ -55,7 +55,7 @@ impl Source for Counting {
         self.count
     }
 
-    fn read<'a>(&'a self, index: usize, buffers: &'a mut Buffers) -> Result<Sample<'a>, LoadError> {
+    fn read<'a>(&'a self, index: usize, buffers: &'a mut ReadBuffers) -> Result<Sample<'a>, LoadError> {
         self.read.fetch_add(1, Ordering::SeqCst);
         std::thread::sleep((self.pause)(index));
         if self.corrupt.contains(&index) {
@@ -236,7 +236,7 @@ fn a_panic_on_a_worker_reaches_the_caller() {
         fn len(&self) -> usize {
             12
         }
-        fn read<'a>(&'a self, index: usize, buffers: &'a mut Buffers) -> Result<Sample<'a>, LoadError> {
+        fn read<'a>(&'a self, index: usize, buffers: &'a mut ReadBuffers) -> Result<Sample<'a>, LoadError> {
             assert!(index != self.0, "sample {index} is cursed");
             buffers.pixels = bytes(SIZE, 0);
             Ok(Sample { image: Image::new(SIZE, &buffers.pixels).unwrap(), label: None })
@@ -280,7 +280,7 @@ fn images_of_two_sizes_in_a_batch_are_both_named() {
         fn len(&self) -> usize {
             6
         }
-        fn read<'a>(&'a self, index: usize, buffers: &'a mut Buffers) -> Result<Sample<'a>, LoadError> {
+        fn read<'a>(&'a self, index: usize, buffers: &'a mut ReadBuffers) -> Result<Sample<'a>, LoadError> {
             let size = if index == 2 { ImageSize { width: 9, ..SIZE } } else { SIZE };
             buffers.pixels = bytes(size, 0);
             Ok(Sample { image: Image::new(size, &buffers.pixels).unwrap(), label: None })

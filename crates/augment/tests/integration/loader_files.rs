@@ -8,10 +8,10 @@ use burn::data::dataset::{Dataset, DatasetError, InMemDataset};
 use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, Rgba};
 use proptest::prelude::*;
 use slowburn_augment::loader::{
-    Buffers, Content, DatasetImage, DatasetSource, DecodeError, Decoder, ImageFolder, Images, LoadError, OnCorrupt,
-    Source, ViewLoaderConfig,
+    DatasetImage, DatasetSource, DecodeError, Decoder, ImageContent, ImageFolder, Images, LoadError, OnCorrupt,
+    ReadBuffers, Source, ViewLoaderConfig,
 };
-use slowburn_augment::{Error, ImageSize, Pipeline, Views};
+use slowburn_augment::{AugmentError, ImageSize, Pipeline, Views};
 use tempfile::TempDir;
 
 /// A picture in which every decoder has something to do.
@@ -193,7 +193,7 @@ fn folders_are_sorted_recursive_and_labelled() {
     let labeled = ImageFolder::labeled(folder.path()).unwrap();
     assert_eq!(names(&labeled, folder.path()), all[..4]);
     assert_eq!(labeled.classes(), ["cat", "dog"]);
-    let mut buffers = Buffers::default();
+    let mut buffers = ReadBuffers::default();
     for (index, (label, value)) in [(0, 3), (0, 4), (1, 2), (1, 1)].into_iter().enumerate() {
         let sample = labeled.read(index, &mut buffers).unwrap();
         assert_eq!((sample.label, sample.image.size()), (Some(label), ImageSize::new(3, 4, 3)));
@@ -262,7 +262,7 @@ fn a_folder_is_loaded_with_its_damaged_files_left_out() {
     // A file that went away is never skipped.
     let source = ImageFolder::flat(folder.path()).unwrap();
     fs::remove_file(folder.path().join("x.png")).unwrap();
-    let error = source.read(source.len() - 1, &mut Buffers::default()).unwrap_err();
+    let error = source.read(source.len() - 1, &mut ReadBuffers::default()).unwrap_err();
     assert!(matches!(error, LoadError::Unreadable { .. }) && error.to_string().contains("x.png"), "{error}");
 }
 
@@ -274,15 +274,15 @@ fn any_dataset_of_burn_is_a_source() {
     save(folder.path(), "a.png", &png(ImageBuffer::from_pixel(4, 3, Luma([1u8]))));
     let size = ImageSize::new(3, 4, 1);
     let dataset = InMemDataset::new(vec![
-        Content::File(folder.path().join("a.png")),
-        Content::Encoded(png(ImageBuffer::from_pixel(4, 3, Luma([2u8])))),
-        Content::Pixels { size, pixels: vec![3; 12] },
-        Content::Pixels { size, pixels: vec![3; 11] },
-        Content::Encoded(b"garbage".to_vec()),
-        Content::File(folder.path().join("missing.png")),
+        ImageContent::File(folder.path().join("a.png")),
+        ImageContent::Encoded(png(ImageBuffer::from_pixel(4, 3, Luma([2u8])))),
+        ImageContent::Pixels { size, pixels: vec![3; 12] },
+        ImageContent::Pixels { size, pixels: vec![3; 11] },
+        ImageContent::Encoded(b"garbage".to_vec()),
+        ImageContent::File(folder.path().join("missing.png")),
     ]);
     let source = DatasetSource::new(dataset, |content| DatasetImage { content, label: Some(8) });
-    let mut buffers = Buffers::default();
+    let mut buffers = ReadBuffers::default();
     assert_eq!(source.len(), 6);
     for index in 0..3 {
         let sample = source.read(index, &mut buffers).unwrap();
@@ -306,7 +306,7 @@ fn an_error_of_a_dataset_is_passed_on() {
             3
         }
     }
-    let source = DatasetSource::new(Broken, |_| DatasetImage { content: Content::Encoded(vec![]), label: None });
+    let source = DatasetSource::new(Broken, |_| DatasetImage { content: ImageContent::Encoded(vec![]), label: None });
     let config = ViewLoaderConfig::new(3).with_shuffle(false).with_on_corrupt(OnCorrupt::Skip);
     let loader = config.init(source, Views::two(Pipeline::new("bytes", vec![]).unwrap())).unwrap();
     let error = loader.epoch(0).next().unwrap().unwrap_err();
@@ -316,11 +316,11 @@ fn an_error_of_a_dataset_is_passed_on() {
 #[test]
 fn images_in_memory_are_whole() {
     let size = ImageSize::new(2, 2, 1);
-    assert!(matches!(Images::new(size, vec![0; 5]), Err(Error::PixelCount { found: 5, .. })));
-    assert!(matches!(Images::new(ImageSize::new(0, 2, 1), vec![]), Err(Error::EmptyImage { .. })));
+    assert!(matches!(Images::new(size, vec![0; 5]), Err(AugmentError::PixelCount { found: 5, .. })));
+    assert!(matches!(Images::new(ImageSize::new(0, 2, 1), vec![]), Err(AugmentError::EmptyImage { .. })));
     let images = Images::new(size, (0..8).collect()).unwrap();
     assert_eq!((images.len(), images.get(1).bytes().unwrap()), (2, &[4, 5, 6, 7][..]));
-    assert!(matches!(images.read(2, &mut Buffers::default()), Err(LoadError::NoSuchSample { index: 2, len: 2 })));
+    assert!(matches!(images.read(2, &mut ReadBuffers::default()), Err(LoadError::NoSuchSample { index: 2, len: 2 })));
     let error = images.with_labels(vec![None]).unwrap_err();
     assert_eq!(error.to_string(), "2 images with 1 labels: there must be one entry per image");
 }

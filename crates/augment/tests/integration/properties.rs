@@ -1,7 +1,7 @@
 //! Properties that hold for any image.
 
 use proptest::prelude::*;
-use slowburn_augment::{Arithmetic, BlurKernel, Border, Drawn, Filter, Image, ImageSize, Operation, Pipeline};
+use slowburn_augment::{BlurKernel, Border, Drawn, Filter, Image, ImageSize, Operation, Pipeline, PixelArithmetic};
 
 use crate::{apply, catalog, key, pipeline};
 
@@ -14,7 +14,7 @@ fn any_image() -> impl Strategy<Value = (ImageSize, Vec<u8>)> {
 }
 
 /// A view of `image` by the one operation.
-fn view(operation: &Operation, arithmetic: Arithmetic, image: Image<'_>, sample: u64) -> Vec<f32> {
+fn view(operation: &Operation, arithmetic: PixelArithmetic, image: Image<'_>, sample: u64) -> Vec<f32> {
     let pipeline = pipeline(vec![operation.clone()]).with_arithmetic(arithmetic);
     let view = pipeline.draw(key(sample), image.size()).unwrap();
     let mut out = vec![f32::NAN; pipeline.output_size(image.size()).values()];
@@ -137,9 +137,9 @@ proptest! {
         }
         for operation in operations {
             for image in [Image::new(size, &bytes).unwrap(), Image::from_values(size, &values).unwrap()] {
-                for arithmetic in [Arithmetic::Real, Arithmetic::Bytes] {
+                for arithmetic in [PixelArithmetic::Real, PixelArithmetic::Bytes] {
                     // Bytes are rounded only if they are bytes.
-                    if arithmetic == Arithmetic::Bytes && image.bytes().is_none() {
+                    if arithmetic == PixelArithmetic::Bytes && image.bytes().is_none() {
                         continue;
                     }
                     for out in view(&operation, arithmetic, image, sample) {
@@ -162,7 +162,7 @@ proptest! {
         }
         let image = Image::new(size, &bytes).unwrap();
         for operation in catalog::all(size) {
-            for arithmetic in [Arithmetic::Real, Arithmetic::Bytes] {
+            for arithmetic in [PixelArithmetic::Real, PixelArithmetic::Bytes] {
                 for value in view(&operation, arithmetic, image, sample) {
                     prop_assert!(value.is_finite(), "{operation}");
                     // Weights between pixels are rounded, and may add up to a little more than 1.

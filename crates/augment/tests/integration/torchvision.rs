@@ -4,7 +4,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::Deserialize;
 use slowburn_augment::{
-    Adjustment, Arithmetic, BlurKernel, Border, Drawn, Filter, Image, ImageSize, Operation, Pipeline, ResizeTo,
+    Adjustment, BlurKernel, Border, Drawn, Filter, Image, ImageSize, Operation, Pipeline, PixelArithmetic, ResizeTo,
     RotationFilter, View, presets,
 };
 
@@ -150,7 +150,7 @@ impl Case {
         let pixels = image(height, width);
         let size = ImageSize::new(height, width, 3);
         let (operations, drawn) = self.steps().into_iter().unzip();
-        let arithmetic = if self.kind == "pil" { Arithmetic::Bytes } else { Arithmetic::Real };
+        let arithmetic = if self.kind == "pil" { PixelArithmetic::Bytes } else { PixelArithmetic::Real };
         let pipeline = Pipeline { name: self.operation.clone(), operations, arithmetic };
         let view = View { key: key(0), drawn };
         let output = pipeline.output_size(size);

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use slowburn_augment::{
-    Error, Image, ImageSize, Operation, Pipeline, Whitening, WhiteningConfig, WhiteningError, presets,
+    AugmentError, Image, ImageSize, Operation, Pipeline, Whitening, WhiteningConfig, WhiteningError, presets,
 };
 
 use crate::{bytes, key, pipeline};
@@ -109,7 +109,7 @@ fn views_of_whitened_images_are_drawn_as_of_others() {
 
     // What needs values in [0, 1] does not take others.
     let error = presets::moco_cifar(32).apply(&view, image, &mut out).unwrap_err();
-    assert!(matches!(error, Error::NeedsUnitRange { .. }), "{error}");
+    assert!(matches!(error, AugmentError::NeedsUnitRange { .. }), "{error}");
 }
 
 #[test]
@@ -149,6 +149,6 @@ fn what_cannot_be_fitted_is_refused() {
     let whitening = plain(0.1).fit(&images(size, &pixels)).unwrap();
     let other = Image::new(ImageSize::new(1, 2, 1), &pixels[..2]).unwrap();
     let error = whitening.apply(&[other]).unwrap_err();
-    assert!(matches!(error, Error::BatchSizes { index: 0, .. }), "{error}");
+    assert!(matches!(error, AugmentError::BatchSizes { index: 0, .. }), "{error}");
     assert_eq!(whitening.apply(&[]), Ok(vec![]));
 }

@@ -1,7 +1,7 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::{Batch, Encode, Error, normalize};
+use crate::{Batch, ContrastiveError, Encode, normalize};
 
 /// What of a network's output is scored.
 ///
@@ -33,20 +33,24 @@ impl FeatureSet {
     /// Features `[samples, D]`, in evaluation order, with the class of each sample, counted from 0 to 2²⁰.
     ///
     /// # Errors
-    /// [`Error::Empty`], [`Error::Count`], [`Error::Label`] or [`Error::NotFinite`].
-    pub fn new(features: Tensor<2>, labels: Vec<usize>, representation: Representation) -> Result<Self, Error> {
+    /// [`ContrastiveError::Empty`], [`ContrastiveError::Count`], [`ContrastiveError::Label`] or [`ContrastiveError::NotFinite`].
+    pub fn new(
+        features: Tensor<2>,
+        labels: Vec<usize>,
+        representation: Representation,
+    ) -> Result<Self, ContrastiveError> {
         let [rows, dim] = features.dims();
         if rows == 0 || dim == 0 {
-            return Err(Error::Empty { what: "the set of features" });
+            return Err(ContrastiveError::Empty { what: "the set of features" });
         }
-        Error::counts("labels", labels.len(), rows)?;
+        ContrastiveError::counts("labels", labels.len(), rows)?;
         if let Some(sample) = labels.iter().position(|&label| label > MOST_LABEL) {
-            return Err(Error::Label { sample, label: labels[sample], most: MOST_LABEL });
+            return Err(ContrastiveError::Label { sample, label: labels[sample], most: MOST_LABEL });
         }
         let features = features.without_autodiff().cast(burn::tensor::FloatDType::F32);
         match features.clone().is_finite().all().into_scalar::<bool>() {
             true => Ok(Self { features, labels, representation }),
-            false => Err(Error::NotFinite { what: "the features" }),
+            false => Err(ContrastiveError::NotFinite { what: "the features" }),
         }
     }
 
@@ -90,8 +94,8 @@ impl FeatureSet {
     }
 
     /// Checks that another set's vectors can be compared with these.
-    pub(crate) fn check_beside(&self, other: &Self) -> Result<(), Error> {
-        Error::dims(other.dim(), self.dim())
+    pub(crate) fn check_beside(&self, other: &Self) -> Result<(), ContrastiveError> {
+        ContrastiveError::dims(other.dim(), self.dim())
     }
 }
 
@@ -101,27 +105,27 @@ impl FeatureSet {
 /// Give it batches without random augmentation, in a fixed order.
 ///
 /// # Errors
-/// Those of [`FeatureSet::new`]; [`Error::NoOutput`] for [`Representation::Input`].
+/// Those of [`FeatureSet::new`]; [`ContrastiveError::NoOutput`] for [`Representation::Input`].
 pub fn extract<E: Encode>(
     encoder: &E,
     batches: impl IntoIterator<Item = (E::Input, Vec<usize>)>,
     representation: Representation,
-) -> Result<FeatureSet, Error> {
+) -> Result<FeatureSet, ContrastiveError> {
     let output = match representation {
         Representation::Features => E::features,
         Representation::Embedding => E::embed,
-        Representation::Input => return Err(Error::NoOutput),
+        Representation::Input => return Err(ContrastiveError::NoOutput),
     };
     let encoder = encoder.valid();
     let (mut parts, mut labels) = (Vec::new(), Vec::new());
     for (input, classes) in batches {
         let input = input.plain();
-        Error::counts("labels", classes.len(), input.rows())?;
+        ContrastiveError::counts("labels", classes.len(), input.rows())?;
         parts.push(output(&encoder, input));
         labels.extend(classes);
     }
     match parts.is_empty() {
-        true => Err(Error::Empty { what: "the set of batches" }),
+        true => Err(ContrastiveError::Empty { what: "the set of batches" }),
         false => FeatureSet::new(Tensor::cat(parts, 0), labels, representation),
     }
 }

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::{FeatureSet, Representation};
-use crate::{Error, normalize};
+use crate::{ContrastiveError, normalize};
 
 /// Queries and bank rows whose similarities are in memory at a time: 256·16,384 numbers, 16 MiB on the device and 16 read.
 const QUERY_BLOCK: usize = 256;
@@ -71,11 +71,11 @@ impl KnnConfig {
     /// Checks the settings for a bank of this many vectors.
     ///
     /// # Errors
-    /// [`Error::OutOfRange`], which names the setting.
-    pub fn validate(&self, bank: usize) -> Result<(), Error> {
-        Error::at_least_one("k", self.k)?;
-        Error::at_most("k", self.k, bank, "the number of bank vectors")?;
-        Error::positive("temperature", self.temperature)
+    /// [`ContrastiveError::OutOfRange`], which names the setting.
+    pub fn validate(&self, bank: usize) -> Result<(), ContrastiveError> {
+        ContrastiveError::at_least_one("k", self.k)?;
+        ContrastiveError::at_most("k", self.k, bank, "the number of bank vectors")?;
+        ContrastiveError::positive("temperature", self.temperature)
     }
 
     /// The votes for each class: one row for each query, one number for each of `classes` classes, in units of the
@@ -84,12 +84,17 @@ impl KnnConfig {
     /// # Errors
     /// Those of [`validate`](Self::validate), and if vectors differ in length or a class of the bank is not below
     /// `classes`.
-    pub fn votes(&self, bank: &FeatureSet, queries: &FeatureSet, classes: usize) -> Result<Vec<Vec<f64>>, Error> {
+    pub fn votes(
+        &self,
+        bank: &FeatureSet,
+        queries: &FeatureSet,
+        classes: usize,
+    ) -> Result<Vec<Vec<f64>>, ContrastiveError> {
         self.validate(bank.samples())?;
         bank.check_beside(queries)?;
         let known = bank.classes();
         let range = format!("at least {known}, one more than the largest class of the bank");
-        Error::unless(known <= classes, "classes", classes as f64, range)?;
+        ContrastiveError::unless(known <= classes, "classes", classes as f64, range)?;
         let all = normalize(bank.features()); // [bank, D]
         let mut votes = Vec::with_capacity(queries.samples());
         for block in normalize(queries.features().to_device(&all.device())).split(QUERY_BLOCK, 0) {
@@ -100,7 +105,7 @@ impl KnnConfig {
     }
 
     /// The k nearest bank rows of each query, nearest first.
-    fn nearest(&self, bank: &Tensor<2>, queries: Tensor<2>) -> Result<Vec<Vec<Neighbour>>, Error> {
+    fn nearest(&self, bank: &Tensor<2>, queries: Tensor<2>) -> Result<Vec<Vec<Neighbour>>, ContrastiveError> {
         let [rows, _] = queries.dims();
         let mut nearest: Vec<Vec<Neighbour>> = vec![Vec::new(); rows];
         let mut first = 0;
@@ -139,7 +144,7 @@ impl KnnConfig {
     ///
     /// # Errors
     /// Those of [`votes`](Self::votes).
-    pub fn predict(&self, bank: &FeatureSet, queries: &FeatureSet) -> Result<Vec<usize>, Error> {
+    pub fn predict(&self, bank: &FeatureSet, queries: &FeatureSet) -> Result<Vec<usize>, ContrastiveError> {
         let votes = self.votes(bank, queries, bank.classes())?;
         Ok(votes.iter().map(|row| winner(row)).collect())
     }
@@ -148,7 +153,7 @@ impl KnnConfig {
     ///
     /// # Errors
     /// Those of [`votes`](Self::votes).
-    pub fn evaluate(&self, bank: &FeatureSet, queries: &FeatureSet) -> Result<KnnReport, Error> {
+    pub fn evaluate(&self, bank: &FeatureSet, queries: &FeatureSet) -> Result<KnnReport, ContrastiveError> {
         let predicted = self.predict(bank, queries)?;
         let hits = predicted.iter().zip(queries.labels()).filter(|(ours, truth)| ours == truth).count();
         let mut missing: Vec<usize> = queries.labels().to_vec();

@@ -12,6 +12,6 @@ mod unchanged;
 
 pub use features::{FeatureSet, Representation, Spread, extract, spread};
 pub use knn::{KnnConfig, KnnReport};
-pub use probe::{Probe, ProbeConfig, ProbeReport, Schedule};
+pub use probe::{Probe, ProbeConfig, ProbeReport, ProbeSchedule};
 pub use sweep::{Candidate, SweepConfig, SweepReport};
 pub use unchanged::Fingerprint;

@@ -3,14 +3,14 @@ use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::{FeatureSet, Representation};
+use crate::encode::indices;
 use crate::random::normals;
-use crate::rows::indices;
-use crate::{Batch, Error, Stream, permutation};
+use crate::{Batch, ContrastiveError, Stream, permutation};
 
 /// How a probe's learning rate falls, by epoch e of E, counted from 0.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Schedule {
+pub enum ProbeSchedule {
     /// Multiplied by `factor` at each of these epochs.
     Steps {
         /// The epochs, counted from 0.
@@ -24,7 +24,7 @@ pub enum Schedule {
     Constant,
 }
 
-impl Schedule {
+impl ProbeSchedule {
     /// The factor of the learning rate at epoch `epoch` of `epochs`.
     pub fn at(&self, epoch: usize, epochs: usize) -> f64 {
         match self {
@@ -56,7 +56,7 @@ pub struct ProbeConfig {
     /// The learning rate at the start.
     pub learning_rate: f64,
     /// How it falls.
-    pub schedule: Schedule,
+    pub schedule: ProbeSchedule,
     /// Passes over the training features.
     pub epochs: usize,
     /// Samples of a step.
@@ -114,7 +114,7 @@ impl ProbeConfig {
     pub fn moco() -> Self {
         Self {
             learning_rate: 30.0,
-            schedule: Schedule::Steps { at: vec![60, 80], factor: 0.1 },
+            schedule: ProbeSchedule::Steps { at: vec![60, 80], factor: 0.1 },
             epochs: 100,
             batch: 256,
             momentum: 0.9,
@@ -127,23 +127,23 @@ impl ProbeConfig {
     /// The protocol of SimCLR as lightly has it, for batches of 256. Theirs is 0.1·B/256; nothing here scales the rate by
     /// the batch: with another `batch`, set `learning_rate` too.
     pub fn simclr() -> Self {
-        Self { learning_rate: 0.1, schedule: Schedule::Cosine, epochs: 90, ..Self::moco() }
+        Self { learning_rate: 0.1, schedule: ProbeSchedule::Cosine, epochs: 90, ..Self::moco() }
     }
 
     /// Checks every setting.
     ///
     /// # Errors
-    /// [`Error::OutOfRange`], which names the setting.
-    pub fn validate(&self) -> Result<(), Error> {
-        Error::positive("learning_rate", self.learning_rate)?;
-        Error::at_least_one("epochs", self.epochs)?;
-        Error::at_least_one("batch", self.batch)?;
-        Error::unless((0.0..1.0).contains(&self.momentum), "momentum", self.momentum, "in [0, 1)")?;
+    /// [`ContrastiveError::OutOfRange`], which names the setting.
+    pub fn validate(&self) -> Result<(), ContrastiveError> {
+        ContrastiveError::positive("learning_rate", self.learning_rate)?;
+        ContrastiveError::at_least_one("epochs", self.epochs)?;
+        ContrastiveError::at_least_one("batch", self.batch)?;
+        ContrastiveError::unless((0.0..1.0).contains(&self.momentum), "momentum", self.momentum, "in [0, 1)")?;
         let decay = self.weight_decay;
-        Error::unless(decay >= 0.0 && decay.is_finite(), "weight_decay", decay, "finite and at least 0")?;
+        ContrastiveError::unless(decay >= 0.0 && decay.is_finite(), "weight_decay", decay, "finite and at least 0")?;
         match &self.schedule {
-            Schedule::Steps { factor, .. } => Error::positive("factor", *factor),
-            Schedule::Cosine | Schedule::Constant => Ok(()),
+            ProbeSchedule::Steps { factor, .. } => ContrastiveError::positive("factor", *factor),
+            ProbeSchedule::Cosine | ProbeSchedule::Constant => Ok(()),
         }
     }
 
@@ -153,8 +153,8 @@ impl ProbeConfig {
     /// regression, `Xᵀ(p − y)/B`, in closed form: nothing else is in reach of it.
     ///
     /// # Errors
-    /// Those of [`validate`](Self::validate); [`Error::NotFinite`] or [`Error::Diverged`] where training diverged.
-    pub fn fit(&self, train: &FeatureSet) -> Result<Probe, Error> {
+    /// Those of [`validate`](Self::validate); [`ContrastiveError::NotFinite`] or [`ContrastiveError::Diverged`] where training diverged.
+    pub fn fit(&self, train: &FeatureSet) -> Result<Probe, ContrastiveError> {
         self.validate()?;
         let (dim, classes, samples) = (train.dim(), train.classes().max(2), train.samples());
         let device = train.features().device();
@@ -191,7 +191,7 @@ impl ProbeConfig {
     ///
     /// # Errors
     /// Those of [`fit`](Self::fit), and if vectors differ in length.
-    pub fn evaluate(&self, train: &FeatureSet, test: &FeatureSet) -> Result<ProbeReport, Error> {
+    pub fn evaluate(&self, train: &FeatureSet, test: &FeatureSet) -> Result<ProbeReport, ContrastiveError> {
         train.check_beside(test)?;
         let probe = self.fit(train)?;
         Ok(ProbeReport {
@@ -220,13 +220,13 @@ const MOST_LOGIT: f32 = (1 << 24) as f32;
 
 impl Probe {
     /// Whether training has stayed within what f32 can tell apart, by the logits of its scaled features.
-    fn check(&self, features: Tensor<2>) -> Result<(), Error> {
+    fn check(&self, features: Tensor<2>) -> Result<(), ContrastiveError> {
         let logits = self.logits(features).abs();
         if !logits.clone().is_finite().all().into_scalar::<bool>() {
-            return Err(Error::NotFinite { what: "the linear probe (is its learning rate too high?)" });
+            return Err(ContrastiveError::NotFinite { what: "the linear probe (is its learning rate too high?)" });
         }
         let largest: f32 = logits.max().into_scalar();
-        if largest <= MOST_LOGIT { Ok(()) } else { Err(Error::Diverged { largest }) }
+        if largest <= MOST_LOGIT { Ok(()) } else { Err(ContrastiveError::Diverged { largest }) }
     }
 
     fn scaled(&self, features: Tensor<2>) -> Tensor<2> {

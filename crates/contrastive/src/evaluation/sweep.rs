@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{FeatureSet, ProbeConfig, ProbeReport};
-use crate::{Error, Stream, permutation};
+use crate::{ContrastiveError, Stream, permutation};
 
 /// A linear probe whose learning rate is chosen on a part of the *training* features.
 ///
@@ -57,12 +57,12 @@ impl SweepConfig {
     /// Checks every setting.
     ///
     /// # Errors
-    /// [`Error::OutOfRange`] or [`Error::Empty`].
-    pub fn validate(&self) -> Result<(), Error> {
+    /// [`ContrastiveError::OutOfRange`] or [`ContrastiveError::Empty`].
+    pub fn validate(&self) -> Result<(), ContrastiveError> {
         let fraction = self.held_out;
-        Error::unless(fraction > 0.0 && fraction < 1.0, "held_out", fraction, "in (0, 1)")?;
+        ContrastiveError::unless(fraction > 0.0 && fraction < 1.0, "held_out", fraction, "in (0, 1)")?;
         if self.learning_rates.is_empty() {
-            return Err(Error::Empty { what: "the list of learning rates" });
+            return Err(ContrastiveError::Empty { what: "the list of learning rates" });
         }
         self.learning_rates.iter().try_for_each(|&learning_rate| self.with(learning_rate).validate())
     }
@@ -70,9 +70,9 @@ impl SweepConfig {
     /// Chooses on a part of `train`, then scores on `test`.
     ///
     /// # Errors
-    /// Those of [`validate`](Self::validate); [`Error::Empty`] where no class has two samples, so that nothing can be
-    /// held out; [`Error::NotFinite`] where every candidate diverged.
-    pub fn evaluate(&self, train: &FeatureSet, test: &FeatureSet) -> Result<SweepReport, Error> {
+    /// Those of [`validate`](Self::validate); [`ContrastiveError::Empty`] where no class has two samples, so that nothing can be
+    /// held out; [`ContrastiveError::NotFinite`] where every candidate diverged.
+    pub fn evaluate(&self, train: &FeatureSet, test: &FeatureSet) -> Result<SweepReport, ContrastiveError> {
         self.validate()?;
         train.check_beside(test)?;
         let (kept, held_out) = self.split(train)?;
@@ -80,14 +80,14 @@ impl SweepConfig {
         for &learning_rate in &self.learning_rates {
             let accuracy = match self.with(learning_rate).fit(&kept) {
                 Ok(probe) => Some(probe.accuracy(&held_out)),
-                Err(Error::NotFinite { .. } | Error::Diverged { .. }) => None,
+                Err(ContrastiveError::NotFinite { .. } | ContrastiveError::Diverged { .. }) => None,
                 Err(error) => return Err(error),
             };
             candidates.push(Candidate { learning_rate, accuracy });
         }
         let finished = candidates.iter().filter_map(|candidate| Some((candidate.learning_rate, candidate.accuracy?)));
         let best = finished.reduce(|best, next| if next.1 > best.1 { next } else { best });
-        let (chosen, _) = best.ok_or(Error::NotFinite { what: "every linear probe of the sweep" })?;
+        let (chosen, _) = best.ok_or(ContrastiveError::NotFinite { what: "every linear probe of the sweep" })?;
         Ok(SweepReport {
             probe: self.with(chosen).evaluate(train, test)?,
             candidates,
@@ -101,7 +101,7 @@ impl SweepConfig {
     }
 
     /// The kept and the held-out part of the training set, each class in proportion.
-    fn split(&self, train: &FeatureSet) -> Result<(FeatureSet, FeatureSet), Error> {
+    fn split(&self, train: &FeatureSet) -> Result<(FeatureSet, FeatureSet), ContrastiveError> {
         let order = permutation(train.samples(), self.probe.seed, 0, Stream::HeldOut);
         let (mut kept, mut held_out) = (Vec::new(), Vec::new());
         for class in 0..train.classes() {
@@ -113,7 +113,7 @@ impl SweepConfig {
             kept.extend(&rows[count..]);
         }
         match held_out.is_empty() {
-            true => Err(Error::Empty { what: "the held-out part of the training features" }),
+            true => Err(ContrastiveError::Empty { what: "the held-out part of the training features" }),
             false => Ok((train.select(&kept), train.select(&held_out))),
         }
     }

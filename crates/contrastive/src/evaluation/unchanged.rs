@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 
-use crate::Error;
+use crate::ContrastiveError;
 
 /// A hash of every tensor of a module, weights and running statistics, by path.
 ///
@@ -16,7 +16,7 @@ use crate::Error;
 /// let before = Fingerprint::of(&encoder);
 /// // … score it …
 /// before.unchanged(&encoder)?;
-/// # Ok::<(), slowburn_contrastive::Error>(())
+/// # Ok::<(), slowburn_contrastive::ContrastiveError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fingerprint {
@@ -34,12 +34,12 @@ impl Fingerprint {
     /// `Ok` where the module's tensors are those of the fingerprint, bit for bit.
     ///
     /// # Errors
-    /// [`Error::Changed`], which names the first tensor that differs.
-    pub fn unchanged<M: Module>(&self, module: &M) -> Result<(), Error> {
+    /// [`ContrastiveError::Changed`], which names the first tensor that differs.
+    pub fn unchanged<M: Module>(&self, module: &M) -> Result<(), ContrastiveError> {
         let now = Self::of(module);
         let paths = self.hashes.keys().chain(now.hashes.keys());
         match paths.into_iter().find(|path| self.hashes.get(*path) != now.hashes.get(*path)) {
-            Some(path) => Err(Error::Changed { path: path.clone() }),
+            Some(path) => Err(ContrastiveError::Changed { path: path.clone() }),
             None => Ok(()),
         }
     }

@@ -1,20 +1,21 @@
 //! The loss that all methods share.
 
+mod beside;
 mod kernel;
 mod plain;
 
+use beside::{alongside, constant_beside};
 use burn::tensor::{FloatDType, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
-use crate::rows::{alongside, constant_beside};
+use crate::ContrastiveError;
 
 /// How the two directions of a symmetric loss are put together.
 ///
 /// A sum has twice the gradient of a mean: the two want learning rates that differ by a factor of 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Reduction {
+pub enum SymmetricReduction {
     /// Their sum, as in MoCo's CIFAR-10 notebook.
     #[default]
     Sum,
@@ -22,7 +23,7 @@ pub enum Reduction {
     Mean,
 }
 
-impl Reduction {
+impl SymmetricReduction {
     /// What the mean over both directions is multiplied by.
     pub(crate) fn factor(self) -> f64 {
         match self {
@@ -83,6 +84,18 @@ pub struct Contrast {
 const LEAD: f64 = 1.0 / (1 << 18) as f64;
 
 impl Contrast {
+    /// Whether there is something to learn from: the loss is a number. Waits for the device.
+    ///
+    /// # Errors
+    /// [`ContrastiveError::Loss`] where it is NaN or infinite.
+    pub fn require_finite(&self) -> Result<(), ContrastiveError> {
+        let value = self.loss.clone().without_autodiff().into_scalar::<f64>();
+        match value.is_finite() {
+            true => Ok(()),
+            false => Err(ContrastiveError::Loss { value }),
+        }
+    }
+
     /// The loss, and with it that of chance, multiplied by a factor.
     pub(crate) fn scaled(self, factor: f64) -> Self {
         Self { loss: self.loss.mul_scalar(factor), chance: self.chance * factor, ..self }
@@ -111,15 +124,15 @@ pub fn normalize(rows: Tensor<2>) -> Tensor<2> {
 }
 
 /// Whether queries and positives `[batch, dim]` go together.
-fn check_pairs(queries: &Tensor<2>, positives: &Tensor<2>) -> Result<(), Error> {
+fn check_pairs(queries: &Tensor<2>, positives: &Tensor<2>) -> Result<(), ContrastiveError> {
     let ([rows, dim], [key_rows, length]) = (queries.dims(), positives.dims());
     if rows == 0 {
-        return Err(Error::Empty { what: "the batch" });
+        return Err(ContrastiveError::Empty { what: "the batch" });
     }
     if key_rows != rows {
-        return Err(Error::Views { query: rows, key: key_rows });
+        return Err(ContrastiveError::Views { query: rows, key: key_rows });
     }
-    Error::dims(length, dim)
+    ContrastiveError::dims(length, dim)
 }
 
 /// f32 for anything narrower: in f16 the sum of K exponentials is not finite.
@@ -159,9 +172,9 @@ impl InfoNce {
     /// Checks every setting.
     ///
     /// # Errors
-    /// [`Error::OutOfRange`], which names the setting.
-    pub fn validate(&self) -> Result<(), Error> {
-        Error::positive("temperature", self.temperature)
+    /// [`ContrastiveError::OutOfRange`], which names the setting.
+    pub fn validate(&self) -> Result<(), ContrastiveError> {
+        ContrastiveError::positive("temperature", self.temperature)
     }
 
     /// Queries against a positive each and negatives that all share: MoCo's loss. The gradient goes to `queries` only.
@@ -173,11 +186,16 @@ impl InfoNce {
     /// - `negatives`: `[K, dim]`, rows of unit length
     ///
     /// # Errors
-    /// [`Error::Empty`] without queries, [`Error::Views`] or [`Error::Dim`] where shapes do not fit.
-    pub fn info_nce(&self, queries: Tensor<2>, positives: Tensor<2>, negatives: Tensor<2>) -> Result<Contrast, Error> {
+    /// [`ContrastiveError::Empty`] without queries, [`ContrastiveError::Views`] or [`ContrastiveError::Dim`] where shapes do not fit.
+    pub fn info_nce(
+        &self,
+        queries: Tensor<2>,
+        positives: Tensor<2>,
+        negatives: Tensor<2>,
+    ) -> Result<Contrast, ContrastiveError> {
         check_pairs(&queries, &positives)?;
         let ([_, dim], [count, length]) = (queries.dims(), negatives.dims());
-        Error::dims(length, dim)?;
+        ContrastiveError::dims(length, dim)?;
         let queries = widen(queries);
         if count == 0 {
             let positives = constant_beside(positives, &queries);
@@ -210,8 +228,8 @@ impl InfoNce {
     /// - `first`, `second`: `[batch, dim]`, rows of unit length, row i of both of the same sample
     ///
     /// # Errors
-    /// [`Error::Empty`] without samples, [`Error::Views`] or [`Error::Dim`] where shapes differ.
-    pub fn nt_xent(&self, first: Tensor<2>, second: Tensor<2>) -> Result<Contrast, Error> {
+    /// [`ContrastiveError::Empty`] without samples, [`ContrastiveError::Views`] or [`ContrastiveError::Dim`] where shapes differ.
+    pub fn nt_xent(&self, first: Tensor<2>, second: Tensor<2>) -> Result<Contrast, ContrastiveError> {
         check_pairs(&first, &second)?;
         let [batch, _] = first.dims();
         let (first, second) = (widen(first), widen(second));

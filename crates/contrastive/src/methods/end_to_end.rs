@@ -1,10 +1,10 @@
 use burn::module::Module;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use slowburn_ema::StepCount;
+use slowburn_ema::{Refused, StepCount};
 
-use super::{Contrastive, check_batch, diagnose_order, embed_shuffled};
-use crate::{Contrast, Encode, Error, InfoNce, Reduction, Stream, Views, Warning, normalize};
+use super::{Contrasted, Contrastive, accessors, check_batch, diagnose_order, embed_shuffled, finite_on_host};
+use crate::{Contrast, ContrastiveError, Encode, InfoNce, Stream, SymmetricReduction, ViewPair, Warning, normalize};
 
 /// The settings of [`EndToEnd`].
 ///
@@ -19,7 +19,7 @@ pub struct EndToEndConfig {
     /// Temperature, and whether decoupled.
     pub loss: InfoNce,
     /// Whether the mean over both views is doubled.
-    pub reduction: Reduction,
+    pub reduction: SymmetricReduction,
     /// Whether the second view is encoded in another order than the first.
     pub shuffle: bool,
     /// The seed of the shuffles.
@@ -28,17 +28,25 @@ pub struct EndToEndConfig {
 
 impl Default for EndToEndConfig {
     fn default() -> Self {
-        Self { loss: InfoNce::default(), reduction: Reduction::Mean, shuffle: true, seed: 0 }
+        Self { loss: InfoNce::default(), reduction: SymmetricReduction::Mean, shuffle: true, seed: 0 }
     }
 }
 
 impl EndToEndConfig {
+    /// Checks every setting.
+    ///
+    /// # Errors
+    /// [`ContrastiveError::OutOfRange`], which names the setting.
+    pub fn validate(&self) -> Result<(), ContrastiveError> {
+        self.loss.validate()
+    }
+
     /// End-to-end training of this encoder.
     ///
     /// # Errors
-    /// [`Error::OutOfRange`], which names the setting.
-    pub fn init<E: Encode>(&self, query: E, device: &Device) -> Result<EndToEnd<E>, Error> {
-        self.loss.validate()?;
+    /// Those of [`validate`](Self::validate).
+    pub fn init<E: Encode>(&self, query: E, device: &Device) -> Result<EndToEnd<E>, ContrastiveError> {
+        self.validate()?;
         let steps = StepCount::new(&device.clone().without_autodiff());
         Ok(EndToEnd { query, steps, config: self.clone() })
     }
@@ -51,7 +59,7 @@ impl EndToEndConfig {
 /// negatives. Their number is that of the batch: the reason for a queue.
 ///
 /// With `shuffle`, the second view of step t is encoded in the order [`permutation`](crate::permutation)`(batch, seed,
-/// t, 0)` and put back, gradients too. The paper shuffles "in both our method and its end-to-end ablation counterpart"
+/// t, Stream::Keys)` and put back, gradients too. The paper shuffles "in both our method and its end-to-end ablation counterpart"
 /// (§3.3): where the encoder normalises by splits of the batch, the two views of a sample would otherwise always share
 /// their company and could be told by it. [`diagnose`](Contrastive::diagnose) warns as [`Moco`](crate::Moco)'s does.
 #[derive(Module, Debug)]
@@ -68,12 +76,8 @@ impl<E: Encode> EndToEnd<E> {
     pub fn config(&self) -> &EndToEndConfig {
         &self.config
     }
-}
 
-impl<E: Encode> Contrastive for EndToEnd<E> {
-    type Encoder = E;
-
-    fn contrast(mut self, batch: Views<E::Input>) -> Result<(Self, Contrast), Error> {
+    fn outcome(&self, batch: ViewPair<E::Input>) -> Result<Contrast, ContrastiveError> {
         check_batch(&self.query, &batch)?;
         let embed = |view| self.query.embed(view);
         let first = normalize(embed(batch.query)); // [batch, dim]
@@ -81,22 +85,24 @@ impl<E: Encode> Contrastive for EndToEnd<E> {
             true => embed_shuffled(batch.key, (self.config.seed, self.steps.get(), Stream::Keys), embed),
             false => embed(batch.key),
         }); // [batch, dim]
-        let outcome = self.config.loss.nt_xent(first, second)?.scaled(self.config.reduction.factor());
-        self.steps.increment();
-        Ok((self, outcome))
+        finite_on_host(self.config.loss.nt_xent(first, second)?.scaled(self.config.reduction.factor()))
+    }
+}
+
+impl<E: Encode> Contrastive for EndToEnd<E> {
+    type Encoder = E;
+
+    fn contrast(mut self, batch: ViewPair<E::Input>) -> Contrasted<Self> {
+        match self.outcome(batch) {
+            Ok(outcome) => {
+                self.steps.increment();
+                Ok((self, outcome))
+            }
+            Err(error) => Err(Refused::new(self, error)),
+        }
     }
 
-    fn query(&self) -> &E {
-        &self.query
-    }
-
-    fn map_query(self, change: impl FnOnce(E) -> E) -> Self {
-        Self { query: change(self.query), ..self }
-    }
-
-    fn steps(&self) -> u64 {
-        self.steps.get()
-    }
+    accessors!();
 
     fn diagnose(&self, _samples: usize, _batch: usize) -> Vec<Warning> {
         diagnose_order(self.config.shuffle, self.query.splits()).into_iter().collect()

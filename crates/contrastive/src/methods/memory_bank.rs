@@ -1,14 +1,13 @@
 use std::collections::HashSet;
 
 use burn::module::Module;
-use burn::tensor::{Device, IndexingUpdateOp, Tensor};
+use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use slowburn_ema::StepCount;
+use slowburn_ema::{EmaError, Refused, StateMatrix, StepCount};
 
-use super::{Contrastive, check_batch};
-use crate::random::negatives;
-use crate::rows::{Rows, indices};
-use crate::{Contrast, Encode, Error, InfoNce, Views, Warning, normalize};
+use super::{Contrasted, Contrastive, accessors, check_batch, finite_on_host};
+use crate::random::{directions, negatives};
+use crate::{Contrast, ContrastiveError, Encode, InfoNce, ViewPair, Warning, normalize};
 
 /// The settings of [`MemoryBank`].
 ///
@@ -45,11 +44,11 @@ impl MemoryBankConfig {
     /// Checks every setting.
     ///
     /// # Errors
-    /// [`Error::OutOfRange`], which names the setting.
-    pub fn validate(&self) -> Result<(), Error> {
-        Error::at_least_one("dim", self.dim)?;
-        Error::at_least_one("negatives", self.negatives)?;
-        Error::unless((0.0..=1.0).contains(&self.decay), "decay", self.decay, "in [0, 1]")?;
+    /// [`ContrastiveError::OutOfRange`], which names the setting.
+    pub fn validate(&self) -> Result<(), ContrastiveError> {
+        ContrastiveError::at_least_one("dim", self.dim)?;
+        ContrastiveError::at_least_one("negatives", self.negatives)?;
+        ContrastiveError::unless((0.0..=1.0).contains(&self.decay), "decay", self.decay, "in [0, 1]")?;
         self.loss.validate()
     }
 
@@ -57,12 +56,22 @@ impl MemoryBankConfig {
     ///
     /// # Errors
     /// Those of [`validate`](Self::validate), and for fewer samples than negatives and one more.
-    pub fn init<E: Encode>(&self, query: E, samples: usize, device: &Device) -> Result<MemoryBank<E>, Error> {
+    pub fn init<E: Encode>(
+        &self,
+        query: E,
+        samples: usize,
+        device: &Device,
+    ) -> Result<MemoryBank<E>, ContrastiveError> {
         self.validate()?;
-        Error::at_most("negatives", self.negatives, samples.saturating_sub(1), "one less than the number of samples")?;
+        ContrastiveError::at_most(
+            "negatives",
+            self.negatives,
+            samples.saturating_sub(1),
+            "one less than the number of samples",
+        )?;
         Ok(MemoryBank {
             query,
-            bank: Rows::random(samples, self.dim, self.seed, device),
+            bank: StateMatrix::new(directions(samples, self.dim, self.seed, device)),
             steps: StepCount::new(&device.clone().without_autodiff()),
             config: self.clone(),
         })
@@ -81,7 +90,7 @@ impl MemoryBankConfig {
 pub struct MemoryBank<E: Module> {
     /// The encoder, with its head.
     pub query: E,
-    bank: Rows,
+    bank: StateMatrix,
     steps: StepCount,
     #[module(skip)]
     config: MemoryBankConfig,
@@ -90,68 +99,61 @@ pub struct MemoryBank<E: Module> {
 impl<E: Encode> MemoryBank<E> {
     /// All slots, `[samples, dim]`.
     pub fn slots(&self) -> Tensor<2> {
-        self.bank.value.clone()
+        self.bank.value()
     }
 
-    fn check(&self, batch: &Views<E::Input>) -> Result<(), Error> {
+    fn check(&self, batch: &ViewPair<E::Input>) -> Result<(), ContrastiveError> {
         let rows = check_batch(&self.query, batch)?;
-        Error::counts("samples", batch.samples.len(), rows)?;
-        let [samples, _] = self.bank.value.dims();
+        ContrastiveError::counts("samples", batch.samples.len(), rows)?;
+        let [samples, _] = self.bank.dims();
         let mut met = HashSet::new();
         for &sample in &batch.samples {
             if sample >= samples {
-                return Err(Error::UnknownSample { sample, samples });
+                return Err(EmaError::UnknownSample { sample, samples }.into());
             }
             if !met.insert(sample) {
-                return Err(Error::RepeatedSample { sample });
+                return Err(ContrastiveError::RepeatedSample { sample });
             }
         }
         let others = "the number of samples outside the batch";
-        Error::at_most("negatives", self.config.negatives, samples - rows, others)
+        ContrastiveError::at_most("negatives", self.config.negatives, samples - rows, others)
     }
 
-    /// `v ← normalize(d·v + (1−d)·q)` in the slots `at`, whose old values are `old`.
-    fn remember(mut self, at: &[usize], old: Tensor<2>, queries: Tensor<2>) -> Self {
-        let decay = self.config.decay;
-        let queries = queries.without_autodiff().cast(old.dtype());
-        let new = normalize(old.clone().mul_scalar(decay) + queries.mul_scalar(1.0 - decay));
-        let at = indices(at, &old.device());
-        self.bank.value = self.bank.value.select_assign(0, at, new - old, IndexingUpdateOp::Add);
-        self
+    /// The loss of a batch, and what its slots gain by it: `normalize(d·v + (1−d)·q) − v`.
+    fn outcome(&self, batch: &ViewPair<E::Input>) -> Result<(Contrast, Tensor<2>), ContrastiveError> {
+        self.check(batch)?;
+        let queries = normalize(self.query.embed(batch.query.clone())); // [batch, dim]
+        ContrastiveError::dims(queries.dims()[1], self.config.dim)?;
+        let [samples, _] = self.bank.dims();
+        let MemoryBankConfig { negatives: count, decay, loss, seed, .. } = self.config;
+        let drawn = negatives(samples, count, &batch.samples, seed, self.steps.get());
+        let (own, slots) = (self.bank.select(&batch.samples)?, self.bank.select(&drawn)?); // [batch, dim], [K, dim]
+        let outcome = finite_on_host(loss.info_nce(queries.clone(), own.clone(), slots)?)?;
+        let queries = queries.without_autodiff().cast(own.dtype());
+        let new = normalize(own.clone().mul_scalar(decay) + queries.mul_scalar(1.0 - decay));
+        Ok((outcome, new - own))
     }
 }
 
 impl<E: Encode> Contrastive for MemoryBank<E> {
     type Encoder = E;
 
-    fn contrast(mut self, batch: Views<E::Input>) -> Result<(Self, Contrast), Error> {
-        self.check(&batch)?;
-        let queries = normalize(self.query.embed(batch.query)); // [batch, dim]
-        Error::dims(queries.dims()[1], self.config.dim)?;
-        let (bank, config) = (self.bank.value.clone(), &self.config);
-        let [samples, _] = bank.dims();
-        let own = bank.clone().select(0, indices(&batch.samples, &bank.device())); // [batch, dim]
-        let drawn = negatives(samples, config.negatives, &batch.samples, config.seed, self.steps.get());
-        let slots = bank.clone().select(0, indices(&drawn, &bank.device())); // [K, dim]
-        drop(bank);
-        let outcome = config.loss.info_nce(queries.clone(), own.clone(), slots)?;
+    fn contrast(mut self, batch: ViewPair<E::Input>) -> Contrasted<Self> {
         // Read first, then remembered: a slot never is the query that it is compared with.
-        self = self.remember(&batch.samples, own, queries);
-        self.steps.increment();
-        Ok((self, outcome))
+        let remembered = self.outcome(&batch).and_then(|(outcome, change)| {
+            self.bank.add(&batch.samples, change)?;
+            Ok(outcome)
+        });
+        match remembered {
+            Ok(outcome) => {
+                self.steps.increment();
+                Ok((self, outcome))
+            }
+            Err(error) => Err(Refused::new(self, error)),
+        }
     }
 
-    fn query(&self) -> &E {
-        &self.query
-    }
-
-    fn map_query(self, change: impl FnOnce(E) -> E) -> Self {
-        Self { query: change(self.query), ..self }
-    }
-
-    fn steps(&self) -> u64 {
-        self.steps.get()
-    }
+    accessors!();
 
     /// There is nothing to warn of: a slot is of an earlier step, whose batch was another, so that a query and its
     /// positive never were normalised in the same company and shuffling is "irrelevant" (arXiv 1911.05722, §3.3).

@@ -1,11 +1,12 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use slowburn_ema::{Decay, Ema, EmaConfig, StepCount, detached_copy};
+use slowburn_ema::{Decay, Ema, EmaConfig, Refused, StepCount, detached_copy};
 
-use super::{Contrastive, check_batch, diagnose_order, embed_shuffled};
+use super::{Contrasted, Contrastive, accessors, check_batch, diagnose_order, embed_shuffled, finite_on_host};
 use crate::{
-    Contrast, Encode, Error, InfoNce, KeyQueue, KeyQueueConfig, Reduction, Stream, Unfilled, Views, Warning, normalize,
+    Contrast, ContrastiveError, Encode, InfoNce, KeyQueue, KeyQueueConfig, Stream, SymmetricReduction, Unfilled,
+    ViewPair, Warning, normalize,
 };
 
 /// The settings of [`Moco`].
@@ -39,7 +40,7 @@ pub struct MocoConfig {
     /// Whether each view is query once and key once.
     pub symmetric: bool,
     /// How the two directions of a symmetric loss are put together.
-    pub reduction: Reduction,
+    pub reduction: SymmetricReduction,
     /// Whether keys are encoded in another order than queries.
     pub shuffle: bool,
     /// The seed of the queue's initial rows and of the shuffles.
@@ -62,7 +63,7 @@ impl MocoConfig {
             decay: Decay::Constant { decay: 0.999 },
             loss: InfoNce::new(0.07),
             symmetric: false,
-            reduction: Reduction::Sum,
+            reduction: SymmetricReduction::Sum,
             shuffle: true,
             seed: 0,
         }
@@ -81,8 +82,8 @@ impl MocoConfig {
     /// Checks every setting.
     ///
     /// # Errors
-    /// [`Error::OutOfRange`] or [`Error::Average`], which name the setting.
-    pub fn validate(&self) -> Result<(), Error> {
+    /// [`ContrastiveError::OutOfRange`] or [`ContrastiveError::Average`], which name the setting.
+    pub fn validate(&self) -> Result<(), ContrastiveError> {
         self.queue_config().validate()?;
         self.loss.validate()?;
         Ok(self.decay.validate()?)
@@ -92,7 +93,7 @@ impl MocoConfig {
     ///
     /// # Errors
     /// Those of [`validate`](Self::validate).
-    pub fn init<E: Encode>(&self, query: E, device: &Device) -> Result<Moco<E>, Error> {
+    pub fn init<E: Encode>(&self, query: E, device: &Device) -> Result<Moco<E>, ContrastiveError> {
         self.validate()?;
         Ok(Moco {
             key: EmaConfig::new(self.decay).init(&query)?,
@@ -111,7 +112,7 @@ impl MocoConfig {
 /// Which of MoCo's two encoders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Encoder {
+pub enum EncoderRole {
     /// The one that the optimizer trains, and that the paper evaluates.
     #[default]
     Query,
@@ -164,10 +165,10 @@ impl<E: Encode> Moco<E> {
     /// An independent copy of one encoder, head included, without gradients: for evaluation or for a file.
     ///
     /// `unfreeze()` makes it learnable for fine-tuning.
-    pub fn export(&self, which: Encoder) -> E {
+    pub fn export(&self, which: EncoderRole) -> E {
         match which {
-            Encoder::Query => detached_copy(&self.query),
-            Encoder::Key => self.key.export(),
+            EncoderRole::Query => detached_copy(&self.query),
+            EncoderRole::Key => self.key.export(),
         }
     }
 
@@ -186,54 +187,72 @@ impl<E: Encode> Moco<E> {
         if self.config.symmetric { 2 * batch } else { batch }
     }
 
-    fn check(&self, batch: &Views<E::Input>) -> Result<(), Error> {
+    fn check(&self, batch: &ViewPair<E::Input>) -> Result<(), ContrastiveError> {
         let keys = self.keys_of_a_step(check_batch(&self.query, batch)?);
         let queue = self.queue.size();
         match keys <= queue {
             true => Ok(()),
-            false => Err(Error::QueueTooSmall { keys, queue }),
+            false => Err(ContrastiveError::QueueTooSmall { keys, queue }),
         }
+    }
+
+    /// The queries of the first direction, `[batch, dim]`, of a batch that fits.
+    fn queries(&self, batch: &ViewPair<E::Input>) -> Result<Tensor<2>, ContrastiveError> {
+        self.check(batch)?;
+        let queries = normalize(self.query.embed(batch.query.clone()));
+        ContrastiveError::dims(queries.dims()[1], self.config.dim)?;
+        Ok(queries)
+    }
+
+    /// The loss of a batch, and the keys of it that go into the queue.
+    fn outcome(
+        &self,
+        queries: Tensor<2>,
+        batch: ViewPair<E::Input>,
+    ) -> Result<(Contrast, Tensor<2>), ContrastiveError> {
+        let loss = self.config.loss;
+        let keys = self.keys(batch.key.clone(), Stream::Keys); // [batch, dim]
+        // [K, dim], read before this batch goes in: no key is a negative of its own query, in either direction. Not kept
+        // in a variable, which would be a second owner of the queue's memory and make `enqueue` copy all of it.
+        let outcome = loss.info_nce(queries, keys.clone(), self.queue.negatives())?;
+        if !self.config.symmetric {
+            return Ok((finite_on_host(outcome)?, keys));
+        }
+        let queries = normalize(self.query.embed(batch.key));
+        let second = self.keys(batch.query, Stream::SecondKeys);
+        let other = loss.info_nce(queries, second.clone(), self.queue.negatives())?;
+        let outcome = outcome.mean(other).scaled(self.config.reduction.factor());
+        // The first view's keys, then the second's.
+        Ok((finite_on_host(outcome)?, Tensor::cat(vec![second, keys], 0)))
     }
 }
 
 impl<E: Encode> Contrastive for Moco<E> {
     type Encoder = E;
 
-    fn contrast(mut self, batch: Views<E::Input>) -> Result<(Self, Contrast), Error> {
-        self.check(&batch)?;
-        let queries = normalize(self.query.embed(batch.query.clone())); // [batch, dim]
-        Error::dims(queries.dims()[1], self.config.dim)?;
+    fn contrast(mut self, batch: ViewPair<E::Input>) -> Contrasted<Self> {
+        let queries = match self.queries(&batch) {
+            Ok(queries) => queries,
+            Err(error) => return Err(Refused::new(self, error)),
+        };
         // Once a step whatever the mode, and before the keys: they are those of the average of the weights just used.
-        self.key = self.key.update(&self.query)?;
-        let keys = self.keys(batch.key.clone(), Stream::Keys); // [batch, dim]
-        let loss = self.config.loss;
-        // [K, dim], read before this batch goes in: no key is a negative of its own query, in either direction. Not kept
-        // in a variable, which would be a second owner of the queue's memory and make `enqueue` copy all of it.
-        let mut outcome = loss.info_nce(queries, keys.clone(), self.queue.negatives())?;
-        let mut enqueued = keys;
-        if self.config.symmetric {
-            let queries = normalize(self.query.embed(batch.key));
-            let keys = self.keys(batch.query, Stream::SecondKeys);
-            let other = loss.info_nce(queries, keys.clone(), self.queue.negatives())?;
-            enqueued = Tensor::cat(vec![keys, enqueued], 0); // the first view's keys, then the second's
-            outcome = outcome.mean(other).scaled(self.config.reduction.factor());
-        }
-        self.queue = self.queue.enqueue(enqueued)?;
+        self.key = match self.key.update(&self.query) {
+            Ok(key) => key,
+            Err(refused) => return Err(refused.map(|key| Self { key, ..self }, Into::into)),
+        };
+        let (outcome, keys) = match self.outcome(queries, batch) {
+            Ok(outcome) => outcome,
+            Err(error) => return Err(Refused::new(self, error)),
+        };
+        self.queue = match self.queue.enqueue(keys) {
+            Ok(queue) => queue,
+            Err(refused) => return Err(refused.map(|queue| Self { queue, ..self }, |error| error)),
+        };
         self.steps.increment();
         Ok((self, outcome))
     }
 
-    fn query(&self) -> &E {
-        &self.query
-    }
-
-    fn map_query(self, change: impl FnOnce(E) -> E) -> Self {
-        Self { query: change(self.query), ..self }
-    }
-
-    fn steps(&self) -> u64 {
-        self.steps.get()
-    }
+    accessors!();
 
     fn diagnose(&self, samples: usize, batch: usize) -> Vec<Warning> {
         let order = diagnose_order(self.config.shuffle, self.query.splits());

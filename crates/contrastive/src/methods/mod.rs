@@ -4,22 +4,20 @@ mod end_to_end;
 mod memory_bank;
 mod moco;
 #[cfg(feature = "train")]
-mod shared;
-#[cfg(feature = "train")]
 pub(crate) mod train;
 
 use burn::module::{Module, ModuleDisplay};
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
-use slowburn_ema::sync_running_state;
+use slowburn_ema::{Refused, sync_running_state};
 
 pub use end_to_end::{EndToEnd, EndToEndConfig};
 pub use memory_bank::{MemoryBank, MemoryBankConfig};
-pub use moco::{Encoder, Moco, MocoConfig};
+pub use moco::{EncoderRole, Moco, MocoConfig};
 
 use crate::random::inverse;
-use crate::{Batch, Contrast, Encode, Error, Stream, Views, Warning, permutation};
+use crate::{Batch, Contrast, ContrastiveError, Encode, Stream, ViewPair, Warning, permutation};
 
 /// A contrastive method: [`Moco`], [`EndToEnd`] or [`MemoryBank`].
 ///
@@ -28,10 +26,10 @@ use crate::{Batch, Contrast, Encode, Error, Stream, Views, Warning, permutation}
 ///
 /// ```no_run
 /// # use burn::optim::{GradientsParams, ModuleOptimizer};
-/// # use slowburn_contrastive::{Contrastive, Encode, Error, Views};
+/// # use slowburn_contrastive::{Contrastive, Encode, ContrastiveError, ViewPair};
 /// # fn step<M: Contrastive>(
-/// #     mut method: M, views: Views<<M::Encoder as Encode>::Input>, optimizer: &mut ModuleOptimizer,
-/// # ) -> Result<M, Error> {
+/// #     mut method: M, views: ViewPair<<M::Encoder as Encode>::Input>, optimizer: &mut ModuleOptimizer,
+/// # ) -> Result<M, ContrastiveError> {
 /// let outcome;
 /// (method, outcome) = method.contrast(views)?;
 /// let gradients = GradientsParams::from_grads(outcome.loss.backward(), method.query());
@@ -52,9 +50,14 @@ pub trait Contrastive: Module + ModuleDisplay {
 
     /// The loss of a batch, ready for `backward`, and the method after it: with this batch's keys in its queue or bank.
     ///
+    /// On the CPU the loss must be a number; on a GPU, which works ahead while nobody reads, ask
+    /// [`Contrast::require_finite`] when you read it anyway.
+    ///
     /// # Errors
-    /// For a batch that does not fit. The method is gone then: check batches beforehand, or go back to a checkpoint.
-    fn contrast(self, batch: Views<<Self::Encoder as Encode>::Input>) -> Result<(Self, Contrast), Error>;
+    /// For a batch that does not fit, and a loss that is no number. The method comes back: weights, queue or bank and steps
+    /// are as they were. A loss that is no number is found late: an average has moved by then, and running statistics hold
+    /// what the passes left in them. Go back to a checkpoint then.
+    fn contrast(self, batch: ViewPair<<Self::Encoder as Encode>::Input>) -> Contrasted<Self>;
 
     /// The encoder that the optimizer trains.
     fn query(&self) -> &Self::Encoder;
@@ -81,35 +84,59 @@ pub trait Contrastive: Module + ModuleDisplay {
         method
     }
 
-    /// One whole step.
+    /// One whole step. Reads the loss, on a GPU too: a step with one that is no number never reaches the weights.
     ///
     /// # Errors
     /// Those of [`contrast`](Self::contrast).
     fn step(
         self,
-        batch: Views<<Self::Encoder as Encode>::Input>,
+        batch: ViewPair<<Self::Encoder as Encode>::Input>,
         optimizer: &mut ModuleOptimizer,
         learning_rate: impl Into<ModuleLearningRate>,
-    ) -> Result<(Self, Contrast), Error> {
+    ) -> Contrasted<Self> {
         let (method, outcome) = self.contrast(batch)?;
+        if let Err(error) = outcome.require_finite() {
+            return Err(Refused::new(method, error));
+        }
         let gradients = GradientsParams::from_grads(outcome.loss.backward(), method.query());
         Ok((method.optimize(optimizer, learning_rate.into(), gradients), outcome))
     }
 }
 
+/// A method after [`Contrastive::contrast`] and the loss of the batch, or the method as it was and the reason.
+pub type Contrasted<M> = Result<(M, Contrast), Refused<M, ContrastiveError>>;
+
+/// What every method does alike with its fields `query` and `steps`.
+macro_rules! accessors {
+    () => {
+        fn query(&self) -> &E {
+            &self.query
+        }
+
+        fn map_query(self, change: impl FnOnce(E) -> E) -> Self {
+            Self { query: change(self.query), ..self }
+        }
+
+        fn steps(&self) -> u64 {
+            self.steps.get()
+        }
+    };
+}
+use accessors;
+
 /// Checks what every method asks of a batch, and returns its rows.
-fn check_batch<E: Encode>(encoder: &E, batch: &Views<E::Input>) -> Result<usize, Error> {
+fn check_batch<E: Encode>(encoder: &E, batch: &ViewPair<E::Input>) -> Result<usize, ContrastiveError> {
     let (query, key) = (batch.query.rows(), batch.key.rows());
     if query != key {
-        return Err(Error::Views { query, key });
+        return Err(ContrastiveError::Views { query, key });
     }
     if query == 0 {
-        return Err(Error::Empty { what: "the batch" });
+        return Err(ContrastiveError::Empty { what: "the batch" });
     }
     let splits = encoder.splits();
     match query.is_multiple_of(splits.max(1)) {
         true => Ok(query),
-        false => Err(Error::Splits { batch: query, splits }),
+        false => Err(ContrastiveError::Splits { batch: query, splits }),
     }
 }
 
@@ -131,4 +158,13 @@ fn diagnose_order(shuffle: bool, splits: usize) -> Option<Warning> {
         (false, 2..) => Some(Warning::SplitsWithoutShuffle { splits }),
         (false, 0 | 1) | (true, 2..) => None,
     }
+}
+
+/// `Ok` for a loss that is a number, as far as reading it waits for nothing: on the CPU.
+fn finite_on_host(outcome: Contrast) -> Result<Contrast, ContrastiveError> {
+    #[cfg(feature = "flex")]
+    if slowburn_layers::fast_path(&outcome.loss.device()) == slowburn_layers::ComputePath::Kernels {
+        outcome.require_finite()?;
+    }
+    Ok(outcome)
 }

@@ -2,11 +2,12 @@
 
 use burn::tensor::{Device, Tensor};
 use slowburn_contrastive::{
-    Contrastive, Encode, EndToEndConfig, Error, InfoNce, MemoryBank, MemoryBankConfig, Reduction, Views, negatives,
-    normalize,
+    Contrastive, ContrastiveError, Encode, EndToEndConfig, InfoNce, MemoryBank, MemoryBankConfig, SymmetricReduction,
+    ViewPair, negatives, normalize,
 };
+use slowburn_ema::EmaError;
 
-use crate::support::{BATCH, DIM, Network, assert_close, optimizer, part, read, scalar, views};
+use crate::support::{BATCH, DIM, Network, assert_close, optimizer, part, read, refused, scalar, views};
 
 const SAMPLES: usize = 20;
 
@@ -29,12 +30,14 @@ fn end_to_end_is_nt_xent_with_gradient_through_both_views() {
     assert_eq!(outcome.negatives, 2 * BATCH - 2);
     assert_eq!(method.steps(), 1);
 
-    let sum = EndToEndConfig { reduction: Reduction::Sum, ..config }.init(Network::plain(1, &device), &device).unwrap();
+    let sum = EndToEndConfig { reduction: SymmetricReduction::Sum, ..config }
+        .init(Network::plain(1, &device), &device)
+        .unwrap();
     assert_eq!(scalar(&sum.contrast(batch.clone()).unwrap().1.loss), 2.0 * scalar(&expected.loss));
 
     // Each view's input gets a gradient.
     let inputs = [batch.query.require_grad(), batch.key.require_grad()];
-    let batch = Views { query: inputs[0].clone(), key: inputs[1].clone(), samples: vec![] };
+    let batch = ViewPair { query: inputs[0].clone(), key: inputs[1].clone(), samples: vec![] };
     let gradients = method.contrast(batch).unwrap().1.loss.backward();
     for input in inputs {
         assert!(read(input.grad(&gradients).unwrap()).iter().any(|value| value.abs() > 1e-4));
@@ -149,13 +152,14 @@ fn a_bank_trains() {
 #[test]
 fn batches_that_a_bank_cannot_place_are_refused() {
     let device = Device::flex().autodiff();
-    let refused = |samples: Vec<usize>| {
-        let batch = Views { samples, ..views(1, &device) };
-        bank(0.5, &device).contrast(batch).unwrap_err()
+    let error = |samples: Vec<usize>| {
+        let batch = ViewPair { samples, ..views(1, &device) };
+        refused(bank(0.5, &device), batch)
     };
-    assert_eq!(refused(vec![0; 5]), Error::Count { what: "samples", found: 5, expected: 6 });
-    assert_eq!(refused(vec![0, 1, 2, 3, 4, 20]), Error::UnknownSample { sample: 20, samples: 20 });
-    assert_eq!(refused(vec![0, 1, 2, 3, 4, 2]), Error::RepeatedSample { sample: 2 });
+    assert_eq!(error(vec![0; 5]), ContrastiveError::Count { what: "samples", found: 5, expected: 6 });
+    let unknown = EmaError::UnknownSample { sample: 20, samples: 20 };
+    assert_eq!(error(vec![0, 1, 2, 3, 4, 20]), ContrastiveError::Average(unknown));
+    assert_eq!(error(vec![0, 1, 2, 3, 4, 2]), ContrastiveError::RepeatedSample { sample: 2 });
     let many = MemoryBankConfig { dim: DIM, negatives: 15, ..Default::default() };
     let many = many.init(Network::plain(1, &device), SAMPLES, &device).unwrap();
     let error = many.contrast(views(1, &device)).unwrap_err();

@@ -2,8 +2,8 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use slowburn_contrastive::ContrastiveError;
 use slowburn_contrastive::Encode;
-use slowburn_contrastive::Error;
 use slowburn_contrastive::evaluation::{FeatureSet, Fingerprint, Representation, extract, spread};
 use slowburn_models::HeadVersion;
 
@@ -49,11 +49,11 @@ fn a_fingerprint_sees_weights_and_statistics() {
     before.unchanged(&network.clone()).unwrap();
     network.features(view(1, &device));
     let error = before.unchanged(&network).unwrap_err();
-    assert_eq!(error, Error::Changed { path: "norm.running_mean".to_owned() });
+    assert_eq!(error, ContrastiveError::Changed { path: "norm.running_mean".to_owned() });
 
     let other = Network::new(2, HeadVersion::V2, 2, 0.5, &device);
     let error = Fingerprint::of(&other).unchanged(&self::network()).unwrap_err();
-    assert!(matches!(error, Error::Changed { .. }));
+    assert!(matches!(error, ContrastiveError::Changed { .. }));
     let head = Network::new(1, HeadVersion::V1, 2, 0.5, &device);
     let error = Fingerprint::of(&head).unchanged(&self::network()).unwrap_err();
     assert!(error.to_string().contains("fc."), "another head: {error}");
@@ -63,27 +63,27 @@ fn a_fingerprint_sees_weights_and_statistics() {
 fn features_that_cannot_be_scored_are_refused() {
     let device = Device::flex();
     let set = |features, labels| FeatureSet::new(features, labels, Representation::Features).unwrap_err();
-    assert_eq!(set(Tensor::zeros([0, 4], &device), vec![]), Error::Empty { what: "the set of features" });
+    assert_eq!(set(Tensor::zeros([0, 4], &device), vec![]), ContrastiveError::Empty { what: "the set of features" });
     let error = set(Tensor::zeros([2, 4], &device), vec![0]);
-    assert_eq!(error, Error::Count { what: "labels", found: 1, expected: 2 });
+    assert_eq!(error, ContrastiveError::Count { what: "labels", found: 1, expected: 2 });
     for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         let error = set(Tensor::from_data([[0.0, value]], &device), vec![0]);
-        assert_eq!(error, Error::NotFinite { what: "the features" });
+        assert_eq!(error, ContrastiveError::NotFinite { what: "the features" });
     }
     // Finite ones, whatever their sum.
     assert!(FeatureSet::new(Tensor::from_data([[3e38, -3e38, 3e38]], &device), vec![0], Representation::Input).is_ok());
     for label in [(1 << 20) + 1, usize::MAX] {
         let error = set(Tensor::zeros([2, 4], &device), vec![0, label]);
-        assert_eq!(error, Error::Label { sample: 1, label, most: 1 << 20 });
+        assert_eq!(error, ContrastiveError::Label { sample: 1, label, most: 1 << 20 });
     }
     let whole = [(view(1, &device), vec![0; 6])];
-    assert_eq!(extract(&network(), whole, Representation::Input).unwrap_err(), Error::NoOutput);
+    assert_eq!(extract(&network(), whole, Representation::Input).unwrap_err(), ContrastiveError::NoOutput);
     let none: [(Tensor<2>, Vec<usize>); 0] = [];
     let error = extract(&network(), none, Representation::Features).unwrap_err();
-    assert_eq!(error, Error::Empty { what: "the set of batches" });
+    assert_eq!(error, ContrastiveError::Empty { what: "the set of batches" });
     let short = [(view(1, &device), vec![0])];
     let error = extract(&network(), short, Representation::Features).unwrap_err();
-    assert_eq!(error, Error::Count { what: "labels", found: 1, expected: 6 });
+    assert_eq!(error, ContrastiveError::Count { what: "labels", found: 1, expected: 6 });
 }
 
 #[test]

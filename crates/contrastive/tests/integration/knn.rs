@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use proptest::prelude::*;
-use slowburn_contrastive::Error;
+use slowburn_contrastive::ContrastiveError;
 use slowburn_contrastive::evaluation::{FeatureSet, KnnConfig, Representation};
 
 use crate::support::{matrix, numbers};
@@ -148,14 +148,14 @@ fn settings_and_sets_that_do_not_fit_are_refused() {
     let evaluate = |k, temperature| KnnConfig { k, temperature }.evaluate(&bank, &bank);
     assert!(evaluate(4, 0.1).is_ok());
     for (k, temperature) in [(0, 0.1), (5, 0.1), (1, 0.0), (1, f64::NAN)] {
-        assert!(matches!(evaluate(k, temperature), Err(Error::OutOfRange { .. })), "{k} {temperature}");
+        assert!(matches!(evaluate(k, temperature), Err(ContrastiveError::OutOfRange { .. })), "{k} {temperature}");
     }
     let error = evaluate(5, 0.1).unwrap_err();
     assert_eq!(error.to_string(), "k is 5: it must be at most 4, the number of bank vectors");
     assert_eq!(evaluate(0, 0.1).unwrap_err().to_string(), "k is 0: it must be at least 1");
     let other = set(numbers(1, 4), 2, vec![0, 1]);
     let error = KnnConfig { k: 1, temperature: 0.1 }.evaluate(&bank, &other).unwrap_err();
-    assert_eq!(error, Error::Dim { found: 2, expected: 3 });
+    assert_eq!(error, ContrastiveError::Dim { found: 2, expected: 3 });
     let error = KnnConfig { k: 1, temperature: 0.1 }.votes(&bank, &bank, 3).unwrap_err().to_string();
     assert_eq!(error, "classes is 3: it must be at least 4, one more than the largest class of the bank");
 }

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use slowburn_contrastive::evaluation::{FeatureSet, KnnConfig, ProbeConfig, Representation, extract, spread};
-use slowburn_contrastive::{Contrastive, InfoNce, MocoConfig, Stream, Views, chance_loss, permutation};
+use slowburn_contrastive::{Contrastive, InfoNce, MocoConfig, Stream, ViewPair, chance_loss, permutation};
 use slowburn_ema::Decay;
 use slowburn_models::HeadVersion;
 
@@ -64,7 +64,8 @@ fn a_trained_encoder_beats_a_random_one() {
             let order = permutation(SAMPLES, 9, step / 8, Stream::ProbeOrder);
             let samples = order[(step as usize % 8) * BATCH..][..BATCH].to_vec();
             let draw = 2 * step as u32;
-            let views = Views { query: view(&samples, draw, &device), key: view(&samples, draw + 1, &device), samples };
+            let views =
+                ViewPair { query: view(&samples, draw, &device), key: view(&samples, draw + 1, &device), samples };
             let outcome;
             (moco, outcome) = moco.step(views, &mut optimizer, 0.05).unwrap();
             last.push(scalar(&outcome.loss) / 2.0);

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, FloatDType, Tensor};
 use proptest::prelude::*;
 use serde::Deserialize;
-use slowburn_contrastive::{Contrast, Error, InfoNce, chance_loss, normalize};
+use slowburn_contrastive::{Contrast, ContrastiveError, InfoNce, chance_loss, normalize};
 
 use crate::support::{assert_close, matrix, numbers, read, scalar};
 
@@ -185,13 +185,13 @@ fn oracle(q: &[Vec<f64>], k: &[Vec<f64>], negatives: &[Vec<f64>], temperature: f
 fn batches_that_do_not_fit_are_refused() {
     let loss = InfoNce::default();
     let zeros = |shape: [usize; 2]| Tensor::<2>::zeros(shape, &Device::flex());
-    let empty = Error::Empty { what: "the batch" };
+    let empty = ContrastiveError::Empty { what: "the batch" };
     assert_eq!(loss.info_nce(zeros([0, 3]), zeros([0, 3]), zeros([5, 3])).unwrap_err(), empty);
     assert_eq!(loss.nt_xent(zeros([0, 3]), zeros([0, 3])).unwrap_err(), empty);
-    let views = Error::Views { query: 2, key: 4 };
+    let views = ContrastiveError::Views { query: 2, key: 4 };
     assert_eq!(loss.info_nce(zeros([2, 3]), zeros([4, 3]), zeros([5, 3])).unwrap_err(), views);
     assert_eq!(loss.nt_xent(zeros([2, 3]), zeros([4, 3])).unwrap_err(), views);
-    let dim = Error::Dim { found: 4, expected: 3 };
+    let dim = ContrastiveError::Dim { found: 4, expected: 3 };
     assert_eq!(loss.info_nce(zeros([2, 3]), zeros([2, 4]), zeros([5, 3])).unwrap_err(), dim);
     assert_eq!(loss.info_nce(zeros([2, 3]), zeros([2, 3]), zeros([5, 4])).unwrap_err(), dim);
     assert_eq!(loss.nt_xent(zeros([2, 3]), zeros([2, 4])).unwrap_err(), dim);

@@ -4,7 +4,8 @@ use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, GradientCheckpointingStrategy, Tensor};
 use slowburn_contrastive::{
-    Contrast, Contrastive, Encode, Encoder, InfoNce, Moco, MocoConfig, Reduction, Unfilled, Views, normalize,
+    Contrast, Contrastive, Encode, EncoderRole, InfoNce, Moco, MocoConfig, SymmetricReduction, Unfilled, ViewPair,
+    normalize,
 };
 use slowburn_ema::{Decay, detached_copy};
 use slowburn_models::HeadVersion;
@@ -71,10 +72,10 @@ fn a_key_is_never_among_its_own_negatives() {
 fn both_directions_meet_the_same_queue() {
     let device = Device::flex().autodiff();
     let asymmetric = MocoConfig { shuffle: false, decay: Decay::Constant { decay: 1.0 }, ..config() };
-    let swapped = |batch: Views<Tensor<2>>| Views { query: batch.key, key: batch.query, ..batch };
+    let swapped = |batch: ViewPair<Tensor<2>>| ViewPair { query: batch.key, key: batch.query, ..batch };
     let one = scalar(&moco(&asymmetric, &device).contrast(views(1, &device)).unwrap().1.loss);
     let two = scalar(&moco(&asymmetric, &device).contrast(swapped(views(1, &device))).unwrap().1.loss);
-    for (reduction, factor) in [(Reduction::Sum, 1.0), (Reduction::Mean, 0.5)] {
+    for (reduction, factor) in [(SymmetricReduction::Sum, 1.0), (SymmetricReduction::Mean, 0.5)] {
         let config = MocoConfig { symmetric: true, reduction, ..asymmetric.clone() };
         let outcome = moco(&config, &device).contrast(views(1, &device)).unwrap().1;
         let both = scalar(&outcome.loss);
@@ -155,7 +156,7 @@ fn the_key_encoder_is_in_training_mode_with_dropout_of_its_own() {
         let rows = view(1, &device).narrow(0, 0, 1);
         let rest = view(2, &device).narrow(0, 1, BATCH - 1) * other;
         let key = Tensor::cat(vec![rows, rest], 0);
-        let batch = Views { key, ..views(1, &device) };
+        let batch = ViewPair { key, ..views(1, &device) };
         read(plain.clone().contrast(batch).unwrap().0.queue.rows())[..DIM].to_vec()
     };
     assert_ne!(first_key(1.0), first_key(3.0));
@@ -250,7 +251,7 @@ fn random_initial_rows_make_a_low_loss_at_first() {
 fn exports_are_independent_copies() {
     let device = Device::flex().autodiff();
     let moco = step(moco(&config(), &device), &mut optimizer(), 1).0;
-    let (query, key) = (moco.export(Encoder::Query), moco.export(Encoder::Key));
+    let (query, key) = (moco.export(EncoderRole::Query), moco.export(EncoderRole::Key));
     assert_eq!(tensors(&query), tensors(&moco.query));
     assert_eq!(tensors(&key), tensors(moco.key.module()));
     assert_ne!(tensors(&query), tensors(&key));
@@ -284,7 +285,7 @@ fn presets_are_the_published_recipes() {
         assert_eq!(config.decay, Decay::Constant { decay });
         assert_eq!(config.loss, InfoNce::new(temperature));
         assert_eq!((config.dim, config.symmetric, config.shuffle), (128, false, true));
-        assert_eq!((config.reduction, config.unfilled), (Reduction::Sum, Unfilled::Keep));
+        assert_eq!((config.reduction, config.unfilled), (SymmetricReduction::Sum, Unfilled::Keep));
         assert!(config.validate().is_ok());
     }
     assert_eq!(MocoConfig::default(), MocoConfig::v1());
@@ -300,7 +301,7 @@ fn batches_of_any_size_follow_each_other() {
     for rows in [6, 4, 5, 2, 6] {
         let part = |view: Tensor<2>| view.narrow(0, 0, rows);
         let batch = views(rows as u32, &device);
-        let batch = Views { query: part(batch.query), key: part(batch.key), samples: (0..rows).collect() };
+        let batch = ViewPair { query: part(batch.query), key: part(batch.key), samples: (0..rows).collect() };
         moco = moco.step(batch, &mut optimizer, 0.05).unwrap().0;
         keys += rows;
         assert_eq!((moco.queue.pointer(), moco.queue.filled()), (keys % QUEUE, keys.min(QUEUE)));

@@ -1,9 +1,9 @@
 //! The linear probe and its sweep.
 
 use burn::tensor::Device;
-use slowburn_contrastive::Error;
+use slowburn_contrastive::ContrastiveError;
 use slowburn_contrastive::evaluation::{
-    FeatureSet, Fingerprint, ProbeConfig, Representation, Schedule, SweepConfig, extract,
+    FeatureSet, Fingerprint, ProbeConfig, ProbeSchedule, Representation, SweepConfig, extract,
 };
 use slowburn_models::HeadVersion;
 
@@ -46,7 +46,7 @@ fn equals_gradient_descent_by_hand() {
     let features: Vec<Vec<f64>> = crate::support::read(train.features()).chunks(4).map(<[f64]>::to_vec).collect();
     let config = |epochs| ProbeConfig {
         learning_rate: 2.0,
-        schedule: Schedule::Steps { at: vec![1], factor: 0.5 },
+        schedule: ProbeSchedule::Steps { at: vec![1], factor: 0.5 },
         epochs,
         batch: 12,
         weight_decay: 0.01,
@@ -105,7 +105,7 @@ fn presets_are_the_published_protocols() {
         assert!((ours - expected).abs() < 1e-12, "{rates:?}");
     }
     let simclr = ProbeConfig::simclr();
-    assert_eq!((simclr.learning_rate, simclr.epochs, &simclr.schedule), (0.1, 90, &Schedule::Cosine));
+    assert_eq!((simclr.learning_rate, simclr.epochs, &simclr.schedule), (0.1, 90, &ProbeSchedule::Cosine));
     assert_eq!(simclr.schedule.at(0, 90), 1.0);
     assert!((simclr.schedule.at(45, 90) - 0.5).abs() < 1e-12);
 }
@@ -173,10 +173,10 @@ fn a_diverged_candidate_is_left_out_and_a_diverged_probe_is_an_error() {
     assert_eq!(report.candidates[0].accuracy, None);
     assert_eq!(report.probe.config.learning_rate, 0.1);
     let sweep = SweepConfig { learning_rates: vec![1e30], ..sweep };
-    assert!(matches!(sweep.evaluate(&train, &train), Err(Error::NotFinite { .. })));
+    assert!(matches!(sweep.evaluate(&train, &train), Err(ContrastiveError::NotFinite { .. })));
     // Weights that are finite, and logits that tell nothing apart.
     let error = ProbeConfig { learning_rate: 1e20, ..quick() }.fit(&near).unwrap_err();
-    assert!(matches!(error, Error::Diverged { largest } if largest > 1e18), "{error}");
+    assert!(matches!(error, ContrastiveError::Diverged { largest } if largest > 1e18), "{error}");
 }
 
 #[test]
@@ -189,9 +189,9 @@ fn settings_out_of_range_are_refused() {
         ProbeConfig { batch: 0, ..ok() },
         ProbeConfig { momentum: 1.0, ..ok() },
         ProbeConfig { weight_decay: -1.0, ..ok() },
-        ProbeConfig { schedule: Schedule::Steps { at: vec![], factor: f64::NAN }, ..ok() },
+        ProbeConfig { schedule: ProbeSchedule::Steps { at: vec![], factor: f64::NAN }, ..ok() },
     ] {
-        assert!(matches!(config.validate(), Err(Error::OutOfRange { .. })), "{config:?}");
+        assert!(matches!(config.validate(), Err(ContrastiveError::OutOfRange { .. })), "{config:?}");
     }
     let sweep = SweepConfig::default;
     assert!(sweep().validate().is_ok());
@@ -202,7 +202,7 @@ fn settings_out_of_range_are_refused() {
     assert!(SweepConfig { learning_rates: vec![0.1, -0.1], ..sweep() }.validate().is_err());
     let single = clusters(1, 3, 1.0);
     let error = SweepConfig { probe: quick(), ..sweep() }.evaluate(&single, &single).unwrap_err();
-    assert_eq!(error, Error::Empty { what: "the held-out part of the training features" });
+    assert_eq!(error, ContrastiveError::Empty { what: "the held-out part of the training features" });
     let narrow = FeatureSet::new(matrix(numbers(1, 4), 2, &Device::flex()), vec![0, 1], Representation::Input).unwrap();
-    assert_eq!(quick().evaluate(&single, &narrow).unwrap_err(), Error::Dim { found: 2, expected: 4 });
+    assert_eq!(quick().evaluate(&single, &narrow).unwrap_err(), ContrastiveError::Dim { found: 2, expected: 4 });
 }

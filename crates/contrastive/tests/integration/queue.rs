@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::store::ModuleRecord;
 use burn::tensor::{Device, Tensor, TensorData};
 use proptest::prelude::*;
-use slowburn_contrastive::{Error, KeyQueue, KeyQueueConfig, Stream, Unfilled, Warning, permutation};
+use slowburn_contrastive::{ContrastiveError, KeyQueue, KeyQueueConfig, Stream, Unfilled, Warning, permutation};
 
 use crate::support::{read, tensors};
 
@@ -130,8 +130,11 @@ fn settings_and_keys_that_do_not_fit_are_refused() {
     let config = KeyQueueConfig { size: 0, ..KeyQueueConfig::default() };
     assert_eq!(config.validate().unwrap_err().to_string(), "queue size is 0: it must be in [1, 2³¹)");
     assert!(KeyQueueConfig { dim: 0, ..KeyQueueConfig::default() }.validate().is_err());
-    let error = queue(4, 3, Unfilled::Keep).enqueue(keys(1, 2)).unwrap_err();
-    assert_eq!(error, Error::Dim { found: 2, expected: 3 });
+    let full = queue(4, 2, Unfilled::Keep).enqueue(keys(1, 3)).unwrap();
+    let (back, error) = full.clone().enqueue(Tensor::ones([2, 3], &Device::flex())).unwrap_err().into_parts();
+    assert_eq!(error, ContrastiveError::Dim { found: 3, expected: 2 });
+    assert_eq!(back.rows().into_data(), full.rows().into_data());
+    assert_eq!((back.pointer(), back.filled()), (full.pointer(), full.filled()));
 }
 
 #[test]

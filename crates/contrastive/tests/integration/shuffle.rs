@@ -3,8 +3,8 @@
 use burn::tensor::{Device, Tensor};
 use proptest::prelude::*;
 use slowburn_contrastive::{
-    Batch, Contrastive, Encode, EndToEnd, EndToEndConfig, MemoryBankConfig, Moco, MocoConfig, Stream, Views, Warning,
-    normalize, permutation,
+    Batch, Contrastive, Encode, EndToEnd, EndToEndConfig, MemoryBankConfig, Moco, MocoConfig, Stream, ViewPair,
+    Warning, normalize, permutation,
 };
 use slowburn_models::HeadVersion;
 
@@ -53,7 +53,7 @@ fn losses(mut method: EndToEnd<Network>) -> Vec<[Vec<f64>; 3]> {
         .map(|_| {
             let batch = views(1, &device);
             let inputs = [batch.query.require_grad(), batch.key.require_grad()];
-            let batch = Views { query: inputs[0].clone(), key: inputs[1].clone(), samples: vec![] };
+            let batch = ViewPair { query: inputs[0].clone(), key: inputs[1].clone(), samples: vec![] };
             let outcome;
             (method, outcome) = method.clone().contrast(batch).unwrap();
             let gradients = outcome.loss.backward();

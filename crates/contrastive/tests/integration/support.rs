@@ -9,7 +9,7 @@ use burn::optim::momentum::MomentumConfig;
 use burn::optim::{ModuleOptimizer, SgdConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use slowburn_contrastive::{Encode, InfoNce, Moco, MocoConfig, Views};
+use slowburn_contrastive::{Contrastive, ContrastiveError, Encode, InfoNce, Moco, MocoConfig, ViewPair};
 use slowburn_ema::Decay;
 use slowburn_models::{
     HeadVersion, ProjectionConfig, ProjectionHead, SplitBatchNorm, SplitBatchNormConfig, StateDict, load_state_dict,
@@ -116,8 +116,8 @@ pub(crate) fn view(seed: u32, device: &Device) -> Tensor<2> {
 }
 
 /// Two views of six samples.
-pub(crate) fn views(seed: u32, device: &Device) -> Views<Tensor<2>> {
-    Views {
+pub(crate) fn views(seed: u32, device: &Device) -> ViewPair<Tensor<2>> {
+    ViewPair {
         query: view(2 * seed, device),
         key: view(2 * seed + 1, device),
         samples: (0..BATCH).map(|sample| (sample + 5 * seed as usize) % 20).collect(),
@@ -172,6 +172,15 @@ pub(crate) fn tensors<M: Module>(module: &M) -> Vec<(String, Vec<f64>)> {
 /// The tensors that an optimizer would learn, or the running statistics.
 pub(crate) fn part<M: Module>(module: &M, statistics: bool) -> Vec<(String, Vec<f64>)> {
     tensors(module).into_iter().filter(|(path, _)| path.contains("running") == statistics).collect()
+}
+
+/// Why a method refuses a batch, and that it comes back with all that it learns and remembers as it was.
+#[track_caller]
+pub(crate) fn refused<M: Contrastive<Encoder = Network>>(method: M, batch: ViewPair<Tensor<2>>) -> ContrastiveError {
+    let before = part(&method, false);
+    let (after, error) = method.contrast(batch).expect_err("the batch is refused").into_parts();
+    assert_eq!(part(&after, false), before, "{error}");
+    error
 }
 
 pub(crate) fn read<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::Deserialize;
-use slowburn_contrastive::{Contrastive, InfoNce, MocoConfig, Reduction, Views};
+use slowburn_contrastive::{Contrastive, InfoNce, MocoConfig, SymmetricReduction, ViewPair};
 use slowburn_ema::Decay;
 use slowburn_models::{HeadVersion, ProjectionHead, StateDict, load_state_dict, parameters, state_dict};
 
@@ -23,7 +23,7 @@ struct Fixture {
 struct Case {
     version: usize,
     symmetric: bool,
-    reduction: Reduction,
+    reduction: SymmetricReduction,
     splits: usize,
     decoupled: bool,
     temperature: f64,
@@ -124,7 +124,7 @@ fn assert_case(case: &Case) {
     let mut optimizer = optimizer();
     for (index, expected) in case.steps.iter().enumerate() {
         let what = format!("{name}, step {index}");
-        let batch = Views {
+        let batch = ViewPair {
             query: matrix(expected.query_view.clone(), INPUT, &device),
             key: matrix(expected.key_view.clone(), INPUT, &device),
             samples: (0..BATCH).collect(),

@@ -1,6 +1,6 @@
 //! What moves an average: the kernel of a backend where there is one, otherwise plain operations.
 
-#[cfg(feature = "cube")]
+#[cfg(feature = "__cube")]
 mod cube;
 #[cfg(feature = "flex")]
 mod flex;

@@ -13,7 +13,7 @@ enum Place {
     Left,
     #[cfg(feature = "flex")]
     Flex(Strategy),
-    #[cfg(feature = "cube")]
+    #[cfg(feature = "__cube")]
     Cube(Strategy),
 }
 
@@ -23,7 +23,7 @@ pub(crate) struct Moves {
     places: VecDeque<Place>,
     #[cfg(feature = "flex")]
     flex: super::flex::Pairs,
-    #[cfg(feature = "cube")]
+    #[cfg(feature = "__cube")]
     cube: super::cube::Group,
 }
 
@@ -35,7 +35,7 @@ impl Moves {
             places: VecDeque::new(),
             #[cfg(feature = "flex")]
             flex: super::flex::Pairs::new(decay),
-            #[cfg(feature = "cube")]
+            #[cfg(feature = "__cube")]
             cube: super::cube::Group::new(decay),
         }
     }
@@ -58,7 +58,7 @@ impl Moves {
             self.places.push_back(Place::Flex(strategy));
             return self.flex.take(average, student);
         }
-        #[cfg(feature = "cube")]
+        #[cfg(feature = "__cube")]
         if super::cube::moves(&average, &student) {
             self.places.push_back(Place::Cube(strategy));
             return self.cube.take(average, student);
@@ -73,7 +73,7 @@ impl Moves {
             places: self.places,
             #[cfg(feature = "flex")]
             flex: self.flex.finish(),
-            #[cfg(feature = "cube")]
+            #[cfg(feature = "__cube")]
             cube: self.cube.finish(),
         }
     }
@@ -84,7 +84,7 @@ pub(crate) struct Moved {
     places: VecDeque<Place>,
     #[cfg(feature = "flex")]
     flex: super::flex::Moved,
-    #[cfg(feature = "cube")]
+    #[cfg(feature = "__cube")]
     cube: super::cube::Moved,
 }
 
@@ -100,7 +100,7 @@ impl Moved {
             Place::Left => None,
             #[cfg(feature = "flex")]
             Place::Flex(strategy) => Some(alongside(self.flex.give_back()?, strategy)),
-            #[cfg(feature = "cube")]
+            #[cfg(feature = "__cube")]
             Place::Cube(strategy) => Some(alongside(self.cube.give_back()?, strategy)),
         }
     }

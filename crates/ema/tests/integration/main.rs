@@ -14,6 +14,7 @@ mod narrow;
 mod oracle;
 mod paths;
 mod record;
+mod state_matrix;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear, LinearConfig};

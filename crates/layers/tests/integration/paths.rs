@@ -3,7 +3,7 @@
 use burn::nn::pool::MaxPool2dConfig;
 use burn::tensor::DType;
 use slowburn_layers::{
-    Activation, BatchNormConfig, Conv2dConfig, Maps, MeanOnlyBatchNormConfig, Path, SplitBatchNormConfig,
+    Activation, BatchNormConfig, ComputePath, Conv2dConfig, Maps, MeanOnlyBatchNormConfig, SplitBatchNormConfig,
     WeightNormConv2dConfig, fast_path, max_pool,
 };
 
@@ -12,10 +12,10 @@ use crate::support::{images, plain, training};
 #[test]
 fn the_cpu_backend_has_kernels() {
     for device in [plain(), training(), training().gradient_checkpointing()] {
-        assert_eq!(fast_path(&device), Path::Kernels);
+        assert_eq!(fast_path(&device), ComputePath::Kernels);
     }
-    assert_eq!(Path::Kernels.to_string(), "kernels");
-    assert_eq!(Path::Burn.to_string(), "Burn's operations");
+    assert_eq!(ComputePath::Kernels.to_string(), "kernels");
+    assert_eq!(ComputePath::Burn.to_string(), "Burn's operations");
 }
 
 fn on_kernels(maps: &Maps) -> bool {

@@ -13,7 +13,7 @@ pub(crate) use plain::step;
 
 use burn::tensor::Tensor;
 
-use crate::SgdConfig;
+use crate::FusedSgdConfig;
 
 /// The numbers of one step.
 #[derive(Debug, Clone, Copy)]
@@ -30,8 +30,8 @@ pub(crate) struct Rule {
 }
 
 impl Rule {
-    pub(crate) fn new(config: &SgdConfig, rate: f64) -> Self {
-        let SgdConfig { momentum, dampening, weight_decay, nesterov } = *config;
+    pub(crate) fn new(config: &FusedSgdConfig, rate: f64) -> Self {
+        let FusedSgdConfig { momentum, dampening, weight_decay, nesterov } = *config;
         Self { momentum, fresh: 1.0 - dampening, weight_decay, nesterov, rate }
     }
 }

@@ -6,7 +6,7 @@ use burn::nn::conv::Conv2dConfig;
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::{GradientsParams, LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
-use slowburn_optim::{Sgd, SgdConfig, SgdState};
+use slowburn_optim::{FusedSgd, FusedSgdConfig, FusedSgdState};
 
 use crate::{address, bits, numbers, tensor};
 
@@ -20,13 +20,13 @@ struct Places {
 /// Notes places.
 #[derive(Clone)]
 struct Watched {
-    sgd: Sgd,
+    sgd: FusedSgd,
     seen: Arc<Mutex<Vec<Places>>>,
 }
 
 impl Watched {
     fn new() -> Self {
-        let sgd = SgdConfig::new().with_momentum(0.9).with_weight_decay(0.01).build().unwrap();
+        let sgd = FusedSgdConfig::new().with_momentum(0.9).with_weight_decay(0.01).build().unwrap();
         Self { sgd, seen: Arc::default() }
     }
 
@@ -47,16 +47,16 @@ impl Watched {
 }
 
 impl Optimizer for Watched {
-    type State<const D: usize> = SgdState<D>;
+    type State<const D: usize> = FusedSgdState<D>;
 
     fn step<const D: usize>(
         &self,
         rate: LearningRate,
         weight: Tensor<D>,
         gradient: Tensor<D>,
-        state: Option<SgdState<D>>,
-    ) -> (Tensor<D>, Option<SgdState<D>>) {
-        let velocity = |state: &Option<SgdState<D>>| Some(address(&state.as_ref()?.momentum.as_ref()?.velocity));
+        state: Option<FusedSgdState<D>>,
+    ) -> (Tensor<D>, Option<FusedSgdState<D>>) {
+        let velocity = |state: &Option<FusedSgdState<D>>| Some(address(&state.as_ref()?.momentum.as_ref()?.velocity));
         let before = (address(&weight), velocity(&state));
         let (weight, state) = self.sgd.step(rate, weight, gradient, state);
         let after = (address(&weight), velocity(&state));
@@ -65,8 +65,8 @@ impl Optimizer for Watched {
         (weight, state)
     }
 
-    fn to_device<const D: usize>(state: SgdState<D>, device: &Device) -> SgdState<D> {
-        Sgd::to_device(state, device)
+    fn to_device<const D: usize>(state: FusedSgdState<D>, device: &Device) -> FusedSgdState<D> {
+        FusedSgd::to_device(state, device)
     }
 }
 
@@ -138,7 +138,7 @@ fn a_clone_of_the_optimizer_shares_velocities_and_neither_disturbs_the_other() {
 
 #[test]
 fn a_record_that_is_kept_keeps_its_numbers() {
-    let (network, mut optimizer) = (linear(), SgdConfig::new().with_momentum(0.9).init().unwrap());
+    let (network, mut optimizer) = (linear(), FusedSgdConfig::new().with_momentum(0.9).init().unwrap());
     let first = gradients(&network, 0);
     let network = optimizer.step(0.1, network, first);
     // The record is taken before the step and written out after it.
@@ -149,6 +149,6 @@ fn a_record_that_is_kept_keeps_its_numbers() {
         let mut optimizer = optimizer;
         bits(&optimizer.step(0.1, network.clone(), gradients(&network, 2)).weight.val())
     };
-    let fresh = || SgdConfig::new().with_momentum(0.9).init().unwrap();
+    let fresh = || FusedSgdConfig::new().with_momentum(0.9).init().unwrap();
     assert_eq!(resume(fresh().load_record(record)), resume(fresh().from_bytes(bytes).unwrap()));
 }

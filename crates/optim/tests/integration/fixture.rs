@@ -1,7 +1,7 @@
 //! The same steps made by PyTorch: `fixtures/generate.py`.
 
 use serde::Deserialize;
-use slowburn_optim::SgdConfig;
+use slowburn_optim::FusedSgdConfig;
 
 use crate::{step, tensor, values};
 
@@ -16,7 +16,7 @@ struct Fixture {
 
 #[derive(Deserialize)]
 struct Case {
-    settings: SgdConfig,
+    settings: FusedSgdConfig,
     weights: Vec<Vec<f64>>,
     velocities: Vec<Option<Vec<f64>>>,
 }

@@ -6,13 +6,13 @@ use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::tensor::{DType, FloatDType, Tensor};
 use proptest::prelude::*;
-use slowburn_optim::{Sgd, SgdConfig};
+use slowburn_optim::{FusedSgd, FusedSgdConfig};
 
 use crate::{Stepped, bits, numbers, rules, step, tensor, values};
 
 /// The step in plain operations: the kernel is not for tensors of the autodiff backend.
 fn plain_step<const D: usize>(
-    sgd: &Sgd,
+    sgd: &FusedSgd,
     rate: f64,
     weight: Tensor<D>,
     gradient: Tensor<D>,
@@ -28,7 +28,7 @@ fn plain_step<const D: usize>(
 }
 
 /// Three steps both ways.
-fn assert_equal(rule: SgdConfig, weight: &Tensor<2>, gradients: &[Tensor<2>]) -> Result<(), TestCaseError> {
+fn assert_equal(rule: FusedSgdConfig, weight: &Tensor<2>, gradients: &[Tensor<2>]) -> Result<(), TestCaseError> {
     let sgd = rule.build().unwrap();
     let (mut fused, mut plain) = ((weight.clone(), None), (weight.clone(), None));
     for (gradient, rate) in gradients.iter().zip([0.1, 0.03, 0.7]) {

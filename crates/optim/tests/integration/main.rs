@@ -15,9 +15,9 @@ mod sharing;
 use burn::backend::Flex;
 use burn::optim::Optimizer;
 use burn::tensor::{Device, Tensor, TensorData};
-use slowburn_optim::{Sgd, SgdConfig, SgdState, Velocity};
+use slowburn_optim::{FusedSgd, FusedSgdConfig, FusedSgdState, Velocity};
 
-/// Weight and velocity after a step of [`Sgd`].
+/// Weight and velocity after a step of [`FusedSgd`].
 type Stepped<const D: usize> = (Tensor<D>, Option<Tensor<D>>);
 
 /// `n` numbers in (−1, 1) that differ by `seed`.
@@ -36,13 +36,13 @@ fn tensor<const D: usize>(values: &[f32], shape: [usize; D]) -> Tensor<D> {
 }
 
 /// Every rule that `validate` allows, of these numbers.
-fn rules(momentum: f64, dampening: f64, weight_decay: f64) -> Vec<SgdConfig> {
+fn rules(momentum: f64, dampening: f64, weight_decay: f64) -> Vec<FusedSgdConfig> {
     let mut rules = Vec::new();
     for momentum in [0.0, momentum] {
         for dampening in [0.0, dampening] {
             for weight_decay in [0.0, weight_decay] {
                 for nesterov in [false, true] {
-                    rules.push(SgdConfig { momentum, dampening, weight_decay, nesterov });
+                    rules.push(FusedSgdConfig { momentum, dampening, weight_decay, nesterov });
                 }
             }
         }
@@ -53,13 +53,13 @@ fn rules(momentum: f64, dampening: f64, weight_decay: f64) -> Vec<SgdConfig> {
 
 /// A step with the velocity bare.
 fn step<const D: usize>(
-    sgd: &Sgd,
+    sgd: &FusedSgd,
     rate: f64,
     weight: Tensor<D>,
     gradient: Tensor<D>,
     velocity: Option<Tensor<D>>,
 ) -> Stepped<D> {
-    let state = velocity.map(|velocity| SgdState { momentum: Some(Velocity { velocity }) });
+    let state = velocity.map(|velocity| FusedSgdState { momentum: Some(Velocity { velocity }) });
     let (weight, state) = sgd.step(rate, weight, gradient, state);
     (weight, state.unwrap().momentum.map(|momentum| momentum.velocity))
 }

@@ -5,7 +5,7 @@ use burn::module::{Module, Param, ParamGroup};
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
-use slowburn_optim::SgdConfig;
+use slowburn_optim::FusedSgdConfig;
 
 use crate::{bits, tensor, values};
 
@@ -31,7 +31,7 @@ fn gradients(linear: &Linear, weight: f32, bias: f32) -> GradientsParams {
 
 #[test]
 fn a_group_may_be_without_weight_decay() {
-    let config = SgdConfig::new().with_momentum(0.5);
+    let config = FusedSgdConfig::new().with_momentum(0.5);
     let mut optimizer = config.with_weight_decay(0.25).init().unwrap().with_group(
         ParamGroup::from_any_predicates(vec!["gamma", "beta", "bias"]),
         config.build().unwrap(),
@@ -49,7 +49,7 @@ fn a_group_may_be_without_weight_decay() {
 
 #[test]
 fn gradients_are_clipped_before_the_step() {
-    let mut optimizer = SgdConfig::new().init().unwrap().with_grad_clipping(GradientClipping::Value(0.5));
+    let mut optimizer = FusedSgdConfig::new().init().unwrap().with_grad_clipping(GradientClipping::Value(0.5));
     let linear = ones();
     let large = gradients(&linear, 100.0, 0.25);
     let linear = optimizer.step(1.0, linear, large);
@@ -59,7 +59,7 @@ fn gradients_are_clipped_before_the_step() {
 
 #[test]
 fn a_parameter_without_a_gradient_stays_also_under_weight_decay() {
-    let mut optimizer = SgdConfig::new().with_momentum(0.9).with_weight_decay(0.1).init().unwrap();
+    let mut optimizer = FusedSgdConfig::new().with_momentum(0.9).with_weight_decay(0.1).init().unwrap();
     let linear = ones();
     let mut only = GradientsParams::new();
     only.register(linear.weight.id, tensor(&[1.0; 4], [2, 2]));
@@ -71,7 +71,7 @@ fn a_parameter_without_a_gradient_stays_also_under_weight_decay() {
 
 #[test]
 fn a_stepped_parameter_still_asks_for_its_gradient() {
-    let mut optimizer = SgdConfig::new().with_momentum(0.9).init().unwrap();
+    let mut optimizer = FusedSgdConfig::new().with_momentum(0.9).init().unwrap();
     let linear = ones();
     let given = gradients(&linear, 1.0, 1.0);
     let linear = optimizer.step(0.1, linear, given);

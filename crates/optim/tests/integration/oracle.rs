@@ -1,12 +1,12 @@
 //! A loop over numbers, written from the equation in f64.
 
 use proptest::prelude::*;
-use slowburn_optim::SgdConfig;
+use slowburn_optim::FusedSgdConfig;
 
 use crate::{numbers, rules, step, tensor, values};
 
 /// θ and v after each gradient.
-fn descend(rule: &SgdConfig, rates: &[f64], start: f64, gradients: &[f64]) -> Vec<(f64, f64)> {
+fn descend(rule: &FusedSgdConfig, rates: &[f64], start: f64, gradients: &[f64]) -> Vec<(f64, f64)> {
     let (mut weight, mut velocity, mut first) = (start, 0.0, true);
     let one = |(&rate, &gradient): (&f64, &f64)| {
         let penalised = gradient + rule.weight_decay * weight;
@@ -23,7 +23,7 @@ fn descend(rule: &SgdConfig, rates: &[f64], start: f64, gradients: &[f64]) -> Ve
     }
 }
 
-fn descend_plainly(rule: &SgdConfig, rates: &[f64], start: f64, gradients: &[f64]) -> Vec<(f64, f64)> {
+fn descend_plainly(rule: &FusedSgdConfig, rates: &[f64], start: f64, gradients: &[f64]) -> Vec<(f64, f64)> {
     let mut weight = start;
     let one = |(&rate, &gradient): (&f64, &f64)| {
         weight -= rate * (gradient + rule.weight_decay * weight);

@@ -4,7 +4,7 @@ use burn::nn::{Linear, LinearConfig};
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
-use slowburn_optim::SgdConfig;
+use slowburn_optim::FusedSgdConfig;
 
 use crate::{bits, numbers, rules, tensor};
 
@@ -44,7 +44,7 @@ fn a_resumed_training_ends_with_the_same_bits() {
 #[test]
 fn a_training_goes_on_from_burns_record_and_burns_from_ours() {
     let start = LinearConfig::new(5, 6).init(&Device::flex().autodiff());
-    let ours = || SgdConfig::new().with_momentum(0.9).init().unwrap();
+    let ours = || FusedSgdConfig::new().with_momentum(0.9).init().unwrap();
     let momentum = MomentumConfig::new().with_momentum(0.9).with_dampening(0.0);
     let burns = || burn::optim::SgdConfig::new().with_momentum(Some(momentum.clone())).init();
     let whole = all_bits(&train(&mut ours(), start.clone(), 0..8));
@@ -54,8 +54,8 @@ fn a_training_goes_on_from_burns_record_and_burns_from_ours() {
 
 #[test]
 fn settings_survive_serde() {
-    let config = SgdConfig::new().with_momentum(0.9).with_weight_decay(1e-4).with_nesterov(true);
+    let config = FusedSgdConfig::new().with_momentum(0.9).with_weight_decay(1e-4).with_nesterov(true);
     let text = serde_json::to_string(&config).unwrap();
     assert_eq!(text, r#"{"momentum":0.9,"dampening":0.0,"weight_decay":0.0001,"nesterov":true}"#);
-    assert_eq!(serde_json::from_str::<SgdConfig>(&text).unwrap(), config);
+    assert_eq!(serde_json::from_str::<FusedSgdConfig>(&text).unwrap(), config);
 }

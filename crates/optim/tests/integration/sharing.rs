@@ -1,6 +1,6 @@
 //! Memory: written where it lies when nobody else has it, never when somebody has.
 
-use slowburn_optim::SgdConfig;
+use slowburn_optim::FusedSgdConfig;
 
 use crate::{address, bits, numbers, rules, step, tensor};
 
@@ -57,7 +57,7 @@ fn a_gradient_may_be_its_weight() {
 
 #[test]
 fn a_small_part_of_a_large_tensor_does_not_keep_it() {
-    let sgd = SgdConfig::new().with_momentum(0.9).build().unwrap();
+    let sgd = FusedSgdConfig::new().with_momentum(0.9).build().unwrap();
     let large = || tensor(&numbers(0, 1000), [1000]).narrow(0, 0, 3);
     let (weight, velocity) = step(&sgd, 0.1, large(), large(), None);
     for tensor in [weight, velocity.unwrap()] {

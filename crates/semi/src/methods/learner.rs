@@ -2,9 +2,9 @@ use burn::module::{Module, ModuleDisplay};
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
-use slowburn_ema::{StepCount, sync_running_state};
+use slowburn_ema::{Refused, StepCount, sync_running_state};
 
-use crate::{Error, Logits, Losses, Objective, Predict, SemiBatch, Targets};
+use crate::{Logits, Losses, Objective, Predict, SemiBatch, SemiError, Targets};
 
 /// Where the targets of the consistency cost come from: the one difference between the methods.
 pub trait Teacher<M: Predict>: Module + ModuleDisplay {
@@ -14,22 +14,27 @@ pub trait Teacher<M: Predict>: Module + ModuleDisplay {
     ///
     /// # Errors
     /// For samples that the teacher does not know.
-    fn targets(&self, student: &M, view: M::Input, samples: &[usize]) -> Result<Option<Targets>, Error>;
+    fn targets(&self, student: &M, view: M::Input, samples: &[usize]) -> Result<Option<Targets>, SemiError>;
 
     /// Sees what the student predicted in this step, `[batch, classes]`.
     ///
     /// # Errors
     /// For predictions that do not fit the teacher.
-    fn observe(&self, _prediction: &Tensor<2>, _samples: &[usize]) -> Result<(), Error> {
+    fn observe(&self, _prediction: &Tensor<2>, _samples: &[usize]) -> Result<(), SemiError> {
         Ok(())
     }
 
-    /// Follows the student after the optimizer's step.
+    /// Whether the teacher can [follow](Self::follow) this student.
     ///
     /// # Errors
-    /// If the student is no longer the model that the teacher was made for.
-    fn follow(self, _student: &M) -> Result<Self, Error> {
-        Ok(self)
+    /// If it is not the model that the teacher was made for.
+    fn fits(&self, _student: &M) -> Result<(), SemiError> {
+        Ok(())
+    }
+
+    /// Follows the student, which [fits](Self::fits), after the optimizer's step.
+    fn follow(self, _student: &M) -> Self {
+        self
     }
 
     /// What the teacher predicts for new data; the student's prediction where the teacher is no network.
@@ -48,7 +53,7 @@ pub trait Teacher<M: Predict>: Module + ModuleDisplay {
 /// # use burn::optim::{GradientsParams, ModuleOptimizer};
 /// # use slowburn_semi::{MeanTeacher, Predict, SemiBatch};
 /// # fn step<M: Predict>(mut method: MeanTeacher<M>, batch: SemiBatch<M::Input>, optimizer: &mut ModuleOptimizer)
-/// #     -> Result<MeanTeacher<M>, slowburn_semi::Error> {
+/// #     -> Result<MeanTeacher<M>, slowburn_semi::SemiError> {
 /// let losses = method.losses(batch)?;
 /// let gradients = GradientsParams::from_grads(losses.total.backward(), &method.student);
 /// method = method.optimize(optimizer, 0.003, gradients)?;
@@ -74,7 +79,7 @@ impl<M: Predict, T: Teacher<M>> SemiSupervised<M, T> {
     ///
     /// # Errors
     /// Those of [`Objective::validate`].
-    pub fn new(student: M, teacher: T, objective: Objective, device: &Device) -> Result<Self, Error> {
+    pub fn new(student: M, teacher: T, objective: Objective, device: &Device) -> Result<Self, SemiError> {
         objective.validate()?;
         let steps = StepCount::new(&device.clone().without_autodiff());
         Ok(Self { student, teacher, steps, objective })
@@ -82,12 +87,14 @@ impl<M: Predict, T: Teacher<M>> SemiSupervised<M, T> {
 
     /// The costs of a batch at the current step, ready for `backward`.
     ///
-    /// Runs the student on one view and the teacher on the other, both in training mode.
+    /// Runs the student on one view and the teacher on the other, both in training mode. On the CPU the total must be a number;
+    /// on a GPU, which works ahead while nobody reads, ask [`Losses::require_finite`] when you read it anyway.
     ///
     /// # Errors
-    /// Those of [`Objective::losses`], [`Error::NoAutodiff`] where nothing could be learned from them, and the teacher's. The
+    /// Those of [`Objective::losses`], [`SemiError::NoAutodiff`] where nothing could be learned from them, [`SemiError::Cost`] for a total that is no number, and the
+    /// teacher's. The
     /// method is then as it was, but for batch statistics of the passes that were made.
-    pub fn losses(&self, batch: SemiBatch<M::Input>) -> Result<Losses, Error> {
+    pub fn losses(&self, batch: SemiBatch<M::Input>) -> Result<Losses, SemiError> {
         Ok(self.losses_and_logits(batch)?.0)
     }
 
@@ -95,18 +102,19 @@ impl<M: Predict, T: Teacher<M>> SemiSupervised<M, T> {
     ///
     /// # Errors
     /// Those of [`losses`](Self::losses).
-    pub fn losses_and_logits(&self, batch: SemiBatch<M::Input>) -> Result<(Losses, Tensor<2>), Error> {
+    pub fn losses_and_logits(&self, batch: SemiBatch<M::Input>) -> Result<(Losses, Tensor<2>), SemiError> {
         if batch.labels.is_empty() {
-            return Err(Error::EmptyBatch);
+            return Err(SemiError::EmptyBatch);
         }
-        Error::rows("sample numbers", batch.samples.len(), batch.labels.len())?;
+        SemiError::rows("sample numbers", batch.samples.len(), batch.labels.len())?;
         let student = self.student.predict(batch.student);
         if !student.class.device().is_autodiff() {
-            return Err(Error::NoAutodiff);
+            return Err(SemiError::NoAutodiff);
         }
         let targets = self.teacher.targets(&self.student, batch.teacher, &batch.samples)?;
         let logits = student.class.clone();
         let losses = self.objective.losses(student, targets, &batch.labels, self.steps())?;
+        finite_on_host(&losses)?;
         // Observed after the targets were read: a sample's own prediction is never part of its target.
         self.teacher.observe(&logits, &batch.samples)?;
         Ok((losses, logits))
@@ -115,25 +123,28 @@ impl<M: Predict, T: Teacher<M>> SemiSupervised<M, T> {
     /// Steps the student with its gradients, then lets the teacher follow it.
     ///
     /// # Errors
-    /// [`Error::Average`] if the student is another model than the teacher was made for.
+    /// [`SemiError::Average`] if the student is another model than the teacher was made for. The method comes back as it was.
     pub fn optimize(
         mut self,
         optimizer: &mut ModuleOptimizer,
         learning_rate: impl Into<ModuleLearningRate>,
         gradients: GradientsParams,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, Refused<Self, SemiError>> {
+        if let Err(error) = self.teacher.fits(&self.student) {
+            return Err(Refused::new(self, error));
+        }
         self.student = optimizer.step(learning_rate, self.student, gradients);
-        self.follow()
+        Ok(self.follow())
     }
 
     /// All that comes after the optimizer's step.
-    pub(super) fn follow(mut self) -> Result<Self, Error> {
-        self.teacher = self.teacher.follow(&self.student)?;
+    pub(super) fn follow(mut self) -> Self {
+        self.teacher = self.teacher.follow(&self.student);
         self.steps.increment();
         // A record taken now must hold the statistics of this step's forward passes, not of the step before.
         sync_running_state(&self.student);
         sync_running_state(&self.teacher);
-        Ok(self)
+        self
     }
 
     /// The number of optimizer steps made.
@@ -152,4 +163,15 @@ impl<M: Predict, T: Teacher<M>> SemiSupervised<M, T> {
     pub fn predict_with_teacher(&self, input: M::Input) -> Logits {
         self.teacher.predict(&self.student, input)
     }
+}
+
+/// `Ok` for a cost that is a number, as far as reading it waits for nothing: on the CPU.
+fn finite_on_host(losses: &Losses) -> Result<(), SemiError> {
+    #[cfg(feature = "flex")]
+    if slowburn_layers::fast_path(&losses.total.device()) == slowburn_layers::ComputePath::Kernels {
+        losses.require_finite()?;
+    }
+    #[cfg(not(feature = "flex"))]
+    let _ = losses;
+    Ok(())
 }

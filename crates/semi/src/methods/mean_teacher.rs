@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use slowburn_ema::{Decay, Ema, EmaConfig};
 
 use super::{SemiSupervised, Teacher};
-use crate::{Error, Logits, Objective, Predict, Targets};
+use crate::{Logits, Objective, Predict, SemiError, Targets};
 
 /// Mean Teacher: the targets come from an average of the student's weights.
 ///
@@ -39,20 +39,26 @@ impl MeanTeacherConfig {
     ///
     /// # Errors
     /// For settings out of range.
-    pub fn init<M: Predict>(&self, student: M, device: &Device) -> Result<MeanTeacher<M>, Error> {
+    pub fn init<M: Predict>(&self, student: M, device: &Device) -> Result<MeanTeacher<M>, SemiError> {
         let teacher = self.average.init(&student)?;
         SemiSupervised::new(student, teacher, self.objective.clone(), device)
     }
 }
 
 impl<M: Predict> Teacher<M> for Ema<M> {
-    fn targets(&self, _student: &M, view: M::Input, _samples: &[usize]) -> Result<Option<Targets>, Error> {
+    fn targets(&self, _student: &M, view: M::Input, _samples: &[usize]) -> Result<Option<Targets>, SemiError> {
         // Training mode, as in both originals: batch statistics, dropout and noise are part of the method.
         Ok(Some(Targets::from_logits(self.with_module(|teacher| teacher.predict(view)).class)))
     }
 
-    fn follow(self, student: &M) -> Result<Self, Error> {
-        Ok(self.update(student)?)
+    fn fits(&self, student: &M) -> Result<(), SemiError> {
+        Ok(Ema::fits(self, student)?)
+    }
+
+    /// # Panics
+    /// If the student does not [fit](Teacher::fits).
+    fn follow(self, student: &M) -> Self {
+        self.update(student).unwrap_or_else(|refused| panic!("{refused}"))
     }
 
     fn predict(&self, _student: &M, input: M::Input) -> Logits {

@@ -4,7 +4,7 @@ use burn::tensor::activation::softmax;
 use serde::{Deserialize, Serialize};
 
 use super::{SemiSupervised, Teacher};
-use crate::{Error, Objective, Predict, Targets};
+use crate::{Objective, Predict, SemiError, Targets};
 
 /// The Π-model: the student is its own teacher, under other noise.
 ///
@@ -37,7 +37,7 @@ impl PiModelConfig {
     ///
     /// # Errors
     /// For settings out of range.
-    pub fn init<M: Predict>(&self, student: M, device: &Device) -> Result<PiModel<M>, Error> {
+    pub fn init<M: Predict>(&self, student: M, device: &Device) -> Result<PiModel<M>, SemiError> {
         let teacher = SelfTeacher { gradient_to_target: self.gradient_to_target };
         SemiSupervised::new(student, teacher, self.objective.clone(), device)
     }
@@ -50,7 +50,7 @@ pub struct SelfTeacher {
 }
 
 impl<M: Predict> Teacher<M> for SelfTeacher {
-    fn targets(&self, student: &M, view: M::Input, _samples: &[usize]) -> Result<Option<Targets>, Error> {
+    fn targets(&self, student: &M, view: M::Input, _samples: &[usize]) -> Result<Option<Targets>, SemiError> {
         let logits = student.predict(view).class;
         Ok(Some(match self.gradient_to_target {
             true => Targets { probabilities: softmax(logits, 1), known: None },

@@ -3,7 +3,7 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use super::{SemiSupervised, Teacher};
-use crate::{Error, Objective, Predict, Targets};
+use crate::{Objective, Predict, SemiError, Targets};
 
 /// Training on labels alone: the baseline that the other methods must beat, on their code path.
 pub type Supervised<M> = SemiSupervised<M, NoTeacher>;
@@ -20,7 +20,7 @@ impl SupervisedConfig {
     ///
     /// # Errors
     /// For settings out of range.
-    pub fn init<M: Predict>(&self, student: M, device: &Device) -> Result<Supervised<M>, Error> {
+    pub fn init<M: Predict>(&self, student: M, device: &Device) -> Result<Supervised<M>, SemiError> {
         SemiSupervised::new(student, NoTeacher {}, self.objective.clone(), device)
     }
 }
@@ -30,7 +30,7 @@ impl SupervisedConfig {
 pub struct NoTeacher {}
 
 impl<M: Predict> Teacher<M> for NoTeacher {
-    fn targets(&self, _student: &M, _view: M::Input, _samples: &[usize]) -> Result<Option<Targets>, Error> {
+    fn targets(&self, _student: &M, _view: M::Input, _samples: &[usize]) -> Result<Option<Targets>, SemiError> {
         Ok(None)
     }
 }

@@ -1,12 +1,13 @@
 use std::collections::HashSet;
 
-use burn::module::{Module, RunningState};
+use burn::module::Module;
 use burn::tensor::activation::softmax;
-use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
+use slowburn_ema::StateMatrix;
 
 use super::{SemiSupervised, Teacher, indices};
-use crate::{Error, Objective, Predict, Targets};
+use crate::{Objective, Predict, SemiError, Targets};
 
 /// Temporal ensembling: the targets are an average of the student's own earlier predictions for each sample.
 ///
@@ -49,7 +50,7 @@ impl TemporalConfig {
         samples: usize,
         classes: usize,
         device: &Device,
-    ) -> Result<TemporalEnsemble<M>, Error> {
+    ) -> Result<TemporalEnsemble<M>, SemiError> {
         let bank = PredictionBank::new(samples, classes, self.decay, device)?;
         SemiSupervised::new(student, bank, self.objective.clone(), device)
     }
@@ -57,12 +58,13 @@ impl TemporalConfig {
 
 /// The averaged predictions of each sample.
 ///
-/// Behind Burn's `RunningState`, as batch norm's statistics are: a step sees the module by reference, and the record
-/// must hold the bank.
+/// In the record, and moved by reference: see [`StateMatrix`].
 #[derive(Module, Debug)]
 pub struct PredictionBank {
-    average: RunningState<Tensor<2>>,
-    weight: RunningState<Tensor<1>>,
+    /// Z, `[samples, classes]`.
+    average: StateMatrix,
+    /// 1 − α^t, `[samples, 1]`.
+    weight: StateMatrix,
     decay: f64,
 }
 
@@ -70,17 +72,17 @@ impl PredictionBank {
     /// An empty bank.
     ///
     /// # Errors
-    /// [`Error::OutOfRange`] for a decay outside [0, 1), or no samples or classes.
-    pub fn new(samples: usize, classes: usize, decay: f64, device: &Device) -> Result<Self, Error> {
+    /// [`SemiError::OutOfRange`] for a decay outside [0, 1), or no samples or classes.
+    pub fn new(samples: usize, classes: usize, decay: f64, device: &Device) -> Result<Self, SemiError> {
         // Below 1, in the positive form: at 1 the average never leaves zero and the correction divides by zero.
-        Error::unless((0.0..1.0).contains(&decay), "decay", decay, "in [0, 1)")?;
+        SemiError::unless((0.0..1.0).contains(&decay), "decay", decay, "in [0, 1)")?;
         for (field, count) in [("samples", samples), ("classes", classes)] {
-            Error::unless(count >= 1, field, count as f64, "at least 1")?;
+            SemiError::unless(count >= 1, field, count as f64, "at least 1")?;
         }
         let device = device.clone().without_autodiff();
         Ok(Self {
-            average: RunningState::new(Tensor::zeros([samples, classes], &device)),
-            weight: RunningState::new(Tensor::zeros([samples], &device)),
+            average: StateMatrix::new(Tensor::zeros([samples, classes], &device)),
+            weight: StateMatrix::new(Tensor::zeros([samples, 1], &device)),
             decay,
         })
     }
@@ -91,63 +93,51 @@ impl PredictionBank {
     /// - output: `[samples.len(), classes]` and `[samples.len()]`
     ///
     /// # Errors
-    /// [`Error::UnknownSample`] for a sample that is not below the number of samples.
-    pub fn targets(&self, samples: &[usize]) -> Result<(Tensor<2>, Tensor<1>), Error> {
-        let average = self.average.value_sync().without_autodiff();
-        let rows = rows(samples, &average)?;
-        let weight = self.weight.value_sync().without_autodiff().select(0, rows.clone()); // [batch]
-        let known = weight.clone().greater_elem(0.0).float();
+    /// [`EmaError::UnknownSample`](slowburn_ema::EmaError::UnknownSample) for a sample that is not below the number of samples.
+    pub fn targets(&self, samples: &[usize]) -> Result<(Tensor<2>, Tensor<1>), SemiError> {
+        let (average, weight) = (self.average.select(samples)?, self.weight.select(samples)?);
+        let known = weight.clone().greater_elem(0.0).float(); // [batch, 1]
         // 1 − α^t, and 1 for samples never seen, whose average is zero anyway.
         let correction = weight + (known.clone().neg() + 1.0);
-        Ok((average.select(0, rows) / correction.unsqueeze_dim(1), known))
+        Ok((average / correction, known.squeeze_dim(1)))
     }
 
     /// Averages new predictions in: probabilities `[samples.len(), classes]`. Of a sample that a batch holds twice,
     /// the first prediction counts.
     ///
     /// # Errors
-    /// [`Error::Rows`] or [`Error::Classes`] where there is not one prediction of the bank's classes for each sample,
-    /// [`Error::UnknownSample`] for a sample that is not below the number of samples. The bank is then as it was.
-    pub fn update(&self, predictions: Tensor<2>, samples: &[usize]) -> Result<(), Error> {
-        let average = self.average.value_sync().without_autodiff();
-        Error::predictions("predictions", predictions.dims(), [samples.len(), average.dims()[1]])?;
+    /// [`SemiError::Rows`] or [`SemiError::Classes`] where there is not one prediction of the bank's classes for each sample,
+    /// [`EmaError::UnknownSample`](slowburn_ema::EmaError::UnknownSample) for a sample that is not below the number of samples.
+    /// The bank is then as it was.
+    pub fn update(&self, predictions: Tensor<2>, samples: &[usize]) -> Result<(), SemiError> {
+        let [_, classes] = self.average.dims();
+        SemiError::predictions("predictions", predictions.dims(), [samples.len(), classes])?;
         let mut met = HashSet::new();
         let first: Vec<usize> = (0..samples.len()).filter(|&row| met.insert(samples[row])).collect();
         let distinct: Vec<usize> = first.iter().map(|&row| samples[row]).collect();
-        let at = rows(&distinct, &average)?;
-        let first = indices(first.into_iter(), &average.device());
-        let new = predictions.without_autodiff().cast(average.dtype()).select(0, first);
-        self.average.update(self.moved(average, new, at.clone()));
+        let first = indices(first.into_iter(), &predictions.device());
+        let new = predictions.without_autodiff().select(0, first);
+        self.mix(&self.average, &distinct, new)?;
         // The weights are averaged as ones would be: they are 1 − α^t, to the same rounding as the predictions.
-        let weight = self.weight.value_sync().without_autodiff();
-        let ones = Tensor::ones([distinct.len()], &weight.device());
-        self.weight.update(self.moved(weight, ones, at));
-        Ok(())
+        let ones = Tensor::ones([distinct.len(), 1], &self.weight.value().device());
+        self.mix(&self.weight, &distinct, ones)
     }
 
-    /// `Z ← α·Z + (1−α)·z` in the rows `at`.
-    fn moved<const D: usize>(&self, average: Tensor<D>, new: Tensor<D>, at: Tensor<1, Int>) -> Tensor<D> {
-        let change = (new - average.clone().select(0, at.clone())).mul_scalar(1.0 - self.decay);
-        average.select_assign(0, at, change, IndexingUpdateOp::Add)
-    }
-}
-
-/// The rows of these samples in the average `[samples, classes]`.
-fn rows(samples: &[usize], average: &Tensor<2>) -> Result<Tensor<1, Int>, Error> {
-    let [size, _] = average.dims();
-    match samples.iter().find(|&&sample| sample >= size) {
-        Some(&sample) => Err(Error::UnknownSample { sample, samples: size }),
-        None => Ok(indices(samples.iter().copied(), &average.device())),
+    /// `Z ← α·Z + (1−α)·z` in some rows.
+    fn mix(&self, average: &StateMatrix, rows: &[usize], new: Tensor<2>) -> Result<(), SemiError> {
+        let old = average.select(rows)?;
+        let change = (new.cast(old.dtype()) - old).mul_scalar(1.0 - self.decay);
+        Ok(average.add(rows, change)?)
     }
 }
 
 impl<M: Predict> Teacher<M> for PredictionBank {
-    fn targets(&self, _student: &M, _view: M::Input, samples: &[usize]) -> Result<Option<Targets>, Error> {
+    fn targets(&self, _student: &M, _view: M::Input, samples: &[usize]) -> Result<Option<Targets>, SemiError> {
         let (probabilities, known) = self.targets(samples)?;
         Ok(Some(Targets { probabilities, known: Some(known) }))
     }
 
-    fn observe(&self, prediction: &Tensor<2>, samples: &[usize]) -> Result<(), Error> {
+    fn observe(&self, prediction: &Tensor<2>, samples: &[usize]) -> Result<(), SemiError> {
         self.update(softmax(prediction.clone().detach(), 1), samples)
     }
 }

@@ -80,8 +80,7 @@ where
     /// # Panics
     /// If the student was replaced by another model: a caller's bug that burn-train's trait cannot report.
     fn optimize(self, optimizer: &mut ModuleOptimizer, rate: ModuleLearningRate, gradients: GradientsParams) -> Self {
-        SemiSupervised::optimize(self, optimizer, rate, gradients)
-            .expect("the teacher follows the student it was made for")
+        SemiSupervised::optimize(self, optimizer, rate, gradients).unwrap_or_else(|refused| panic!("{refused}"))
     }
 
     /// # Panics
@@ -93,7 +92,7 @@ where
         gradients: MultiGradientsParams,
     ) -> Self {
         self.student = optimizer.step_multi(rate, self.student, gradients);
-        self.follow().expect("the teacher follows the student it was made for")
+        self.follow()
     }
 }
 

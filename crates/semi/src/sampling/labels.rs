@@ -1,7 +1,7 @@
 use rand::seq::SliceRandom;
 
 use super::generator;
-use crate::Error;
+use crate::SemiError;
 
 const PURPOSE: u64 = 1;
 
@@ -12,23 +12,28 @@ const PURPOSE: u64 = 1;
 /// subset of each class's share.
 ///
 /// # Errors
-/// - [`Error::NoLabels`] if `count` or the number of labelled samples is 0;
-/// - [`Error::LabelOutOfRange`] if a label is not below `classes`;
-/// - [`Error::TooManyLabels`] if there are fewer labelled samples than `count`;
-/// - [`Error::ClassTooSmall`] if a class has fewer than its share.
-pub fn choose_balanced(labels: &[Option<usize>], classes: usize, count: usize, seed: u64) -> Result<Vec<usize>, Error> {
+/// - [`SemiError::NoLabels`] if `count` or the number of labelled samples is 0;
+/// - [`SemiError::LabelOutOfRange`] if a label is not below `classes`;
+/// - [`SemiError::TooManyLabels`] if there are fewer labelled samples than `count`;
+/// - [`SemiError::ClassTooSmall`] if a class has fewer than its share.
+pub fn choose_balanced(
+    labels: &[Option<usize>],
+    classes: usize,
+    count: usize,
+    seed: u64,
+) -> Result<Vec<usize>, SemiError> {
     let mut by_class = vec![Vec::new(); classes];
     for (sample, label) in labels.iter().enumerate() {
         if let Some(label) = *label {
-            by_class.get_mut(label).ok_or(Error::LabelOutOfRange { sample, label, classes })?.push(sample);
+            by_class.get_mut(label).ok_or(SemiError::LabelOutOfRange { sample, label, classes })?.push(sample);
         }
     }
     let available = by_class.iter().map(Vec::len).sum();
     if count == 0 || available == 0 {
-        return Err(Error::NoLabels);
+        return Err(SemiError::NoLabels);
     }
     if count > available {
-        return Err(Error::TooManyLabels { asked: count, available });
+        return Err(SemiError::TooManyLabels { asked: count, available });
     }
 
     let mut order: Vec<usize> = (0..classes).collect();
@@ -38,7 +43,7 @@ pub fn choose_balanced(labels: &[Option<usize>], classes: usize, count: usize, s
         let samples = &mut by_class[class];
         let share = count / classes + usize::from(rank < count % classes);
         if samples.len() < share {
-            return Err(Error::ClassTooSmall { class, available: samples.len(), asked: share });
+            return Err(SemiError::ClassTooSmall { class, available: samples.len(), asked: share });
         }
         samples.shuffle(&mut generator(seed, PURPOSE, class as u64, 0));
         chosen.extend(&samples[..share]);
@@ -87,13 +92,13 @@ mod tests {
         let mut few = labels(5, 2);
         few.retain(|label| *label == Some(0));
         few.push(Some(1));
-        assert_eq!(choose_balanced(&few, 2, 4, 0), Err(Error::ClassTooSmall { class: 1, available: 1, asked: 2 }));
-        assert_eq!(choose_balanced(&few, 2, 0, 0), Err(Error::NoLabels));
-        assert_eq!(choose_balanced(&[None, None], 2, 1, 0), Err(Error::NoLabels));
-        assert_eq!(choose_balanced(&few, 2, 7, 0), Err(Error::TooManyLabels { asked: 7, available: 6 }));
+        assert_eq!(choose_balanced(&few, 2, 4, 0), Err(SemiError::ClassTooSmall { class: 1, available: 1, asked: 2 }));
+        assert_eq!(choose_balanced(&few, 2, 0, 0), Err(SemiError::NoLabels));
+        assert_eq!(choose_balanced(&[None, None], 2, 1, 0), Err(SemiError::NoLabels));
+        assert_eq!(choose_balanced(&few, 2, 7, 0), Err(SemiError::TooManyLabels { asked: 7, available: 6 }));
         assert_eq!(
             choose_balanced(&[Some(0), Some(2)], 2, 1, 0),
-            Err(Error::LabelOutOfRange { sample: 1, label: 2, classes: 2 })
+            Err(SemiError::LabelOutOfRange { sample: 1, label: 2, classes: 2 })
         );
     }
 }

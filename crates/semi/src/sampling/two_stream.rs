@@ -2,7 +2,7 @@ use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
 use super::generator;
-use crate::Error;
+use crate::SemiError;
 
 const LABELED: u64 = 2;
 const UNLABELED: u64 = 3;
@@ -68,20 +68,20 @@ impl TwoStream {
     /// Batches of `batch` samples.
     ///
     /// # Errors
-    /// [`Error::NoLabels`] without labelled samples, [`Error::LabeledBatch`] if the labelled share is 0 or larger than
-    /// the batch, [`Error::OutOfRange`] for a batch of 0.
+    /// [`SemiError::NoLabels`] without labelled samples, [`SemiError::LabeledBatch`] if the labelled share is 0 or larger than
+    /// the batch, [`SemiError::OutOfRange`] for a batch of 0.
     pub fn new(
         mut labeled: Vec<usize>,
         mut unlabeled: Vec<usize>,
         batch: usize,
         mix: Mix,
         seed: u64,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, SemiError> {
         if labeled.is_empty() {
-            return Err(Error::NoLabels);
+            return Err(SemiError::NoLabels);
         }
         if batch == 0 {
-            return Err(Error::OutOfRange { field: "batch", value: 0.0, range: "at least 1" });
+            return Err(SemiError::OutOfRange { field: "batch", value: 0.0, range: "at least 1" });
         }
         labeled.sort_unstable();
         if mix == Mix::Natural {
@@ -89,7 +89,9 @@ impl TwoStream {
             unlabeled.retain(|sample| labeled.binary_search(sample).is_err());
         }
         match mix {
-            Mix::Fixed { labeled } if labeled == 0 || labeled > batch => Err(Error::LabeledBatch { labeled, batch }),
+            Mix::Fixed { labeled } if labeled == 0 || labeled > batch => {
+                Err(SemiError::LabeledBatch { labeled, batch })
+            }
             _ => Ok(Self { labeled, unlabeled, batch, mix, seed }),
         }
     }

@@ -1,14 +1,14 @@
 //! Who learns from what: gradients, running statistics and training modes of student and teacher.
 
 use burn::module::{Flag, Module, ModuleVisitor, Param};
-use burn::optim::{AdamConfig, ModuleOptimizer};
+use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, GradientCheckpointingStrategy, Tensor};
-use slowburn_ema::{Decay, EmaConfig, sync_running_state};
+use slowburn_ema::{Decay, EmaConfig, EmaError, sync_running_state};
 use slowburn_semi::{
-    Error, MeanTeacher, MeanTeacherConfig, Objective, Predict, SemiBatch, SupervisedConfig, TemporalConfig,
+    MeanTeacher, MeanTeacherConfig, Objective, Predict, SemiBatch, SemiError, SupervisedConfig, TemporalConfig,
 };
 
-use crate::{INPUT, Network, batch, matrix, numbers, optimizer, read, scalar, seeded, set, step, tensors};
+use crate::{CLASSES, INPUT, Network, batch, matrix, numbers, optimizer, read, scalar, seeded, set, step, tensors};
 
 fn mean_teacher(network: Network, decay: f64, device: &Device) -> MeanTeacher<Network> {
     let config =
@@ -30,6 +30,37 @@ fn gradients(module: &Network, losses: &Tensor<1>) -> Vec<Option<Vec<f64>>> {
 }
 
 #[test]
+fn a_cost_that_is_no_number_is_refused_before_anything_remembers_it() {
+    let device = Device::flex().autodiff();
+    let bad = || {
+        let batch = batch(1, &device);
+        SemiBatch { student: batch.student.slice_fill([0..1, 0..1], f32::NAN), ..batch }
+    };
+    let method = MeanTeacherConfig::default().init(Network::plain(1, &device), &device).unwrap();
+    let error = method.losses(bad()).unwrap_err();
+    assert!(matches!(error, SemiError::Cost { value } if value.is_nan()), "{error}");
+
+    let method = TemporalConfig::default().init(Network::plain(1, &device), 16, CLASSES, &device).unwrap();
+    let before = tensors(&method.teacher);
+    assert!(matches!(method.losses(bad()), Err(SemiError::Cost { .. })));
+    assert_eq!(tensors(&method.teacher), before);
+}
+
+#[test]
+fn a_method_whose_student_was_replaced_comes_back_as_it_was() {
+    let device = Device::flex().autodiff();
+    let mut method = MeanTeacherConfig::default().init(Network::plain(1, &device), &device).unwrap();
+    let (teacher, other) = (tensors(&method.teacher), Network::new(2, INPUT, 0.0, true, &device));
+    let losses = method.losses(batch(1, &device)).unwrap();
+    let gradients = GradientsParams::from_grads(losses.total.backward(), &method.student);
+    method.student = other;
+    let (method, error) = method.optimize(&mut optimizer(), 0.1, gradients).unwrap_err().into_parts();
+    assert!(matches!(error, SemiError::Average(EmaError::Unknown { .. })), "{error}");
+    assert_eq!((tensors(&method.teacher), method.steps()), (teacher, 0));
+    assert_eq!(tensors(&method.student), tensors(&Network::new(2, INPUT, 0.0, true, &device)));
+}
+
+#[test]
 fn the_student_gets_a_gradient_from_every_cost_and_the_teacher_none() {
     let device = Device::flex().autodiff();
     let method = mean_teacher(Network::plain(1, &device), 0.9, &device);
@@ -43,16 +74,16 @@ fn the_student_gets_a_gradient_from_every_cost_and_the_teacher_none() {
 fn steps_that_cannot_learn_are_refused() {
     let device = Device::flex();
     let method = mean_teacher(Network::plain(1, &device), 0.9, &device);
-    assert_eq!(method.losses(batch(1, &device)).unwrap_err(), Error::NoAutodiff);
+    assert_eq!(method.losses(batch(1, &device)).unwrap_err(), SemiError::NoAutodiff);
     let device = device.autodiff();
     let method = mean_teacher(Network::plain(1, &device), 0.9, &device);
     let refused = |batch| method.losses(batch).unwrap_err();
     let none = SemiBatch { labels: vec![], samples: vec![], ..batch(1, &device) };
-    assert_eq!(refused(none), Error::EmptyBatch);
+    assert_eq!(refused(none), SemiError::EmptyBatch);
     let few = SemiBatch { samples: vec![0; 3], ..batch(1, &device) };
-    assert_eq!(refused(few), Error::Rows { what: "sample numbers", found: 3, expected: 8 });
+    assert_eq!(refused(few), SemiError::Rows { what: "sample numbers", found: 3, expected: 8 });
     let other = SemiBatch { teacher: matrix(numbers(1, 5 * INPUT), INPUT, &device), ..batch(1, &device) };
-    assert_eq!(refused(other), Error::Rows { what: "targets", found: 5, expected: 8 });
+    assert_eq!(refused(other), SemiError::Rows { what: "targets", found: 5, expected: 8 });
 }
 
 #[test]

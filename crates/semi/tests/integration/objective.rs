@@ -3,7 +3,7 @@
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, FloatDType, Tensor};
 use proptest::prelude::*;
-use slowburn_semi::{Consistency, Error, Logits, Objective, Ramp, Reduction, Targets};
+use slowburn_semi::{Consistency, CostReduction, Logits, Objective, Ramp, SemiError, Targets};
 
 use crate::{CLASSES, assert_close, matrix, numbers, read, scalar};
 
@@ -48,7 +48,8 @@ fn oracle(objective: &Objective, heads: [&[f64]; 2], target: &[f64], known: &[bo
             };
         }
     }
-    let divisor = |reduction, selected: f64| if reduction == Reduction::Minibatch { 6.0 } else { selected.max(1.0) };
+    let divisor =
+        |reduction, selected: f64| if reduction == CostReduction::Minibatch { 6.0 } else { selected.max(1.0) };
     [
         class / divisor(objective.class_reduction, labeled),
         consistency / divisor(objective.consistency_reduction, selected),
@@ -57,7 +58,7 @@ fn oracle(objective: &Objective, heads: [&[f64]; 2], target: &[f64], known: &[bo
 }
 
 fn objectives() -> impl Strategy<Value = Objective> {
-    let reduction = || prop_oneof![Just(Reduction::Minibatch), Just(Reduction::Selected)];
+    let reduction = || prop_oneof![Just(CostReduction::Minibatch), Just(CostReduction::Selected)];
     let settings = (any::<bool>(), any::<bool>(), prop::option::of(0.4f64..0.9), 0.0f64..20.0);
     (settings, reduction(), reduction()).prop_map(|((kl, on_labeled, threshold, weight), class, consistency)| {
         Objective {
@@ -109,7 +110,7 @@ proptest! {
             let objective = Objective { class_reduction, consistency_reduction, ..objective.clone() };
             objective.losses(logits(seed).into(), Some(Targets::from_logits(logits(seed ^ 9))), &LABELS, 0).unwrap()
         };
-        let means = losses(Reduction::Selected, Reduction::Selected);
+        let means = losses(CostReduction::Selected, CostReduction::Selected);
         let ours = losses(objective.class_reduction, objective.consistency_reduction);
         // The total is the class mean plus the effective weight times the consistency mean, but for a factor.
         let factor = scalar(&ours.class) / scalar(&means.class);
@@ -125,18 +126,18 @@ fn effective_weights_of_the_originals() {
     // REFERENCE §4.2: the authors' TensorFlow CIFAR-10 with 4000 labels, and their PyTorch one.
     assert!((of(8.0, 8, 100) - 100.0).abs() < 1e-9);
     assert!((of(100.0, 31, 128) - 412.9).abs() < 0.1);
-    let means = Objective { weight: 50.0, class_reduction: Reduction::Selected, ..Objective::default() };
+    let means = Objective { weight: 50.0, class_reduction: CostReduction::Selected, ..Objective::default() };
     assert_eq!(means.effective_weight(64, 512), 50.0);
 }
 
 #[test]
 fn a_batch_without_labels_has_a_class_cost_of_zero_and_finite_gradients() {
-    for class_reduction in [Reduction::Minibatch, Reduction::Selected] {
+    for class_reduction in [CostReduction::Minibatch, CostReduction::Selected] {
         for consistency_on_labeled in [true, false] {
             let objective = Objective {
                 class_reduction,
                 consistency_on_labeled,
-                consistency_reduction: Reduction::Selected,
+                consistency_reduction: CostReduction::Selected,
                 ..Objective::default()
             };
             let student = logits(1).detach().require_grad();
@@ -152,8 +153,11 @@ fn a_batch_without_labels_has_a_class_cost_of_zero_and_finite_gradients() {
 
 #[test]
 fn a_batch_without_consistency_samples_has_a_cost_of_zero() {
-    let objective =
-        Objective { consistency_on_labeled: false, consistency_reduction: Reduction::Selected, ..Objective::default() };
+    let objective = Objective {
+        consistency_on_labeled: false,
+        consistency_reduction: CostReduction::Selected,
+        ..Objective::default()
+    };
     let losses = objective.losses(logits(1).into(), Some(Targets::from_logits(logits(2))), &[Some(0); 6], 0).unwrap();
     assert_eq!(scalar(&losses.consistency), 0.0);
     assert!(scalar(&losses.class) > 0.0);
@@ -217,7 +221,7 @@ fn half_precision_logits_are_costed_in_f32() {
 #[test]
 fn settings_out_of_range_are_refused_by_name() {
     let field = |objective: Objective| match objective.validate() {
-        Err(Error::OutOfRange { field, .. }) => field,
+        Err(SemiError::OutOfRange { field, .. }) => field,
         other => panic!("{other:?}"),
     };
     let base = Objective::default;
@@ -238,16 +242,16 @@ fn batches_that_do_not_fit_are_refused() {
         Objective::default().losses(student, targets, labels, 0).unwrap_err()
     };
     let empty = || Tensor::<2>::zeros([0, CLASSES], &Device::flex());
-    assert_eq!(losses(empty().into(), None, &[]), Error::EmptyBatch);
-    assert_eq!(losses(logits(1).into(), None, &[None; 5]), Error::Rows { what: "labels", found: 5, expected: 6 });
+    assert_eq!(losses(empty().into(), None, &[]), SemiError::EmptyBatch);
+    assert_eq!(losses(logits(1).into(), None, &[None; 5]), SemiError::Rows { what: "labels", found: 5, expected: 6 });
     for label in [CLASSES, usize::MAX] {
         let mut labels = [Some(0); 6];
         labels[2] = Some(label);
-        let expected = Error::LabelOutOfRange { sample: 2, label, classes: CLASSES };
+        let expected = SemiError::LabelOutOfRange { sample: 2, label, classes: CLASSES };
         assert_eq!(losses(logits(1).into(), None, &labels), expected);
     }
     let narrow = || logits(2).narrow(1, 0, CLASSES - 1);
-    let classes = |what| Error::Classes { what, found: CLASSES - 1, expected: CLASSES };
+    let classes = |what| SemiError::Classes { what, found: CLASSES - 1, expected: CLASSES };
     let targets = Targets::from_logits(narrow());
     assert_eq!(losses(logits(1).into(), Some(targets), &LABELS), classes("targets"));
     let heads = Logits { class: logits(1), consistency: Some(narrow()) };

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use slowburn_semi::{Error, Mix, TwoStream, TwoStreamBatch, choose_balanced};
+use slowburn_semi::{Mix, SemiError, TwoStream, TwoStreamBatch, choose_balanced};
 
 /// How often each sample occurs.
 fn counts<'a>(samples: impl IntoIterator<Item = &'a usize>) -> BTreeMap<usize, usize> {
@@ -148,10 +148,10 @@ fn a_wholly_labelled_batch_leaves_the_unlabelled_samples_alone() {
 #[test]
 fn impossible_mixes_say_why() {
     let make = |labeled: usize, batch, mix| TwoStream::new((0..labeled).collect(), vec![50, 51], batch, mix, 0);
-    assert_eq!(make(0, 4, Mix::Natural).unwrap_err(), Error::NoLabels);
+    assert_eq!(make(0, 4, Mix::Natural).unwrap_err(), SemiError::NoLabels);
     for share in [0, 5] {
         let error = make(2, 4, Mix::Fixed { labeled: share }).unwrap_err();
-        assert_eq!(error, Error::LabeledBatch { labeled: share, batch: 4 });
+        assert_eq!(error, SemiError::LabeledBatch { labeled: share, batch: 4 });
     }
-    assert!(matches!(make(2, 0, Mix::Natural).unwrap_err(), Error::OutOfRange { field: "batch", .. }));
+    assert!(matches!(make(2, 0, Mix::Natural).unwrap_err(), SemiError::OutOfRange { field: "batch", .. }));
 }

@@ -7,7 +7,7 @@ use burn::store::ModuleRecord;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 use proptest::prelude::*;
-use slowburn_semi::{Error, Objective, PredictionBank, SemiBatch, TemporalConfig};
+use slowburn_semi::{Objective, PredictionBank, SemiBatch, SemiError, TemporalConfig};
 
 use crate::{Network, assert_close, batch, matrix, numbers, optimizer, read, scalar, step, tensors};
 
@@ -152,7 +152,7 @@ fn a_decay_of_one_or_nan_is_refused() {
     for decay in [1.0, -0.1, f64::NAN] {
         let config = TemporalConfig { decay, ..TemporalConfig::default() };
         let error = config.init(Network::plain(1, &device), 16, 3, &device).unwrap_err();
-        assert!(matches!(error, Error::OutOfRange { field: "decay", .. }), "{error}");
+        assert!(matches!(error, SemiError::OutOfRange { field: "decay", .. }), "{error}");
     }
 }
 
@@ -162,7 +162,7 @@ fn a_bank_without_samples_classes_or_a_decay_below_one_is_refused() {
         [(0, 3, 0.6, "samples"), (4, 0, 0.6, "classes"), (4, 3, 2.0, "decay"), (4, 3, f64::NAN, "decay")]
     {
         let error = PredictionBank::new(samples, classes, decay, &Device::flex()).unwrap_err();
-        assert!(matches!(error, Error::OutOfRange { field, .. } if field == expected), "{error}");
+        assert!(matches!(error, SemiError::OutOfRange { field, .. } if field == expected), "{error}");
     }
 }
 
@@ -172,13 +172,13 @@ fn what_does_not_fit_the_bank_is_refused_and_leaves_it_as_it_was() {
     bank.update(probabilities(1, 2, 3), &[0, 3]).unwrap();
     let state = || bank.targets(&[0, 1, 2, 3]).map(|(targets, known)| (read(targets), read(known))).unwrap();
     let before = state();
-    let beyond = Error::UnknownSample { sample: 4, samples: 4 };
+    let beyond = SemiError::Average(slowburn_ema::EmaError::UnknownSample { sample: 4, samples: 4 });
     assert_eq!(bank.targets(&[0, 4]).unwrap_err(), beyond);
     assert_eq!(bank.update(probabilities(1, 2, 3), &[0, 4]).unwrap_err(), beyond);
     let error = bank.update(probabilities(1, 2, 3), &[0]).unwrap_err();
-    assert_eq!(error, Error::Rows { what: "predictions", found: 2, expected: 1 });
+    assert_eq!(error, SemiError::Rows { what: "predictions", found: 2, expected: 1 });
     let error = bank.update(probabilities(1, 1, 5), &[0]).unwrap_err();
-    assert_eq!(error, Error::Classes { what: "predictions", found: 5, expected: 3 });
+    assert_eq!(error, SemiError::Classes { what: "predictions", found: 5, expected: 3 });
     assert_eq!(state(), before);
 }
 
@@ -187,5 +187,5 @@ fn a_bank_of_other_classes_than_the_network_is_refused_at_the_first_step() {
     let device = Device::flex().autodiff();
     let method = TemporalConfig::default().init(Network::plain(1, &device), 16, 5, &device).unwrap();
     let error = method.losses(batch(1, &device)).unwrap_err();
-    assert_eq!(error, Error::Classes { what: "targets", found: 5, expected: 3 });
+    assert_eq!(error, SemiError::Classes { what: "targets", found: 5, expected: 3 });
 }

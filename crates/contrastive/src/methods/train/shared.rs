@@ -1,10 +1,9 @@
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn::module::{Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor};
 use burn::tensor::Device;
-
-use crate::evaluation::FeatureSet;
 
 /// A method that all clones hold together, as they hold a batch norm's running statistics: what keeps a clone is no
 /// second owner of the queue, the average and the weights, and the next step moves them in place.
@@ -14,47 +13,42 @@ use crate::evaluation::FeatureSet;
 pub(crate) struct Shared<M>(Arc<Mutex<Held<M>>>);
 
 struct Held<M> {
-    /// `None` once a step has failed, which takes the method with it.
+    /// `None` only while a change of it runs.
     method: Option<M>,
-    /// The bank's features under this method, gone with whatever changes it.
-    features: Option<FeatureSet>,
+    /// No two states of any method have the same number.
+    state: u64,
 }
 
-fn present<M>(method: &Option<M>) -> &M {
-    method.as_ref().unwrap_or_else(|| panic!("{GONE}"))
+/// A number that no state had before.
+fn new_state() -> u64 {
+    static STATES: AtomicU64 = AtomicU64::new(0);
+    STATES.fetch_add(1, Ordering::Relaxed)
 }
 
-const GONE: &str = "a step has failed, and the method is gone: go back to a checkpoint";
+const LOST: &str = "a step has panicked, and the method is gone: go back to a checkpoint";
 
 impl<M> Shared<M> {
     pub(crate) fn new(method: M) -> Self {
-        Self(Arc::new(Mutex::new(Held { method: Some(method), features: None })))
+        Self(Arc::new(Mutex::new(Held { method: Some(method), state: new_state() })))
     }
 
     fn lock(&self) -> MutexGuard<'_, Held<M>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What `read` finds in the method.
-    pub(crate) fn read<R>(&self, read: impl FnOnce(&M) -> R) -> R {
-        read(present(&self.lock().method))
+    /// What `read` finds in the method, whose state has a number.
+    pub(crate) fn read<R>(&self, read: impl FnOnce(u64, &M) -> R) -> R {
+        let held = self.lock();
+        read(held.state, held.method.as_ref().unwrap_or_else(|| panic!("{LOST}")))
     }
 
     /// Puts what `change` makes of the method in its place.
     pub(crate) fn update<R>(&self, change: impl FnOnce(M) -> (M, R)) -> R {
         let mut held = self.lock();
-        let method = held.method.take().unwrap_or_else(|| panic!("{GONE}"));
-        held.features = None;
+        let method = held.method.take().unwrap_or_else(|| panic!("{LOST}"));
         let (method, result) = change(method);
-        held.method = Some(method);
+        *held = Held { method: Some(method), state: new_state() };
         result
-    }
-
-    /// The bank's features under the method as it is, which `extract` computes where they are not known.
-    pub(crate) fn features(&self, extract: impl FnOnce(&M) -> FeatureSet) -> FeatureSet {
-        let mut held = self.lock();
-        let Held { method, features } = &mut *held;
-        features.get_or_insert_with(|| extract(present(method))).clone()
     }
 }
 
@@ -73,13 +67,13 @@ impl<M: fmt::Debug> fmt::Debug for Shared<M> {
 impl<M: Module> Shared<M> {
     /// Another method, made of this one.
     fn made(&self, make: impl FnOnce(M) -> M) -> Self {
-        Self::new(make(self.read(M::clone)))
+        Self::new(make(self.read(|_, method| method.clone())))
     }
 }
 
 impl<M: Module> Module for Shared<M> {
     fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
-        self.read(|method| method.visit(visitor));
+        self.read(|_, method| method.visit(visitor));
     }
 
     fn map<T: ModuleMapper>(self, mapper: &mut T) -> Self {
@@ -87,7 +81,7 @@ impl<M: Module> Module for Shared<M> {
     }
 
     fn collect_devices(&self, devices: Devices) -> Devices {
-        self.read(|method| method.collect_devices(devices))
+        self.read(|_, method| method.collect_devices(devices))
     }
 
     fn fork(self, device: &Device) -> Self {
@@ -103,7 +97,7 @@ impl<M: Module> Module for Shared<M> {
     }
 
     fn valid(&self) -> Self {
-        Self::new(self.read(M::valid))
+        Self::new(self.read(|_, method| method.valid()))
     }
 
     fn materialize(self) -> Self {
@@ -113,7 +107,7 @@ impl<M: Module> Module for Shared<M> {
 
 impl<M: ModuleDisplay + Module> ModuleDisplayDefault for Shared<M> {
     fn content(&self, content: Content) -> Option<Content> {
-        self.read(|method| method.content(content))
+        self.read(|_, method| method.content(content))
     }
 }
 
