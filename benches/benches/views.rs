@@ -38,21 +38,21 @@ fn recipes(criterion: &mut Criterion) {
         (presets::moco_v1(224), (375, 500)),
         (presets::moco_v2(224), (375, 500)),
     ] {
-        run(criterion, "recipe", &pipeline.name.clone(), &pipeline, size);
+        run(criterion, "recipe", pipeline.name(), &pipeline, size);
     }
 }
 
 /// Each operation of MoCo v2 alone, always applied, on a picture that has the view's size already.
 fn operations(criterion: &mut Criterion) {
     let recipe = presets::moco_v2(224);
-    for operation in &recipe.operations {
+    for operation in recipe.operations() {
         let always = match operation {
             slowburn_augment::Operation::RandomApply { operations, .. } => operations.clone(),
             other => vec![other.clone()],
         };
         let name = always[0].name();
         let size = if name == "RandomResizedCrop" { (375, 500) } else { (224, 224) };
-        let pipeline = Pipeline { operations: always, ..recipe.clone() };
+        let pipeline = recipe.clone().with_operations(always).expect("operations of a recipe");
         run(criterion, "operation", name, &pipeline, size);
     }
 }

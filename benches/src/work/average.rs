@@ -16,9 +16,9 @@ pub const BYTES_PER_WEIGHT: usize = 3 * size_of::<f32>();
 /// A network to follow, on autodiff as in training.
 ///
 /// # Errors
-/// Those of [`ResNetConfig::try_init`].
+/// Those of [`ResNetConfig::init`].
 pub fn student(config: &ResNetConfig, device: &Device) -> Result<ResNet, ModelError> {
-    config.try_init(&device.clone().autodiff())
+    config.init(&device.clone().autodiff())
 }
 
 /// The average of one network follows another of the same kind; and the number of weights.

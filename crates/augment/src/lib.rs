@@ -24,6 +24,6 @@ pub use key::Key;
 pub use operation::{BlurKernel, Border, Filter, Operation, ResizeTo, RotationFilter};
 pub use pipeline::{Pipeline, PixelArithmetic};
 pub use view::{Adjustment, Drawn, View};
-pub use views::{ViewGroup, Views, ViewsError};
+pub use views::{Views, ViewsError};
 #[cfg(feature = "whitening")]
 pub use whitening::{Whitening, WhiteningConfig, WhiteningError};

@@ -8,18 +8,34 @@ use crate::{AugmentError, ImageSize, Operation, ResizeTo};
 /// Operations in the order they are applied, under a name. Data, not code: it can be stored with a run, compared
 /// and printed.
 ///
+/// Its parameters are checked once, when it is made or read from a file; views only check that it fits their image.
+///
 /// [`draw`](Pipeline::draw) draws the parameters of a view, [`apply`](Pipeline::apply) applies it on the CPU,
 /// [`apply_on_device`](Pipeline::apply_on_device) with tensor operations.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Unchecked")]
 pub struct Pipeline {
-    /// Name, for messages and logs.
-    pub name: String,
-    /// The operations, in the order they are applied. None is allowed: bytes divided by 255.
-    pub operations: Vec<Operation>,
-    /// How colours and blurs are rounded on the CPU.
+    name: String,
+    operations: Vec<Operation>,
+    arithmetic: PixelArithmetic,
+}
+
+/// A pipeline as a file has it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unchecked {
+    name: String,
+    operations: Vec<Operation>,
     #[serde(default)]
-    pub arithmetic: PixelArithmetic,
+    arithmetic: PixelArithmetic,
+}
+
+impl TryFrom<Unchecked> for Pipeline {
+    type Error = AugmentError;
+
+    fn try_from(Unchecked { name, operations, arithmetic }: Unchecked) -> Result<Self, AugmentError> {
+        Ok(Self::new(name, operations)?.with_arithmetic(arithmetic))
+    }
 }
 
 /// How the CPU path computes colour jitter, grayscale and blurs of images of bytes.
@@ -38,15 +54,19 @@ pub enum PixelArithmetic {
 }
 
 impl Pipeline {
-    /// A pipeline of `operations` in real numbers, checked by [`validate`](Pipeline::validate).
+    /// A pipeline of `operations` in real numbers. None is allowed: bytes divided by 255.
     ///
     /// # Errors
     ///
-    /// Those of [`validate`](Pipeline::validate).
+    /// [`AugmentError::InvalidParameter`] for the first value outside its range; [`AugmentError::NeedsUnitRange`] for an operation
+    /// on values in [0, 1] behind one that leaves this range.
     pub fn new(name: impl Into<String>, operations: Vec<Operation>) -> Result<Self, AugmentError> {
-        let pipeline = Self { name: name.into(), operations, arithmetic: PixelArithmetic::Real };
-        pipeline.validate()?;
-        Ok(pipeline)
+        let mut left_unit_range = None;
+        for (position, operation) in operations.iter().enumerate() {
+            operation.validate(position)?;
+            operation.validate_units(position, &mut left_unit_range)?;
+        }
+        Ok(Self { name: name.into(), operations, arithmetic: PixelArithmetic::Real })
     }
 
     /// The same operations in other arithmetic.
@@ -54,33 +74,46 @@ impl Pipeline {
         Self { arithmetic, ..self }
     }
 
-    /// Checks every parameter that can be checked without an image (a pipeline read from a file may hold anything).
-    ///
-    /// # Errors
-    ///
-    /// [`AugmentError::InvalidParameter`] for the first value outside its range; [`AugmentError::NeedsUnitRange`] for an operation
-    /// on values in [0, 1] behind one that leaves this range.
-    pub fn validate(&self) -> Result<(), AugmentError> {
-        let mut left_unit_range = None;
-        for (position, operation) in self.operations.iter().enumerate() {
-            operation.validate(position)?;
-            operation.validate_units(position, &mut left_unit_range)?;
-        }
-        Ok(())
+    /// The same operations under another name.
+    pub fn with_name(self, name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..self }
     }
 
-    /// Checks the parameters, and that every operation fits an image of `size`.
+    /// Other operations in the same arithmetic, under the same name.
     ///
     /// # Errors
     ///
-    /// Those of [`validate`](Pipeline::validate); [`AugmentError::EmptyImage`]; [`AugmentError::TranslateTooFar`] if a shift could
+    /// Those of [`new`](Pipeline::new).
+    pub fn with_operations(self, operations: Vec<Operation>) -> Result<Self, AugmentError> {
+        Ok(Self::new(self.name, operations)?.with_arithmetic(self.arithmetic))
+    }
+
+    /// Name, for messages and logs.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The operations, in the order they are applied.
+    pub fn operations(&self) -> &[Operation] {
+        &self.operations
+    }
+
+    /// How colours and blurs are rounded on the CPU.
+    pub fn arithmetic(&self) -> PixelArithmetic {
+        self.arithmetic
+    }
+
+    /// Checks that every operation fits an image of `size`.
+    ///
+    /// # Errors
+    ///
+    /// [`AugmentError::EmptyImage`]; [`AugmentError::TranslateTooFar`] if a shift could
     /// be as long as the shorter side; [`AugmentError::CropTooLarge`]; [`AugmentError::BlurTooWide`]; [`AugmentError::NeedsColor`] if an
     /// operation on colours meets other than its channels; [`AugmentError::Channels`] if a normalisation does.
     pub fn validate_for(&self, size: ImageSize) -> Result<(), AugmentError> {
         if size.values() == 0 {
             return Err(AugmentError::EmptyImage { size });
         }
-        self.validate()?;
         let mut size = size;
         for (position, operation) in self.operations.iter().enumerate() {
             operation.validate_for(position, size)?;
@@ -166,5 +199,18 @@ mod tests {
         )
         .unwrap_err();
         assert!(matches!(error, AugmentError::InvalidParameter { position: 1, .. }), "{error}");
+    }
+
+    #[test]
+    fn a_file_cannot_hold_what_new_refuses() {
+        let noise = |std: &str| format!(r#"{{"name": "n", "operations": [{{"gaussian_noise": {{"std": {std}}}}}]}}"#);
+        let read = |text: &str| serde_json::from_str::<Pipeline>(text);
+        let expected = Pipeline::new("n", vec![Operation::GaussianNoise { std: 0.5 }]).unwrap();
+        assert_eq!(read(&noise("0.5")).unwrap(), expected);
+        let error = read(&noise("-0.5")).unwrap_err().to_string();
+        assert!(error.starts_with("operation 0 (GaussianNoise)"), "{error}");
+        let error = read(r#"{"name": "n", "operations": [{"horizontal_flip": {"probability": 2.0}}]}"#).unwrap_err();
+        assert!(error.to_string().contains("probability is 2, allowed: a probability in [0, 1]"), "{error}");
+        assert!(read(r#"{"name": "n", "operations": [], "more": 1}"#).is_err());
     }
 }

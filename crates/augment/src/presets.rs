@@ -223,13 +223,15 @@ impl Preset {
     /// [`AugmentError::InvalidParameter`] if `size` is 0 or far too large; [`AugmentError::FixedSize`] if the recipe leaves images at
     /// their size.
     pub fn pipeline(&self, size: Option<u32>) -> Result<Pipeline, AugmentError> {
-        let pipeline = match (self.make, size) {
-            (Make::Cropping(default, make), size) => make(size.unwrap_or(default)),
-            (Make::AsTheyAre(make), None) => make(),
-            (Make::AsTheyAre(_), Some(size)) => return Err(AugmentError::FixedSize { preset: self.name, size }),
-        };
-        pipeline.validate()?;
-        Ok(pipeline)
+        match (self.make, size) {
+            (Make::Cropping(default, make), size) => {
+                let size = size.unwrap_or(default);
+                Operation::CenterCrop { height: size, width: size }.validate(0)?;
+                Ok(make(size))
+            }
+            (Make::AsTheyAre(make), None) => Ok(make()),
+            (Make::AsTheyAre(_), Some(size)) => Err(AugmentError::FixedSize { preset: self.name, size }),
+        }
     }
 }
 
@@ -263,8 +265,11 @@ const MOCO_SCALE: [f32; 2] = [0.2, 1.0];
 /// torchvision's default.
 const ANY_SCALE: [f32; 2] = [0.08, 1.0];
 
+/// # Panics
+/// For a size that no image has: all else in a preset is right.
 fn pipeline(name: &str, operations: Vec<Operation>) -> Pipeline {
-    Pipeline { name: name.to_owned(), operations, arithmetic: PixelArithmetic::Bytes }
+    let pipeline = Pipeline::new(name, operations).unwrap_or_else(|error| panic!("{error}"));
+    pipeline.with_arithmetic(PixelArithmetic::Bytes)
 }
 
 fn crop(size: u32, scale: [f32; 2]) -> Operation {
@@ -317,7 +322,7 @@ mod tests {
     fn every_preset_fits_its_images_and_has_the_name_of_its_pipeline() {
         for preset in Preset::ALL {
             let pipeline = preset.pipeline(None).unwrap();
-            assert_eq!(pipeline.name, preset.name());
+            assert_eq!(pipeline.name(), preset.name());
             assert_eq!(preset.name().parse::<Preset>().unwrap(), preset);
             let side = preset.default_size().unwrap_or(32) as usize;
             let channels = if preset.name().contains("fashion") { 1 } else { 3 };
@@ -344,7 +349,7 @@ mod tests {
     #[test]
     fn v1_always_jitters_and_never_blurs() {
         let always = |pipeline: &Pipeline| {
-            pipeline.operations.iter().any(|operation| matches!(operation, Operation::ColorJitter { .. }))
+            pipeline.operations().iter().any(|operation| matches!(operation, Operation::ColorJitter { .. }))
         };
         for (v1, v2) in [(moco_v1(224), moco_v2(224)), (moco_fashion_v1(28), moco_fashion(28))] {
             assert!(always(&v1) && !always(&v2), "{v1} / {v2}");
@@ -355,7 +360,7 @@ mod tests {
     #[test]
     fn svhn_is_never_flipped_by_mean_teacher() {
         let flips = |pipeline: Pipeline| {
-            pipeline.operations.iter().any(|operation| matches!(operation, Operation::HorizontalFlip { .. }))
+            pipeline.operations().iter().any(|operation| matches!(operation, Operation::HorizontalFlip { .. }))
         };
         assert!(!flips(mean_teacher_svhn()));
         assert!(flips(usb_weak_svhn()));
@@ -363,7 +368,7 @@ mod tests {
 
     #[test]
     fn imagenet_evaluates_on_224_of_256() {
-        let size = imagenet_evaluation(224).operations[0].output_size(ImageSize::new(375, 500, 3));
+        let size = imagenet_evaluation(224).operations()[0].output_size(ImageSize::new(375, 500, 3));
         assert_eq!(size, ImageSize::new(256, 341, 3));
     }
 }

@@ -19,7 +19,7 @@ const MAX_VIEWS: usize = 1024;
 /// let strong = Pipeline::new("strong", vec![Operation::GaussianNoise { std: 0.1 }])?;
 /// let views = Views::groups(vec![(weak, 1), (strong, 2)])?;
 /// assert_eq!(views.len(), 3);
-/// assert_eq!(views.pipeline_of(2).map(|pipeline| pipeline.name.as_str()), Some("strong"));
+/// assert_eq!(views.pipeline_of(2).map(|pipeline| pipeline.name()), Some("strong"));
 /// assert_eq!(
 ///     views.to_string(),
 ///     "view 0 of weak: flip with probability 0.5\nviews 1 and 2 of strong: Gaussian noise of std 0.1"
@@ -27,20 +27,32 @@ const MAX_VIEWS: usize = 1024;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Unchecked")]
 pub struct Views {
-    /// The groups, in the order of their views.
-    pub groups: Vec<ViewGroup>,
+    groups: Vec<Group>,
 }
 
-/// A pipeline and how many views of each image it makes.
+/// A pipeline and how many views of each image it makes, at least one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ViewGroup {
-    /// The pipeline of every view of the group.
-    pub pipeline: Pipeline,
-    /// Number of views, at least 1.
-    pub count: usize,
+struct Group {
+    pipeline: Pipeline,
+    count: usize,
+}
+
+/// Views as a file has them.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unchecked {
+    groups: Vec<Group>,
+}
+
+impl TryFrom<Unchecked> for Views {
+    type Error = ViewsError;
+
+    fn try_from(Unchecked { groups }: Unchecked) -> Result<Self, ViewsError> {
+        Self::groups(groups.into_iter().map(|Group { pipeline, count }| (pipeline, count)).collect())
+    }
 }
 
 /// What can be wrong with [`Views`].
@@ -87,16 +99,16 @@ pub enum ViewsError {
 }
 
 impl Views {
-    /// Two views from one pipeline, as contrastive methods take them. Not checked; see [`validate`](Views::validate).
+    /// Two views from one pipeline, as contrastive methods take them.
     pub fn two(pipeline: Pipeline) -> Self {
-        Self { groups: vec![ViewGroup { pipeline, count: 2 }] }
+        Self { groups: vec![Group { pipeline, count: 2 }] }
     }
 
     /// `count` views from one pipeline.
     ///
     /// # Errors
     ///
-    /// Those of [`validate`](Views::validate).
+    /// Those of [`groups`](Views::groups).
     pub fn repeat(pipeline: Pipeline, count: usize) -> Result<Self, ViewsError> {
         Self::groups(vec![(pipeline, count)])
     }
@@ -105,44 +117,28 @@ impl Views {
     ///
     /// # Errors
     ///
-    /// Those of [`validate`](Views::validate).
+    /// [`ViewsError::NoGroups`], [`ViewsError::NoViews`] for the first group without any, [`ViewsError::TooManyViews`] beyond
+    /// 1,024.
     pub fn groups(groups: Vec<(Pipeline, usize)>) -> Result<Self, ViewsError> {
-        let groups = groups.into_iter().map(|(pipeline, count)| ViewGroup { pipeline, count }).collect();
-        let views = Self { groups };
-        views.validate()?;
-        Ok(views)
-    }
-
-    /// Checks the numbers of views and every pipeline as far as that goes without an image.
-    ///
-    /// # Errors
-    ///
-    /// [`ViewsError`] names the first group that is wrong.
-    pub fn validate(&self) -> Result<(), ViewsError> {
-        if self.groups.is_empty() {
+        if groups.is_empty() {
             return Err(ViewsError::NoGroups);
         }
-        let mut found = 0_usize;
-        for (group, ViewGroup { pipeline, count }) in self.groups.iter().enumerate() {
-            if *count == 0 {
-                return Err(ViewsError::NoViews { group, pipeline: pipeline.name.clone() });
-            }
-            pipeline.validate().map_err(|source| wrong(found, pipeline, source))?;
-            found = found.saturating_add(*count);
+        if let Some(group) = groups.iter().position(|(_, count)| *count == 0) {
+            return Err(ViewsError::NoViews { group, pipeline: groups[group].0.name().to_owned() });
         }
+        let found = groups.iter().fold(0, |found: usize, (_, count)| found.saturating_add(*count));
         if found > MAX_VIEWS {
             return Err(ViewsError::TooManyViews { found, allowed: MAX_VIEWS });
         }
-        Ok(())
+        Ok(Self { groups: groups.into_iter().map(|(pipeline, count)| Group { pipeline, count }).collect() })
     }
 
-    /// As [`validate`](Views::validate), and that every pipeline fits an image of `size`.
+    /// Checks that every pipeline fits an image of `size`.
     ///
     /// # Errors
     ///
-    /// [`ViewsError`] names the first view that is wrong.
+    /// [`ViewsError`] names the first view that does not.
     pub fn validate_for(&self, size: ImageSize) -> Result<(), ViewsError> {
-        self.validate()?;
         self.pipelines().enumerate().try_for_each(|(view, pipeline)| {
             pipeline.validate_for(size).map_err(|source| wrong(view, pipeline, source))
         })
@@ -153,9 +149,9 @@ impl Views {
         self.groups.iter().map(|group| group.count).sum()
     }
 
-    /// Whether an image becomes nothing; [`validate`](Views::validate) refuses that.
+    /// Never: an image becomes at least one view.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        false
     }
 
     /// The pipeline of each view, in order.
@@ -177,7 +173,7 @@ impl Views {
     ///
     /// # Errors
     ///
-    /// [`ViewsError::Pipeline`] for the first view whose pipeline is invalid or does not fit the image.
+    /// [`ViewsError::Pipeline`] for the first view whose pipeline does not fit the image.
     pub fn draw(&self, seed: u64, epoch: u64, sample: u64, size: ImageSize) -> Result<Vec<View>, ViewsError> {
         self.draw_occurrence(Key { seed, epoch, sample, view: 0 }, size)
     }
@@ -218,14 +214,14 @@ impl Views {
 }
 
 pub(crate) fn wrong(view: usize, pipeline: &Pipeline, source: AugmentError) -> ViewsError {
-    ViewsError::Pipeline { view, pipeline: pipeline.name.clone(), source: Box::new(source) }
+    ViewsError::Pipeline { view, pipeline: pipeline.name().to_owned(), source: Box::new(source) }
 }
 
 impl fmt::Display for Views {
     /// One line per group.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut first = 0;
-        for (position, ViewGroup { pipeline, count }) in self.groups.iter().enumerate() {
+        for (position, Group { pipeline, count }) in self.groups.iter().enumerate() {
             let line_end = if position == 0 { "" } else { "\n" };
             let last = (first + count).saturating_sub(1);
             match count {
@@ -245,16 +241,14 @@ mod tests {
     use crate::Operation;
 
     fn noise(std: f32) -> Pipeline {
-        let mut pipeline = Pipeline::new(format!("noise {std}"), vec![]).unwrap();
-        pipeline.operations.push(Operation::GaussianNoise { std });
-        pipeline
+        Pipeline::new(format!("noise {std}"), vec![Operation::GaussianNoise { std }]).unwrap()
     }
 
     #[test]
     fn views_count_through_the_groups() {
         let views = Views::groups(vec![(noise(0.1), 2), (noise(0.2), 3)]).unwrap();
         assert_eq!(views.len(), 5);
-        let names: Vec<_> = views.pipelines().map(|pipeline| pipeline.name.as_str()).collect();
+        let names: Vec<_> = views.pipelines().map(|pipeline| pipeline.name()).collect();
         assert_eq!(names, ["noise 0.1", "noise 0.1", "noise 0.2", "noise 0.2", "noise 0.2"]);
         assert_eq!(views.pipeline_of(5), None);
         assert_eq!(views, serde_json::from_str(&serde_json::to_string(&views).unwrap()).unwrap());
@@ -286,8 +280,10 @@ mod tests {
         );
         assert_eq!(message(vec![(noise(0.1), 1025)]), "1025 views of each image, allowed: up to 1024");
         assert_eq!(message(vec![(noise(0.1), usize::MAX); 2]).split(' ').next(), Some("18446744073709551615"));
-        let bad = message(vec![(noise(0.1), 2), (noise(-1.0), 1)]);
-        assert!(bad.starts_with("view 2 (noise -1): operation 0 (GaussianNoise)"), "{bad}");
+        let stored = serde_json::to_string(&Views::two(noise(0.1))).unwrap();
+        let none =
+            serde_json::from_str::<Views>(&stored.replace("\"count\":2", "\"count\":0")).unwrap_err().to_string();
+        assert!(none.starts_with("group 0 (noise 0.1) has 0 views"), "{none}");
         let shift = Pipeline::new("shift", vec![Operation::Translate { max_pixels: 4 }]).unwrap();
         let error = Views::two(shift).validate_for(ImageSize::new(3, 9, 1)).unwrap_err();
         assert!(error.to_string().starts_with("view 0 (shift): operation 0 (Translate)"), "{error}");

@@ -33,11 +33,8 @@ impl WhiteningConfig {
 
     /// Mean Teacher's CIFAR-10: global contrast normalisation to a norm of 55, then ZCA with a bias of 0.1.
     pub fn mean_teacher_cifar() -> Self {
-        Self::new(Pipeline {
-            name: "global_contrast".to_owned(),
-            operations: vec![Operation::GlobalContrast { scale: 55.0, min_norm: 1e-8 }],
-            arithmetic: Default::default(),
-        })
+        let contrast = Operation::GlobalContrast { scale: 55.0, min_norm: 1e-8 };
+        Self::new(Pipeline::new("global_contrast", vec![contrast]).unwrap_or_else(|error| unreachable!("{error}")))
     }
 
     /// Replaces the bias.
@@ -49,16 +46,16 @@ impl WhiteningConfig {
     ///
     /// # Errors
     ///
-    /// [`WhiteningError::Bias`], [`WhiteningError::Random`], and those of [`Pipeline::validate`].
+    /// [`WhiteningError::Bias`] or [`WhiteningError::Random`].
     pub fn validate(&self) -> Result<(), WhiteningError> {
         if !(self.bias > 0.0 && self.bias.is_finite()) {
             return Err(WhiteningError::Bias { bias: self.bias });
         }
-        if let Some(position) = self.preparation.operations.iter().position(Operation::is_random) {
-            let operation = self.preparation.operations[position].name();
+        if let Some(position) = self.preparation.operations().iter().position(Operation::is_random) {
+            let operation = self.preparation.operations()[position].name();
             return Err(WhiteningError::Random { position, operation });
         }
-        Ok(self.preparation.validate()?)
+        Ok(())
     }
 
     /// Fits mean and matrix to `images`, which are the training images only: with d values an image, in f64,

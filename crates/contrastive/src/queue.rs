@@ -12,6 +12,7 @@ use crate::{ContrastiveError, Warning};
 /// accuracy near 1, then the loss rises (the original's published curve does so for three epochs).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Unfilled {
     /// They count as negatives, as in the original.
     #[default]

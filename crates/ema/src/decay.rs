@@ -18,6 +18,7 @@ use crate::EmaError;
 /// Decays are weights in [0, 1], lengths are numbers of updates (at least 1).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Decay {
     /// The same decay at every update.
     Constant {

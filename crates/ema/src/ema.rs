@@ -15,6 +15,7 @@ use crate::{Decay, EmaError, Refused, StepCount, detached_copy, sync_running_sta
 /// The originals differ, and nobody could tell (REFERENCE: MoCo issue 70, Mean Teacher issue 9), so it is a choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Buffers {
     /// The average keeps its own, filled by its own forward passes in training mode. Mean Teacher's and MoCo's way.
     #[default]

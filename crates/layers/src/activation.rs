@@ -7,6 +7,7 @@ use burn::tensor::{
 
 /// A rectifier, or none, that a normalisation applies in the same pass. NaN passes through all of them.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub enum Activation {
     /// `y`.
     None,

@@ -64,17 +64,17 @@ impl MeanOnlyBatchNormConfig {
 
     /// Creates the layer.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// If [`validate`](Self::validate) returns an error.
-    pub fn init(&self, device: &Device) -> MeanOnlyBatchNorm {
-        self.validate().unwrap_or_else(|error| panic!("{error}"));
-        MeanOnlyBatchNorm {
+    /// As [`validate`](Self::validate).
+    pub fn init(&self, device: &Device) -> Result<MeanOnlyBatchNorm, LayerError> {
+        self.validate()?;
+        Ok(MeanOnlyBatchNorm {
             bias: Initializer::Zeros.init([self.num_features], device),
             running_mean: RunningState::new(Tensor::zeros([self.num_features], device)),
             training: Param::from_bool(true),
             momentum: self.momentum,
-        }
+        })
     }
 }
 

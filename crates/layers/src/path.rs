@@ -6,6 +6,7 @@ use burn::tensor::{Device, Tensor};
 
 /// What computes the layers of this crate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ComputePath {
     /// This crate's kernels.
     Kernels,

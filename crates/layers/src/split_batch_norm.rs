@@ -53,13 +53,13 @@ impl SplitBatchNormConfig {
 
     /// Creates the layer: scales 1, shifts 0, running means 0, running variances 1.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// If [`validate`](Self::validate) returns an error.
-    pub fn init(&self, device: &Device) -> SplitBatchNorm {
-        self.validate().unwrap_or_else(|error| panic!("{error}"));
+    /// As [`validate`](Self::validate).
+    pub fn init(&self, device: &Device) -> Result<SplitBatchNorm, LayerError> {
+        self.validate()?;
         let norm = BatchNormConfig::new(self.num_features).with_epsilon(self.epsilon).with_momentum(self.momentum);
-        SplitBatchNorm { norm: norm.init(device), splits: self.splits }
+        Ok(SplitBatchNorm { norm: norm.init(device), splits: self.splits })
     }
 }
 

@@ -60,19 +60,19 @@ impl WeightNormConv2dConfig {
 
     /// Creates the layer.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// If [`validate`](Self::validate) returns an error.
-    pub fn init(&self, device: &Device) -> WeightNormConv2d {
-        self.validate().unwrap_or_else(|error| panic!("{error}"));
+    /// As [`validate`](Self::validate).
+    pub fn init(&self, device: &Device) -> Result<WeightNormConv2d, LayerError> {
+        self.validate()?;
         let [channels_in, channels_out] = self.channels;
         let shape = [channels_out, channels_in, self.kernel_size, self.kernel_size];
         let directions = Initializer::Normal { mean: 0.0, std: 0.05 };
-        WeightNormConv2d {
+        Ok(WeightNormConv2d {
             v: directions.init(shape, device),
             g: Initializer::Ones.init([channels_out], device),
             padding: self.padding,
-        }
+        })
     }
 }
 

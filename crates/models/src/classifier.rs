@@ -74,7 +74,7 @@ impl ClassifierConfig {
     /// # Errors
     ///
     /// As [`validate`](Self::validate), and if the encoder's features have no dimension.
-    pub fn try_init<E: Encoder>(&self, encoder: E, device: &Device) -> Result<Classifier<E>, ModelError> {
+    pub fn init<E: Encoder>(&self, encoder: E, device: &Device) -> Result<Classifier<E>, ModelError> {
         self.validate()?;
         let dim = encoder.feature_dim();
         in_range("feature_dim", dim as f64, dim >= 1, "at least 1")?;
@@ -85,15 +85,6 @@ impl ClassifierConfig {
             fc_consistency: self.consistency_head.then(|| head.init(device)),
             group: self.group,
         })
-    }
-
-    /// Puts the heads on `encoder`.
-    ///
-    /// # Panics
-    ///
-    /// Where [`try_init`](Self::try_init) returns an error.
-    pub fn init<E: Encoder>(&self, encoder: E, device: &Device) -> Classifier<E> {
-        self.try_init(encoder, device).unwrap_or_else(|error| panic!("{error}"))
     }
 }
 

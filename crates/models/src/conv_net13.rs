@@ -122,7 +122,7 @@ impl ConvNet13Config {
     /// # Errors
     ///
     /// As [`validate`](Self::validate).
-    pub fn try_init(&self, device: &Device) -> Result<ConvNet13, ModelError> {
+    pub fn init(&self, device: &Device) -> Result<ConvNet13, ModelError> {
         self.validate()?;
         let width = self.width;
         let unit = |channels_in, channels_out, kernel_size, padding| {
@@ -136,16 +136,16 @@ impl ConvNet13Config {
         let dropout = DropoutConfig::new(self.dropout);
         Ok(ConvNet13 {
             noise: GaussianNoiseConfig::new(self.input_noise).init(),
-            block1: vec![unit(self.in_channels, width, 3, 1), unit(width, width, 3, 1), unit(width, width, 3, 1)],
+            block1: vec![unit(self.in_channels, width, 3, 1)?, unit(width, width, 3, 1)?, unit(width, width, 3, 1)?],
             block2: vec![
-                unit(width, 2 * width, 3, 1),
-                unit(2 * width, 2 * width, 3, 1),
-                unit(2 * width, 2 * width, 3, 1),
+                unit(width, 2 * width, 3, 1)?,
+                unit(2 * width, 2 * width, 3, 1)?,
+                unit(2 * width, 2 * width, 3, 1)?,
             ],
             block3: vec![
-                unit(2 * width, 4 * width, 3, 0),
-                unit(4 * width, 2 * width, 1, 0),
-                unit(2 * width, width, 1, 0),
+                unit(2 * width, 4 * width, 3, 0)?,
+                unit(4 * width, 2 * width, 1, 0)?,
+                unit(2 * width, width, 1, 0)?,
             ],
             pool: MaxPool2dConfig::new([2, 2]).init(),
             dropout1: dropout.init(),
@@ -153,15 +153,6 @@ impl ConvNet13Config {
             in_channels: self.in_channels,
             width,
         })
-    }
-
-    /// Creates the network.
-    ///
-    /// # Panics
-    ///
-    /// Where [`try_init`](Self::try_init) returns an error.
-    pub fn init(&self, device: &Device) -> ConvNet13 {
-        self.try_init(device).unwrap_or_else(|error| panic!("{error}"))
     }
 }
 

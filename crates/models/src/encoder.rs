@@ -33,9 +33,10 @@ use burn::{
 ///
 /// let device = Device::flex();
 /// let encoder = Pixels { projection: LinearConfig::new(28 * 28, 16).init(&device) };
-/// let model: Classifier<Pixels> = ClassifierConfig::new(10).init(encoder, &device);
+/// let model: Classifier<Pixels> = ClassifierConfig::new(10).init(encoder, &device)?;
 /// let logits = model.forward(Tensor::zeros([4, 1, 28, 28], &device));
 /// assert_eq!(logits.dims(), [4, 10]);
+/// # Ok::<(), slowburn_models::ModelError>(())
 /// ```
 pub trait Encoder: Module + ModuleDisplay {
     /// Encodes a batch of images.

@@ -14,6 +14,9 @@ pub enum ModelError {
         /// The values that are accepted.
         allowed: &'static str,
     },
+    /// A layer refused its settings.
+    #[error(transparent)]
+    Layer(#[from] slowburn_layers::LayerError),
     /// A [`StateDict`](crate::StateDict) lacks a parameter of the module.
     #[error("the state dict has no `{name}`, which the module needs")]
     MissingWeight {

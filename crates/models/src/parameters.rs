@@ -36,12 +36,13 @@ pub struct ParameterInfo {
 /// use slowburn_models::{ClassifierConfig, ResNetConfig, parameters};
 ///
 /// let device = Device::flex();
-/// let encoder = ResNetConfig::resnet18().init(&device);
-/// let model = ClassifierConfig::new(1000).init(encoder, &device);
+/// let encoder = ResNetConfig::resnet18().init(&device)?;
+/// let model = ClassifierConfig::new(1000).init(encoder, &device)?;
 /// let list = parameters(&model);
 /// assert_eq!(list[1].path, "bn1.gamma");
 /// assert_eq!(list[1].name, "bn1.weight");
 /// assert_eq!(list[1].shape, [64]);
+/// # Ok::<(), slowburn_models::ModelError>(())
 /// ```
 pub fn parameters<M: Module>(module: &M) -> Vec<ParameterInfo> {
     let mut collector = Collector::default();
@@ -57,10 +58,11 @@ pub fn parameters<M: Module>(module: &M) -> Vec<ParameterInfo> {
 /// use slowburn_models::{ClassifierConfig, ResNetConfig, num_learnable_params};
 ///
 /// let device = Device::flex();
-/// let encoder = ResNetConfig::resnet18().init(&device);
-/// let model = ClassifierConfig::new(1000).init(encoder, &device);
+/// let encoder = ResNetConfig::resnet18().init(&device)?;
+/// let model = ClassifierConfig::new(1000).init(encoder, &device)?;
 /// assert_eq!(num_learnable_params(&model), 11_689_512);
 /// assert_eq!(model.num_params(), 11_699_112);
+/// # Ok::<(), slowburn_models::ModelError>(())
 /// ```
 pub fn num_learnable_params<M: Module>(module: &M) -> usize {
     parameters(module)

@@ -15,6 +15,7 @@ use crate::{
 
 /// Which projection head.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum HeadVersion {
     /// MoCo v1: one linear layer (He et al., arXiv 1911.05722, §3.3).
     V1,
@@ -91,7 +92,7 @@ impl ProjectionConfig {
     /// # Errors
     ///
     /// As [`validate`](Self::validate), and if the features have no dimension.
-    pub fn try_init_head(&self, feature_dim: usize, device: &Device) -> Result<ProjectionHead, ModelError> {
+    pub fn init_head(&self, feature_dim: usize, device: &Device) -> Result<ProjectionHead, ModelError> {
         self.validate()?;
         in_range("feature_dim", feature_dim as f64, feature_dim >= 1, "at least 1")?;
         let output = LinearConfig::new(feature_dim, self.dim);
@@ -108,19 +109,10 @@ impl ProjectionConfig {
     ///
     /// # Errors
     ///
-    /// As [`try_init_head`](Self::try_init_head).
-    pub fn try_init<E: Encoder>(&self, encoder: E, device: &Device) -> Result<Projector<E>, ModelError> {
-        let fc = self.try_init_head(encoder.feature_dim(), device)?;
+    /// As [`init_head`](Self::init_head).
+    pub fn init<E: Encoder>(&self, encoder: E, device: &Device) -> Result<Projector<E>, ModelError> {
+        let fc = self.init_head(encoder.feature_dim(), device)?;
         Ok(Projector { encoder, fc })
-    }
-
-    /// Puts a head on `encoder`.
-    ///
-    /// # Panics
-    ///
-    /// Where [`try_init`](Self::try_init) returns an error.
-    pub fn init<E: Encoder>(&self, encoder: E, device: &Device) -> Projector<E> {
-        self.try_init(encoder, device).unwrap_or_else(|error| panic!("{error}"))
     }
 }
 

@@ -111,31 +111,22 @@ impl SmallConvNetConfig {
     /// # Errors
     ///
     /// As [`validate`](Self::validate).
-    pub fn try_init(&self, device: &Device) -> Result<SmallConvNet, ModelError> {
+    pub fn init(&self, device: &Device) -> Result<SmallConvNet, ModelError> {
         self.validate()?;
         let [width1, width2, width3] = self.widths;
         let norm = |channels| self.norm.init(channels, self.momentum, device);
         Ok(SmallConvNet {
             noise: GaussianNoiseConfig::new(self.input_noise).init(),
             conv1: convolution([self.in_channels, width1], 3, 2, 1, device),
-            bn1: norm(width1),
+            bn1: norm(width1)?,
             conv2: convolution([width1, width2], 3, 2, 1, device),
-            bn2: norm(width2),
+            bn2: norm(width2)?,
             dropout: DropoutConfig::new(self.dropout).init(),
             conv3: convolution([width2, width3], 3, 1, 0, device),
-            bn3: norm(width3),
+            bn3: norm(width3)?,
             in_channels: self.in_channels,
             feature_dim: width3,
         })
-    }
-
-    /// Creates the network.
-    ///
-    /// # Panics
-    ///
-    /// Where [`try_init`](Self::try_init) returns an error.
-    pub fn init(&self, device: &Device) -> SmallConvNet {
-        self.try_init(device).unwrap_or_else(|error| panic!("{error}"))
     }
 }
 

@@ -8,6 +8,7 @@ use crate::{Logits, Ramp, SemiError};
 /// How far the student's prediction is from the teacher's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Consistency {
     /// [`softmax_mse`]: squared error of probabilities, divided by the number of classes.
     #[default]

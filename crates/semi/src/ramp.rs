@@ -22,6 +22,7 @@ use crate::SemiError;
 /// Lengths are in steps. The originals' PyTorch half ramps by whole epochs; ramps here are per step.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Ramp {
     /// No ramp.
     #[default]

@@ -159,7 +159,7 @@ impl Checkpointed {
         let path = || self.file.clone();
         let pipeline = match (views, &self.evaluation) {
             (Some(_), Some(own)) if self.whitening.is_some() => {
-                return Err(CheckpointError::WhitenedViews { path: path(), own: own.name.clone() });
+                return Err(CheckpointError::WhitenedViews { path: path(), own: own.name().to_owned() });
             }
             (Some(name), _) => name.parse::<Preset>()?.pipeline(None)?,
             (None, Some(own)) => own.clone(),

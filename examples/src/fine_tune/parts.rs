@@ -61,7 +61,7 @@ impl Recipe {
             }
         };
         self.tuning.fit_views(image);
-        self.tuning.views = known_to_the_encoder(&self.tuning.views, &evaluation, image);
+        self.tuning.views = known_to_the_encoder(&self.tuning.views, &evaluation, image)?;
         Ok(self.tuning.views.validate_for(image)?)
     }
 

@@ -1,17 +1,22 @@
-use slowburn_augment::{ImageSize, Operation, Pipeline};
+use slowburn_augment::{AugmentError, ImageSize, Operation, Pipeline};
 
 /// Views for training on from an encoder that was scored behind `evaluation`: what is drawn as in `views`, size and
 /// values as the encoder knows them, on images of size `image`.
-pub(super) fn known_to_the_encoder(views: &Pipeline, evaluation: &Pipeline, image: ImageSize) -> Pipeline {
+pub(super) fn known_to_the_encoder(
+    views: &Pipeline,
+    evaluation: &Pipeline,
+    image: ImageSize,
+) -> Result<Pipeline, AugmentError> {
     let fixed = evaluation.evaluation();
     let mut operations = geometry(&fixed, image);
-    operations.extend(views.operations.iter().filter(|operation| operation.is_random()).cloned());
-    operations.extend(fixed.operations.iter().filter(|operation| !moves(operation)).cloned());
-    if operations == views.operations {
-        return views.clone();
+    operations.extend(views.operations().iter().filter(|operation| operation.is_random()).cloned());
+    operations.extend(fixed.operations().iter().filter(|operation| !moves(operation)).cloned());
+    if operations == views.operations() {
+        return Ok(views.clone());
     }
-    let like = evaluation.name.trim_end_matches("/evaluation");
-    Pipeline { name: format!("{} on images as of {like}", views.name), operations, ..views.clone() }
+    let like = evaluation.name().trim_end_matches("/evaluation");
+    let name = format!("{} on images as of {like}", views.name());
+    Ok(views.clone().with_operations(operations)?.with_name(name))
 }
 
 fn moves(operation: &Operation) -> bool {
@@ -22,9 +27,8 @@ fn moves(operation: &Operation) -> bool {
 fn geometry(fixed: &Pipeline, image: ImageSize) -> Vec<Operation> {
     let mut size = image;
     let mut kept = Vec::new();
-    for operation in fixed.operations.iter().filter(|operation| moves(operation)) {
-        let alone = Pipeline { operations: vec![operation.clone()], ..fixed.clone() };
-        let after = alone.output_size(size);
+    for operation in fixed.operations().iter().filter(|operation| moves(operation)) {
+        let after = operation.output_size(size);
         if after != size {
             kept.push(operation.clone());
         }
@@ -39,36 +43,40 @@ mod tests {
 
     use super::*;
 
+    fn fitted(views: &Pipeline, evaluation: &Pipeline, image: ImageSize) -> Pipeline {
+        known_to_the_encoder(views, evaluation, image).expect("the operations of two pipelines make one")
+    }
+
     const SMALL: ImageSize = ImageSize { height: 12, width: 12, channels: 3 };
 
     #[test]
     fn views_that_fit_stay_as_they_are() {
         let views = presets::fashion();
-        assert_eq!(known_to_the_encoder(&views, &presets::moco_fashion(12), ImageSize::new(12, 12, 1)), views);
+        assert_eq!(fitted(&views, &presets::moco_fashion(12), ImageSize::new(12, 12, 1)), views);
         let views = presets::mean_teacher_cifar();
-        assert_eq!(known_to_the_encoder(&views, &presets::solo_moco_cifar(12), SMALL), views);
+        assert_eq!(fitted(&views, &presets::solo_moco_cifar(12), SMALL), views);
     }
 
     #[test]
     fn the_normalisation_is_the_encoders_and_what_is_drawn_stays() {
         let (views, encoder) = (presets::mean_teacher_cifar(), presets::moco_cifar(12));
-        let fitted = known_to_the_encoder(&views, &encoder.evaluation(), SMALL);
-        assert_eq!(fitted.operations[..2], views.operations[..2]);
-        assert_eq!(fitted.operations[2..], encoder.operations[encoder.operations.len() - 1..]);
-        assert_eq!(fitted.name, "mean_teacher_cifar on images as of moco_cifar");
-        let whitened = known_to_the_encoder(&views, &presets::mean_teacher_cifar_tf(), SMALL);
-        assert_eq!(whitened.operations, views.operations[..2], "whitened images are normalised by nothing else");
+        let known = fitted(&views, &encoder.evaluation(), SMALL);
+        assert_eq!(known.operations()[..2], views.operations()[..2]);
+        assert_eq!(known.operations()[2..], encoder.operations()[encoder.operations().len() - 1..]);
+        assert_eq!(known.name(), "mean_teacher_cifar on images as of moco_cifar");
+        let whitened = fitted(&views, &presets::mean_teacher_cifar_tf(), SMALL);
+        assert_eq!(whitened.operations(), &views.operations()[..2], "whitened images are normalised by nothing else");
     }
 
     #[test]
     fn images_have_the_size_that_the_encoder_knows() {
         let (views, encoder) = (presets::mean_teacher_cifar(), presets::imagenet_evaluation(224));
-        let fitted = known_to_the_encoder(&views, &encoder, ImageSize::new(300, 400, 3));
-        assert_eq!(fitted.operations[..2], encoder.operations[..2]);
-        assert_eq!(fitted.output_size(ImageSize::new(300, 400, 3)), ImageSize::new(224, 224, 3));
+        let known = fitted(&views, &encoder, ImageSize::new(300, 400, 3));
+        assert_eq!(known.operations()[..2], encoder.operations()[..2]);
+        assert_eq!(known.output_size(ImageSize::new(300, 400, 3)), ImageSize::new(224, 224, 3));
         let resize = Operation::Resize { to: ResizeTo::ShorterSide(12), filter: Filter::Bilinear };
-        let wide = known_to_the_encoder(&views, &presets::moco_cifar(12), ImageSize::new(24, 36, 3));
-        assert_eq!(wide.operations[0], resize);
+        let wide = fitted(&views, &presets::moco_cifar(12), ImageSize::new(24, 36, 3));
+        assert_eq!(wide.operations()[0], resize);
         assert_eq!(wide.output_size(ImageSize::new(24, 36, 3)), SMALL);
     }
 }

@@ -207,7 +207,7 @@ mod tests {
             let recipe = preset.recipe();
             assert_eq!(recipe.evaluation(), views::imagenet_evaluation(224), "{}", preset.name);
             let resize = Operation::Resize { to: ResizeTo::ShorterSide(256), filter: Filter::Bilinear };
-            assert_eq!(recipe.evaluation().operations[0], resize);
+            assert_eq!(recipe.evaluation().operations()[0], resize);
             assert_eq!(recipe.evaluation().output_size(ImageSize::new(300, 400, 3)), ImageSize::new(224, 224, 3));
         }
         let recipe = preset("cifar10-200").expect("exists").recipe();

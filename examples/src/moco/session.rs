@@ -178,7 +178,7 @@ impl Session<'_> {
         let labels: Vec<_> = (0..test.samples()).filter(thin).map(|place| test.labels()[place]).collect();
         let what = match self.recipe.scoring.representation {
             Representation::Embedding => "embeddings",
-            Representation::Features | Representation::Input => "features",
+            _ => "features",
         };
         let title = format!("test {what} of unit length, two principal components");
         let classes = &self.data.classes;

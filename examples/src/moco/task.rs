@@ -69,7 +69,7 @@ impl<M: Contrastive<Encoder = Projector<Backbone>>> Task for ContrastTask<'_, M>
     ) -> Result<(M, Outcome)> {
         let (method, outcome) = method.contrast(into_views(batch, self.device)).map_err(Refused::into_error)?;
         let gradients = GradientsParams::from_grads(outcome.loss.backward(), method.query());
-        let method = method.optimize(optimizer, learning_rate.into(), gradients);
+        let method = method.optimize(optimizer, learning_rate, gradients);
         Ok((method, Outcome { costs: vec![outcome.loss, outcome.accuracy], known: vec![outcome.chance] }))
     }
 

@@ -82,7 +82,7 @@ impl BackboneConfig {
         let resnet = |config: ResNetConfig| -> Result<Backbone, ModelError> {
             let stem = if image.height >= 64 { Stem::ImageNet } else { Stem::Cifar };
             let config = config.with_in_channels(channels).with_stem(stem).with_norm(norm);
-            Ok(Backbone::ResNet(config.try_init(device)?))
+            Ok(Backbone::ResNet(config.init(device)?))
         };
         match self.arch {
             Arch::Small => {
@@ -91,7 +91,7 @@ impl BackboneConfig {
                     .with_norm(norm)
                     .with_dropout(self.dropout)
                     .with_input_noise(self.input_noise);
-                Ok(Backbone::Small(config.try_init(device)?))
+                Ok(Backbone::Small(config.init(device)?))
             }
             Arch::ConvNet13 => {
                 let normalization = match self.normalization {
@@ -103,7 +103,7 @@ impl BackboneConfig {
                     .with_normalization(normalization)
                     .with_dropout(self.dropout)
                     .with_input_noise(self.input_noise);
-                Ok(Backbone::ConvNet13(config.try_init(device)?))
+                Ok(Backbone::ConvNet13(config.init(device)?))
             }
             Arch::ResNet18 => resnet(ResNetConfig::resnet18()),
             Arch::ResNet34 => resnet(ResNetConfig::resnet34()),
@@ -113,7 +113,7 @@ impl BackboneConfig {
                     Normalization::SlowBatch => WideResNetConfig::wrn_28_2_usb(),
                     Normalization::Batch | Normalization::Weight => WideResNetConfig::wrn_28_2(),
                 };
-                Ok(Backbone::WideResNet(config.with_in_channels(channels).try_init(device)?))
+                Ok(Backbone::WideResNet(config.with_in_channels(channels).init(device)?))
             }
         }
     }

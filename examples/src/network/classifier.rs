@@ -31,7 +31,7 @@ impl NetworkConfig {
     /// For settings out of range.
     pub fn init(&self, image: ImageSize, classes: usize, device: &Device) -> Result<Classifier<Backbone>, ModelError> {
         let head = ClassifierConfig::new(classes).with_consistency_head(self.two_heads).with_group(self.group);
-        head.try_init(self.backbone().init(image, device)?, device)
+        head.init(self.backbone().init(image, device)?, device)
     }
 
     /// The encoder alone.

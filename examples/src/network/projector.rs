@@ -22,6 +22,6 @@ impl ContrastConfig {
     /// For settings out of range.
     pub fn init(&self, image: ImageSize, device: &Device) -> Result<Projector<Backbone>, ModelError> {
         let head = ProjectionConfig::new(self.head).with_dim(self.dim);
-        head.try_init(self.backbone.init(image, device)?, device)
+        head.init(self.backbone.init(image, device)?, device)
     }
 }

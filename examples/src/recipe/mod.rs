@@ -235,7 +235,6 @@ impl Recipe {
         if let Some(whitening) = &self.whitening {
             whitening.validate()?;
         }
-        self.views.validate()?;
         self.decay.validate()?;
         self.objective(1, 1).validate()?;
         self.optimizer.validate()?;

@@ -180,5 +180,11 @@ mod tests {
     fn an_empty_history_is_drawn_too() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         draw_curves(&[panel(vec![]), panel(vec![])], folder.path()).expect("drawn");
+        let svg = std::fs::read_to_string(folder.path().join("curves.svg")).expect("written");
+        assert_eq!(svg.matches("accuracy").count(), 2, "both titles");
+        let png = image::open(folder.path().join("curves.png")).expect("a picture").into_rgb8();
+        assert_eq!((png.width(), png.height()), <[Panel; 2]>::SIZE);
+        let blue = |pixel: &&image::Rgb<u8>| pixel.0[2] > pixel.0[0].saturating_add(60);
+        assert!(png.pixels().filter(blue).count() < 200, "a legend's line at most, and no curve");
     }
 }

@@ -52,6 +52,7 @@ impl Lines {
             let cost = match objective.consistency {
                 Consistency::Mse => "mean squared error of probabilities",
                 Consistency::Kl => "KL divergence, summed over classes",
+                other => &format!("{other:?}"),
             };
             let on = if objective.consistency_on_labeled { "all images" } else { "unlabelled images" };
             self.add("consistency", format!("{cost}, weight {} on {on}, {}", objective.weight, objective.ramp_up));
@@ -84,6 +85,7 @@ impl Lines {
         let labeled = match recipe.mix {
             Mix::Fixed { labeled } => format!("{labeled} labelled"),
             Mix::Natural => "labels as they come".to_owned(),
+            other => format!("{other:?}"),
         };
         self.add("batch", format!("{} images, {labeled}", recipe.batch));
         let steps = plan.steps;

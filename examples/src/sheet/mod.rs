@@ -10,7 +10,7 @@ use anyhow::{Context, ensure};
 use clap::Parser;
 use serde::Serialize;
 use slowburn_augment::loader::{Decoder, ImageFolder, ReadBuffers, Source};
-use slowburn_augment::{Drawn, Image, ImageSize, Operation, Pipeline, View, Views};
+use slowburn_augment::{AugmentError, Drawn, Image, ImageSize, Operation, Pipeline, View, Views};
 
 use canvas::{Cell, Picture};
 pub use recipe::preset_list;
@@ -83,7 +83,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<String> {
     };
     let images = ImageFolder::files(find(&cli.images, usize::from(cli.limit))?)?.with_decoder(decoder(&pipeline));
     let views = Views::repeat(pipeline.clone(), usize::from(cli.views))?;
-    let shown = Views::repeat(without_normalisation(&pipeline), usize::from(cli.views))?;
+    let shown = Views::repeat(without_normalisation(&pipeline)?, usize::from(cli.views))?;
 
     let mut buffers = ReadBuffers::default();
     let (mut rows, mut replay) = (Vec::new(), Replay { pipeline: &pipeline, images: Vec::new() });
@@ -113,10 +113,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<String> {
 
 fn read_pipeline(path: &Path) -> anyhow::Result<Pipeline> {
     let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let pipeline: Pipeline =
-        serde_json::from_slice(&text).with_context(|| format!("{} is no pipeline", path.display()))?;
-    pipeline.validate().with_context(|| path.display().to_string())?;
-    Ok(pipeline)
+    serde_json::from_slice(&text).with_context(|| format!("{} is no pipeline", path.display()))
 }
 
 /// The first `limit` images of the paths: files as they are, folders by their content.
@@ -138,17 +135,17 @@ fn find(paths: &[PathBuf], limit: usize) -> anyhow::Result<Vec<PathBuf>> {
 /// Grey files become RGB for a recipe of colour.
 fn decoder(pipeline: &Pipeline) -> Decoder {
     let color = |operation: &Operation| matches!(operation, Operation::Normalize { mean, .. } if mean.len() == 3);
-    Decoder { rgb: pipeline.operations.iter().any(color), ..Decoder::default() }
+    Decoder { rgb: pipeline.operations().iter().any(color), ..Decoder::default() }
 }
 
 /// The same pipeline up to its normalisation, whose values are not made to be seen. The draws are the same: each
 /// operation draws from a stream of its own.
-fn without_normalisation(pipeline: &Pipeline) -> Pipeline {
-    let mut shown = pipeline.clone();
-    while matches!(shown.operations.last(), Some(Operation::Normalize { .. } | Operation::Standardize { .. })) {
-        shown.operations.pop();
-    }
-    shown
+fn without_normalisation(pipeline: &Pipeline) -> Result<Pipeline, AugmentError> {
+    let normalises =
+        |operation: &Operation| matches!(operation, Operation::Normalize { .. } | Operation::Standardize { .. });
+    let operations = pipeline.operations();
+    let shown = operations.iter().rposition(|operation| !normalises(operation)).map_or(0, |last| last + 1);
+    pipeline.clone().with_operations(operations[..shown].to_vec())
 }
 
 /// The original and its views.
@@ -174,8 +171,8 @@ mod tests {
     #[test]
     fn what_is_shown_has_the_draws_of_the_whole_recipe() {
         let pipeline = slowburn_augment::presets::mean_teacher_cifar();
-        let shown = without_normalisation(&pipeline);
-        assert_eq!(shown.operations, pipeline.operations[..2]);
+        let shown = without_normalisation(&pipeline).expect("a pipeline's beginning is one");
+        assert_eq!(shown.operations(), &pipeline.operations()[..2]);
         let (key, size) = (Key { seed: 1, epoch: 2, sample: 3, view: 4 }, ImageSize::new(32, 32, 3));
         let whole = pipeline.draw(key, size).expect("fits");
         assert_eq!(shown.draw(key, size).expect("fits").drawn, whole.drawn[..2]);

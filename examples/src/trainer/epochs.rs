@@ -151,7 +151,7 @@ impl<T: Task> Trainer<'_, '_, T> {
         // The kernels of a step hand their loops over to rayon's threads, ten times as fast from one of them.
         let (method, Outcome { costs: of_step, known }) = match fast_path(self.device) {
             ComputePath::Kernels => rayon::scope(|_| task.step(method, batch, optimizer, rate)),
-            ComputePath::Burn => task.step(method, batch, optimizer, rate),
+            _ => task.step(method, batch, optimizer, rate),
         }
         .map_err(|error| self.stopped(error, at))?;
         costs.push(of_step);

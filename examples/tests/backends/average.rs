@@ -12,7 +12,7 @@ use crate::support::{assert_all_close, assert_close, filled, numbers, others, re
 const ULPS: f64 = 3e-7;
 
 fn average(buffers: Buffers, device: &Device) -> Ema<ResNet> {
-    let network = |seed| filled(ResNetConfig::resnet18().try_init(device).unwrap(), seed);
+    let network = |seed| filled(ResNetConfig::resnet18().init(device).unwrap(), seed);
     let config = EmaConfig::new(Decay::Constant { decay: 0.99 }).with_buffers(buffers);
     let mut ema = config.init(&network(1)).unwrap();
     for seed in 2..4 {

@@ -14,11 +14,11 @@ use crate::support::{assert_close, numbers, others, read};
 fn compute(device: &Device) -> [Vec<f64>; 3] {
     let mut conv = Conv2dConfig::new([3, 4], [3, 3]).with_bias(false).init(device);
     conv.weight = Param::from_tensor(numbers(1, [4, 3, 3, 3], device));
-    let mut weight_norm = WeightNormConv2dConfig::new([4, 4], 3).init(device);
+    let mut weight_norm = WeightNormConv2dConfig::new([4, 4], 3).init(device).unwrap();
     weight_norm.v = Param::from_tensor(numbers(2, [4, 4, 3, 3], device));
     let norm = BatchNormConfig::new(4).init(device);
-    let split = SplitBatchNormConfig::new(4).with_splits(2).init(device);
-    let mean_only = MeanOnlyBatchNormConfig::new(4).init(device);
+    let split = SplitBatchNormConfig::new(4).with_splits(2).init(device).unwrap();
+    let mean_only = MeanOnlyBatchNormConfig::new(4).init(device).unwrap();
     let batch: Tensor<4> = numbers(3, [4, 3, 10, 10], device);
     let x = norm.forward_maps(conv.forward_maps(Maps::new(batch)), Activation::Relu);
     let x = split.forward_add(x.clone(), x, Activation::LeakyRelu(0.1));

@@ -7,6 +7,7 @@ mod fine_tune;
 mod layers;
 mod mean_teacher;
 mod moco;
+mod names;
 mod program;
 mod resume;
 mod scoring;

@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use slowburn_examples::network::read_safetensors;
+use slowburn_models::StateDict;
+
 use crate::program::{command, failure, mean_teacher, path, success, tiny_data};
 use crate::resume::checkpoints;
 
@@ -70,22 +73,53 @@ fn without_unlabelled_images_it_is_supervised_training() {
     assert!(printed.contains("0 images in the unlabelled stream"), "{printed}");
 }
 
+/// A tenth of an epoch with these flags: what is in the run's settings, its last row of metrics and its student's weights.
+fn short_run(data: &Path, name: &str, flags: &[&str]) -> (String, serde_json::Value, StateDict) {
+    let out = data.join(name);
+    let short =
+        ["--plain", "--labeled-batch", "4", "--labels", "8", "--epochs", "0.1", "--no-baseline", "--batch", "8"];
+    let mut command = mean_teacher(&[&short[..], flags].concat());
+    command.arg("--data").arg(data).arg("--out").arg(&out);
+    success(command);
+    let read = |file: &str| fs::read_to_string(out.join(file)).expect(file);
+    let metrics = serde_json::from_str(read("metrics.jsonl").lines().last().expect("a row")).expect("JSON");
+    (read("config.json"), metrics, read_safetensors(&out.join("student.safetensors")).expect("weights"))
+}
+
 #[test]
-fn every_network_and_cost_takes_a_step() {
+fn every_network_is_the_one_that_was_asked_for_and_learns() {
     let data = data();
-    for (name, flags) in [
-        ("kl", ["--consistency", "kl", "--batch", "8"]),
-        ("heads", ["--logit-distance", "0.01", "--batch", "8"]),
-        ("resnet", ["--arch", "resnet18", "--batch", "8"]),
-        ("wide", ["--arch", "wrn28-2", "--batch", "8"]),
-        ("paper", ["--arch", "convnet13", "--batch", "8"]),
+    for (arch, weight, tensors) in [
+        ("small", "conv2.weight", 17),
+        ("resnet18", "layer4.1.conv2.weight", 102),
+        ("wrn28-2", "block3.3.conv2.weight", 130),
+        ("convnet13", "block3.2.conv.v", 38),
     ] {
-        let mut line = vec!["--plain", "--labeled-batch", "4", "--labels", "8", "--epochs", "0.1", "--no-baseline"];
-        line.extend(flags);
-        let mut command = mean_teacher(&line);
-        command.arg("--data").arg(data.path()).arg("--out").arg(data.path().join(name));
-        success(command);
+        let name = |steps: &str| format!("{arch}-{steps}");
+        let (config, metrics, weights) = short_run(data.path(), &name("more"), &["--arch", arch]);
+        assert!(config.contains(&format!("\"{arch}\"")), "{arch} is not in {config}");
+        let cost = metrics["class_cost"].as_f64().expect("a number");
+        assert!(cost.is_finite() && cost > 0.0, "{arch}: {metrics}");
+        assert_eq!((weights.contains_key(weight), weights.len()), (true, tensors), "{arch}: {:?}", weights.keys());
+        let (_, _, still) = short_run(data.path(), &name("still"), &["--arch", arch, "--lr", "1e-30"]);
+        assert_ne!(weights[weight], still[weight], "{arch}'s optimizer leaves {weight} alone");
     }
+}
+
+#[test]
+fn every_cost_is_the_one_that_was_asked_for() {
+    let data = data();
+    let cost = |name: &str, flags: &[&str]| {
+        let (_, metrics, weights) = short_run(data.path(), name, flags);
+        (metrics["consistency_cost"].as_f64().expect("a number"), weights)
+    };
+    let ((mse, _), (kl, _)) = (cost("mse", &[]), cost("kl", &["--consistency", "kl"]));
+    // Of the same predictions: the divergence is at least half the squared distance in 1-norm, hence twice the sum of squares
+    // where half of the difference is up and half down, and the cost takes the mean over four classes.
+    assert!(mse > 0.0 && kl > 2.0 * mse, "{kl} beside {mse}");
+    let (_, heads) = cost("heads", &["--logit-distance", "0.01"]);
+    let second: Vec<&String> = heads.keys().filter(|name| name.contains("consistency")).collect();
+    assert_eq!(second.len(), 2, "weight and bias of the second head: {:?}", heads.keys());
 }
 
 /// Every kind of bad input: what is said, and that nothing was written.

@@ -51,7 +51,11 @@ fn a_run_leaves_all_that_is_promised() {
         "pixel_linear_accuracy",
     ] {
         let value = summary[fraction].as_f64().expect(fraction);
-        assert!((0.0..=1.0).contains(&value), "{fraction} is {value}");
+        let right = value * 40.0;
+        assert!((right - right.round()).abs() < 1e-9, "{fraction} of 40 test images is {value}");
+        assert!(printed.contains(&format!("{:.2}", 100.0 * value)), "{fraction}, {value}, is not in\n{printed}");
+        // Four classes that pixels alone tell apart.
+        assert!(value > 0.5, "{fraction} is {value}");
     }
     let chance = summary["chance_loss"].as_f64().expect("a number");
     assert!((chance - 49f64.ln()).abs() < 1e-12, "ln(K+1) is {chance}");

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use image::{ImageBuffer, Rgb};
+use slowburn_augment::presets::Preset;
 use slowburn_augment::{Image, ImageSize, Pipeline, View};
 
 use crate::program::{failure, path, success, views};
@@ -57,7 +58,8 @@ fn a_folder_becomes_a_sheet_whose_views_can_be_replayed() {
 fn presets_are_listed() {
     let printed = success(views(&["--list"]));
     assert!(printed.contains("fashion: translate by up to 2 px; flip"), "{printed}");
-    assert!(printed.lines().count() >= 6);
+    let listed: Vec<&str> = printed.lines().filter_map(|line| line.split(':').next()).collect();
+    assert_eq!(listed, Preset::ALL.map(|preset| preset.name()));
 }
 
 #[test]

@@ -3,14 +3,12 @@
 mod blur;
 mod canvas;
 mod color;
+mod movement;
 mod pillow;
-
 mod resize;
 mod rotate;
 mod scratch;
 mod values;
-
-pub(crate) use values::square;
 
 use rayon::prelude::*;
 
@@ -90,13 +88,13 @@ impl Pipeline {
             return Ok(());
         }
         let mut left = Some("an image of values, whose range is not known,".to_owned());
-        let mut operations = self.operations.iter().enumerate();
+        let mut operations = self.operations().iter().enumerate();
         operations.try_for_each(|(position, operation)| operation.validate_units(position, &mut left))
     }
 
     /// Applies a view that was checked.
     fn apply_valid(&self, view: &View, image: Image<'_>, out: &mut [f32]) {
-        let steps = steps(&self.operations, view);
+        let steps = steps(self.operations(), view);
         // What comes before the last change of size, and the movements behind it, is done where the image is; the
         // rest in the output.
         let resized = steps.iter().rposition(|(operation, _)| operation.changes_size()).map_or(0, |last| last + 1);
@@ -105,12 +103,12 @@ impl Pipeline {
         Scratch::with(|scratch| {
             let mut canvas = Canvas::new(image);
             for (operation, drawn) in before {
-                canvas.apply(self.arithmetic, (operation, drawn), view.key, scratch);
+                canvas.apply(self.arithmetic(), (operation, drawn), view.key, scratch);
             }
             let size = canvas.size();
             canvas.finish(out, scratch);
             for (operation, drawn) in after {
-                values::change(self.arithmetic, (operation, drawn), view.key, size, out, scratch);
+                values::change(self.arithmetic(), (operation, drawn), view.key, size, out, scratch);
             }
         });
     }

@@ -1,9 +1,9 @@
 use super::blur::blur;
-use super::canvas::move_values;
+use super::movement::move_values;
 use super::rotate::rotate_values;
 use super::scratch::{Scratch, vectorized};
 use super::{color, pillow};
-use crate::plan::{BlurPlan, SourceMap, Step, moves_pixels};
+use crate::plan::{BlurPlan, SourceMap, Step, moves_pixels, square};
 use crate::view::noise;
 use crate::{Drawn, ImageSize, Key, Operation, PixelArithmetic};
 
@@ -78,16 +78,6 @@ fn rearrange(size: ImageSize, map: &SourceMap, values: &mut [f32], scratch: &mut
     source.clear();
     source.extend_from_slice(values);
     move_values(source, size, map, values);
-}
-
-/// The rows and columns of the image that a square of `side` around the centre covers.
-pub(crate) fn square(side: usize, (x, y): (usize, usize), size: ImageSize) -> [std::ops::Range<usize>; 2] {
-    let along = |center: usize, length: usize| {
-        let start = center.saturating_sub(side / 2);
-        let end = (center + side - side / 2).min(length);
-        start.min(end)..end
-    };
-    [along(y, size.height), along(x, size.width)]
 }
 
 fn cut_out(side: usize, fill: f32, center: (usize, usize), size: ImageSize, values: &mut [f32]) {

@@ -2,8 +2,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 
 use super::DrawnBatch;
 use super::values::{like, mask};
-use crate::cpu::square;
-use crate::plan::{Rotation, SourceMap, Taps, center_start};
+use crate::plan::{Rotation, SourceMap, Taps, center_start, square};
 use crate::{Border, Drawn, Filter, ImageSize, RotationFilter};
 
 /// Places as a tensor.

@@ -49,7 +49,7 @@ impl Pipeline {
         }
 
         let mut canvas = Canvas { batch, maps: None, unit_range: true };
-        for (position, operation) in self.operations.iter().enumerate() {
+        for (position, operation) in self.operations().iter().enumerate() {
             let drawn: Vec<Option<&Drawn>> = views.iter().map(|view| Some(&view.drawn[position])).collect();
             canvas.apply(operation, &drawn, views);
         }

@@ -10,6 +10,7 @@ use crate::Views;
 /// What happens to an image that cannot be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum OnCorrupt {
     /// The epoch ends with an error that names index, file and reason.
     Stop,
@@ -75,11 +76,10 @@ impl ViewLoaderConfig {
     ///
     /// # Errors
     ///
-    /// Those of [`validate`](ViewLoaderConfig::validate) and of [`Views::validate`]; [`LoadError::NoBatch`] if the
+    /// Those of [`validate`](ViewLoaderConfig::validate); [`LoadError::NoBatch`] if the
     /// source has too few images; [`LoadError::Workers`].
     pub fn init<S: Source + 'static>(&self, source: S, views: Views) -> Result<ViewLoader<S>, LoadError> {
         self.validate()?;
-        views.validate()?;
         if self.batches(source.len()) == 0 {
             return Err(LoadError::NoBatch {
                 samples: source.len(),

@@ -220,7 +220,7 @@ impl Operation {
     }
 
     /// Size of the result on an image of size `input`.
-    pub(crate) fn output_size(&self, input: ImageSize) -> ImageSize {
+    pub fn output_size(&self, input: ImageSize) -> ImageSize {
         match self {
             Self::RandomResizedCrop { height, width, .. } | Self::CenterCrop { height, width } => {
                 ImageSize::new(*height as usize, *width as usize, input.channels)

@@ -7,6 +7,7 @@ use crate::ImageSize;
 /// How an image is resized. Both filters are antialiased: they widen when the image shrinks, as Pillow's do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Filter {
     /// A triangle over two pixels.
     Bilinear,
@@ -17,6 +18,7 @@ pub enum Filter {
 /// The size that [`Operation::Resize`](crate::Operation::Resize) makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum ResizeTo {
     /// The shorter side gets this many pixels, the longer one keeps the ratio (rounded down, as torchvision).
     ShorterSide(u32),
@@ -49,6 +51,7 @@ impl ResizeTo {
 /// How a rotated image finds values between pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum RotationFilter {
     /// The pixel that the point lies in: torchvision's default.
     Nearest,
@@ -59,6 +62,7 @@ pub enum RotationFilter {
 /// What lies outside an image that is rotated.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Border {
     /// A value, in the units of the image's values. Recipes have 0, black.
     Fill(f32),
@@ -69,6 +73,7 @@ pub enum Border {
 /// Which filter stands for a Gaussian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum BlurKernel {
     /// Three extended box filters per axis (Gwosdek et al., SSVM 2011), the edge pixel repeated: what Pillow's
     /// `GaussianBlur(radius = std)` computes, hence the recipes of MoCo and all that load images with Pillow.

@@ -2,6 +2,7 @@
 //! come from, and with which weights.
 
 mod blur;
+mod cutout;
 mod moves;
 mod resample;
 mod rotation;
@@ -9,6 +10,7 @@ mod rotation;
 use crate::{Drawn, Operation, View};
 
 pub(crate) use blur::{BlurBorder, BlurPlan};
+pub(crate) use cutout::square;
 pub(crate) use moves::{SourceMap, moves_pixels};
 pub(crate) use resample::{Taps, center_start};
 pub(crate) use rotation::Rotation;

@@ -35,8 +35,8 @@ impl Pipeline {
 
     fn draw_valid(&self, key: Key, size: ImageSize) -> View {
         let mut size = size;
-        let mut drawn = Vec::with_capacity(self.operations.len());
-        for (position, operation) in self.operations.iter().enumerate() {
+        let mut drawn = Vec::with_capacity(self.operations().len());
+        for (position, operation) in self.operations().iter().enumerate() {
             drawn.push(draw_one(operation, key, Slot::top(position), size));
             size = operation.output_size(size);
         }

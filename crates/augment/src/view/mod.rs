@@ -88,6 +88,7 @@ pub enum Drawn {
 /// One change of [`Operation::ColorJitter`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Adjustment {
     /// Factor of the values, ≥ 0. 1 changes nothing.
     Brightness(f32),
@@ -114,16 +115,16 @@ pub struct View {
 impl Pipeline {
     /// Checks that `view` can be applied to an image of `size` by this pipeline.
     pub(crate) fn check_view(&self, view: &View, size: ImageSize) -> Result<(), AugmentError> {
-        let foreign = |reason| AugmentError::ForeignView { pipeline: self.name.clone(), reason };
-        if view.drawn.len() != self.operations.len() {
+        let foreign = |reason| AugmentError::ForeignView { pipeline: self.name().to_owned(), reason };
+        if view.drawn.len() != self.operations().len() {
             return Err(foreign(format!(
                 "it has {} entries, the pipeline {} operations",
                 view.drawn.len(),
-                self.operations.len()
+                self.operations().len()
             )));
         }
         let mut size = size;
-        for (position, (operation, drawn)) in self.operations.iter().zip(&view.drawn).enumerate() {
+        for (position, (operation, drawn)) in self.operations().iter().zip(&view.drawn).enumerate() {
             if !check_drawn(position, operation, drawn, size)? {
                 return Err(foreign(format!("operation {position} is {}, the view has {drawn:?}", operation.name())));
             }

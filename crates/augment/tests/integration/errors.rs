@@ -31,15 +31,6 @@ fn a_shift_as_long_as_the_shorter_side_is_refused() {
 }
 
 #[test]
-fn draws_check_values_read_from_anywhere() {
-    let read: Pipeline =
-        serde_json::from_str(r#"{"name": "file", "operations": [{"horizontal_flip": {"probability": 2.0}}]}"#).unwrap();
-    let error = read.draw(key(0), SIZE).unwrap_err();
-    assert!(matches!(error, AugmentError::InvalidParameter { position: 0, .. }), "{error}");
-    assert_eq!(read.draw_batch(&[], SIZE), Err(error));
-}
-
-#[test]
 fn the_channels_of_a_normalisation_are_the_images() {
     let error = presets::mean_teacher_cifar().draw(key(0), ImageSize::new(32, 32, 1)).unwrap_err();
     assert_eq!(error.to_string(), "operation 2 (Normalize) has 3 channels, the image of 32×32×1 has 1");

@@ -200,9 +200,9 @@ proptest! {
         let side = size.height.min(size.width) as u32;
         let moves = Pipeline::new("moves", vec![flip(), Operation::Translate { max_pixels: side - 1 }]).unwrap();
         let drawn = moves.draw(key(sample), size).unwrap().drawn;
-        let moved = apply(moves.operations.clone(), drawn.clone(), Image::new(size, &pixels).unwrap());
+        let moved = apply(moves.operations().to_vec(), drawn.clone(), Image::new(size, &pixels).unwrap());
         let expected: Vec<f32> = moved.iter().map(|value| 1000.0 * value - 300.0).collect();
-        prop_assert_eq!(apply(moves.operations, drawn, image), expected);
+        prop_assert_eq!(apply(moves.operations().to_vec(), drawn, image), expected);
     }
 
     #[test]

@@ -153,6 +153,7 @@ fn jitter_is_uniform_in_its_ranges_and_in_any_order() {
                     Adjustment::Contrast(factor) => (1, factor),
                     Adjustment::Saturation(factor) => (2, factor),
                     Adjustment::Hue(turn) => (3, turn),
+                    other => panic!("{other:?} is not among the four"),
                 };
                 factors[kind].push(f64::from(*value));
                 kind

@@ -141,7 +141,7 @@ impl Case {
             applied(Drawn::GaussianBlur { std: 0.8 }),
             Drawn::HorizontalFlip { flip: true },
         ];
-        presets::moco_v2(self.parameters.size).operations.into_iter().zip(drawn).collect()
+        presets::moco_v2(self.parameters.size).operations().to_vec().into_iter().zip(drawn).collect()
     }
 
     /// Our view, C×H×W, on the CPU or with tensor operations.
@@ -151,7 +151,7 @@ impl Case {
         let size = ImageSize::new(height, width, 3);
         let (operations, drawn) = self.steps().into_iter().unzip();
         let arithmetic = if self.kind == "pil" { PixelArithmetic::Bytes } else { PixelArithmetic::Real };
-        let pipeline = Pipeline { name: self.operation.clone(), operations, arithmetic };
+        let pipeline = Pipeline::new(&self.operation, operations).unwrap().with_arithmetic(arithmetic);
         let view = View { key: key(0), drawn };
         let output = pipeline.output_size(size);
         assert_eq!([output.height, output.width, output.channels], [self.height, self.width, self.channels]);

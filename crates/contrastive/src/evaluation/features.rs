@@ -8,6 +8,7 @@ use crate::{Batch, ContrastiveError, Encode, normalize};
 /// The two are not comparable: MoCo's CIFAR-10 notebook scores the embedding, most others the features below the head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Representation {
     /// What the encoder sees, below the projection head.
     #[default]

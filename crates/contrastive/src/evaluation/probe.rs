@@ -10,6 +10,7 @@ use crate::{Batch, ContrastiveError, Stream, permutation};
 /// How a probe's learning rate falls, by epoch e of E, counted from 0.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ProbeSchedule {
     /// Multiplied by `factor` at each of these epochs.
     Steps {

@@ -33,11 +33,17 @@ impl SymmetricReduction {
     }
 }
 
-/// The loss of telling one positive from many negatives.
+/// The loss of telling one positive from many negatives, which every kernel here is held to:
 ///
-/// `−log( exp(q·k₊/τ) / (exp(q·k₊/τ) + Σᵢ exp(q·kᵢ/τ)) )`, the mean over queries: q a query, k₊ its positive key, kᵢ
-/// the negatives, all of unit length, τ the temperature (InfoNCE: He et al., arXiv 1911.05722, eq. 1; van den Oord et
-/// al., arXiv 1807.03748, eq. 4). Against K negatives an encoder that knows nothing has [`chance_loss`]`(K)`.
+/// ```text
+/// s₊ = q·k₊/τ                            of a query q and its positive key k₊
+/// sᵢ = q·kᵢ/τ                            of the query and each negative kᵢ
+/// ℓ  = −log( exp(s₊) / (exp(s₊) + Σᵢ exp(sᵢ)) )
+/// L  = the mean of ℓ over the queries
+/// ```
+///
+/// All rows are of unit length, τ is the temperature (InfoNCE: He et al., arXiv 1911.05722, eq. 1; van den Oord et al.,
+/// arXiv 1807.03748, eq. 4). Against K negatives an encoder that knows nothing has [`chance_loss`]`(K)`.
 ///
 /// `decoupled` leaves the positive out of the denominator (DCL: Yeh et al., arXiv 2110.06848, eq. 6), which removes the
 /// factor that makes gradients small where the positive is already near. Its value may be negative.

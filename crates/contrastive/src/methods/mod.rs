@@ -33,7 +33,7 @@ use crate::{Batch, Contrast, ContrastiveError, Encode, Stream, ViewPair, Warning
 /// let outcome;
 /// (method, outcome) = method.contrast(views)?;
 /// let gradients = GradientsParams::from_grads(outcome.loss.backward(), method.query());
-/// method = method.optimize(optimizer, 0.06.into(), gradients);
+/// method = method.optimize(optimizer, 0.06, gradients);
 /// # Ok(method)
 /// # }
 /// ```
@@ -75,7 +75,7 @@ pub trait Contrastive: Module + ModuleDisplay {
     fn optimize(
         self,
         optimizer: &mut ModuleOptimizer,
-        learning_rate: ModuleLearningRate,
+        learning_rate: impl Into<ModuleLearningRate>,
         gradients: GradientsParams,
     ) -> Self {
         let method = self.map_query(|query| optimizer.step(learning_rate, query, gradients));
@@ -99,7 +99,7 @@ pub trait Contrastive: Module + ModuleDisplay {
             return Err(Refused::new(method, error));
         }
         let gradients = GradientsParams::from_grads(outcome.loss.backward(), method.query());
-        Ok((method.optimize(optimizer, learning_rate.into(), gradients), outcome))
+        Ok((method.optimize(optimizer, learning_rate, gradients), outcome))
     }
 }
 

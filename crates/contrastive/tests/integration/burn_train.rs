@@ -128,7 +128,7 @@ fn accumulated_gradients_are_of_steps_that_follow_each_other() {
             sums.1.accumulate(&expected.query, gradients);
         }
         learning = TrainStep::optimize(learning, &mut optimizers.0, RATE.into(), sums.0.grads());
-        expected = expected.optimize(&mut optimizers.1, RATE.into(), sums.1.grads());
+        expected = expected.optimize(&mut optimizers.1, RATE, sums.1.grads());
         assert_eq!(learning.method().steps(), 2 * (u64::from(round) + 1));
         assert_eq!(tensors(&learning.method()), tensors(&expected), "bit for bit, keys of both batches in the queue");
     }

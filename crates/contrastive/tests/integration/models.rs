@@ -8,7 +8,7 @@ use crate::support::{numbers, optimizer, read};
 
 fn projector(splits: usize, device: &Device) -> Projector<SmallConvNet> {
     let config = SmallConvNetConfig::new().with_widths([4, 4, 8]).with_norm(Norm::Split { splits });
-    ProjectionConfig::new(HeadVersion::V2).with_dim(6).init(config.init(device), device)
+    ProjectionConfig::new(HeadVersion::V2).with_dim(6).init(config.init(device).unwrap(), device).unwrap()
 }
 
 fn images(seed: u32, batch: usize, device: &Device) -> Tensor<4> {

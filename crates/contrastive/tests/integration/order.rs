@@ -211,7 +211,7 @@ fn the_optimizer_never_touches_the_key_encoder_or_the_queue() {
             let (next, outcome) = moco.contrast(views(seed, &device)).unwrap();
             let queue = read(next.queue.rows());
             let gradients = GradientsParams::from_grads(outcome.loss.backward(), &next.query);
-            moco = next.optimize(&mut optimizer, 0.1.into(), gradients);
+            moco = next.optimize(&mut optimizer, 0.1, gradients);
             assert_eq!(read(moco.queue.rows()), queue);
         }
         assert_eq!(part(moco.key.module(), false), key, "bit for bit");

@@ -1,20 +1,20 @@
 //! A small encoder with all that a method must take care of, and what tests need to look into it.
 
-use std::sync::{Mutex, PoisonError};
-
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{ModuleOptimizer, SgdConfig};
 use burn::tensor::activation::relu;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use slowburn_contrastive::{Contrastive, ContrastiveError, Encode, InfoNce, Moco, MocoConfig, ViewPair};
 use slowburn_ema::Decay;
 use slowburn_models::{
     HeadVersion, ProjectionConfig, ProjectionHead, SplitBatchNorm, SplitBatchNormConfig, StateDict, load_state_dict,
     parameters,
 };
+use slowburn_testkit::generator;
+pub(crate) use slowburn_testkit::{matrix, numbers, read, scalar, seeded};
 
 pub(crate) const INPUT: usize = 5;
 pub(crate) const HIDDEN: usize = 8;
@@ -34,12 +34,12 @@ pub(crate) struct Network {
 impl Network {
     pub(crate) fn new(seed: u32, version: HeadVersion, splits: usize, dropout: f64, device: &Device) -> Self {
         // First weights are drawn before they are replaced.
-        let _held = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
+        let _held = generator();
         let network = Self {
             first: LinearConfig::new(INPUT, HIDDEN).with_bias(false).init(device),
-            norm: SplitBatchNormConfig::new(HIDDEN).with_splits(splits).init(device),
+            norm: SplitBatchNormConfig::new(HIDDEN).with_splits(splits).init(device).unwrap(),
             dropout: DropoutConfig::new(dropout).init(),
-            fc: ProjectionConfig::new(version).with_dim(DIM).try_init_head(HIDDEN, device).unwrap(),
+            fc: ProjectionConfig::new(version).with_dim(DIM).init_head(HIDDEN, device).unwrap(),
         };
         let mut state = StateDict::new();
         for parameter in parameters(&network) {
@@ -94,22 +94,6 @@ pub(crate) fn moco(config: &MocoConfig, device: &Device) -> Moco<Network> {
     config.init(Network::plain(1, device), device).unwrap()
 }
 
-/// `n` numbers in (−1, 1) that differ by `seed`.
-pub(crate) fn numbers(seed: u32, n: usize) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(12_345);
-    (0..n)
-        .map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-        })
-        .collect()
-}
-
-pub(crate) fn matrix(values: Vec<f32>, columns: usize, device: &Device) -> Tensor<2> {
-    let rows = values.len() / columns;
-    Tensor::from_data(TensorData::new(values, [rows, columns]), device)
-}
-
 /// A view of a batch.
 pub(crate) fn view(seed: u32, device: &Device) -> Tensor<2> {
     matrix(numbers(seed, BATCH * INPUT), INPUT, device)
@@ -132,41 +116,9 @@ pub(crate) fn optimizer() -> ModuleOptimizer {
         .init()
 }
 
-/// Runs `f` with the random numbers of this seed. Burn's CPU backend has one generator for all threads: whatever draws
-/// numbers in these tests does so in here.
-pub(crate) fn seeded<R>(seed: u64, f: impl FnOnce() -> R) -> R {
-    let _held = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
-    Device::flex().seed(seed);
-    f()
-}
-
-static GENERATOR: Mutex<()> = Mutex::new(());
-
 /// Every tensor of a module by path, in the order of a traversal, pending statistics included.
 pub(crate) fn tensors<M: Module>(module: &M) -> Vec<(String, Vec<f64>)> {
-    #[derive(Default)]
-    struct All {
-        path: Vec<String>,
-        found: Vec<(String, Vec<f64>)>,
-    }
-    impl ModuleVisitor for All {
-        fn enter_module(&mut self, name: &str, _container: &str) {
-            self.path.push(name.to_owned());
-        }
-        fn exit_module(&mut self, _name: &str, _container: &str) {
-            self.path.pop();
-        }
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.found.push((self.path.join("."), read(param.val())));
-        }
-        fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
-            let values = param.val().into_data().try_into_vec_as::<f64>().unwrap();
-            self.found.push((self.path.join("."), values));
-        }
-    }
-    let mut all = All::default();
-    module.valid().visit(&mut all);
-    all.found
+    slowburn_testkit::tensors(&module.valid())
 }
 
 /// The tensors that an optimizer would learn, or the running statistics.
@@ -181,14 +133,6 @@ pub(crate) fn refused<M: Contrastive<Encoder = Network>>(method: M, batch: ViewP
     let (after, error) = method.contrast(batch).expect_err("the batch is refused").into_parts();
     assert_eq!(part(&after, false), before, "{error}");
     error
-}
-
-pub(crate) fn read<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
-    tensor.into_data().try_into_vec_as::<f64>().unwrap()
-}
-
-pub(crate) fn scalar(tensor: &Tensor<1>) -> f64 {
-    read(tensor.clone())[0]
 }
 
 /// Fails unless every number is within `relative` of the expected one, or of the root mean square of all where that is

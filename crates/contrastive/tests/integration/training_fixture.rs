@@ -139,7 +139,7 @@ fn assert_case(case: &Case) {
         for (name, values) in &ours {
             assert_close(values, &expected.gradient[name], TOLERANCE, &format!("{what}, gradient of {name}"));
         }
-        moco = moco.optimize(&mut optimizer, case.rate.into(), all);
+        moco = moco.optimize(&mut optimizer, case.rate, all);
         assert_network(&moco.query, &expected.query, case, index + 1, &format!("{what}, query"));
         assert_network(moco.key.module(), &expected.key, case, index + 1, &format!("{what}, key"));
         assert_close(&read(moco.queue.rows()), &expected.queue, TOLERANCE, &format!("{what}, queue"));

@@ -29,6 +29,7 @@ fn decay_at(schedule: Decay, t: f64) -> f64 {
             base + (end - base) * (phase / 2.0).sin().powi(2)
         }
         Decay::Uniform => t / (t + 1.0),
+        other => panic!("no definition of {other:?}"),
     }
 }
 

@@ -33,7 +33,7 @@ impl Network {
             conv
         };
         let norm = || BatchNormConfig::new(4).init(device);
-        let last = MeanOnlyBatchNormConfig::new(4).init(device);
+        let last = MeanOnlyBatchNormConfig::new(4).init(device).unwrap();
         Self { conv1: conv([3, 4]), norm1: norm(), conv2: conv([4, 4]), norm2: norm(), last }
     }
 

@@ -142,7 +142,7 @@ fn modes_and_devices_reach_the_layer() {
 
 #[test]
 fn a_frozen_layer_does_not_move_its_statistics() {
-    let norm: SplitBatchNorm = slowburn_layers::SplitBatchNormConfig::new(3).init(&training()).freeze();
+    let norm: SplitBatchNorm = slowburn_layers::SplitBatchNormConfig::new(3).init(&training()).unwrap().freeze();
     let before = values(norm.norm.running_mean.value_sync());
     norm.forward(images([4, 3, 2, 2], &training()) + 1.0);
     assert_eq!(values(norm.norm.running_mean.value_sync()), before);

@@ -47,7 +47,7 @@ fn cast<M: Module>(module: M, dtype: DType) -> M {
 fn other_types_take_burns_operations() {
     for (dtype, tolerance) in [(DType::F64, 1e-5), (DType::F16, 2e-2)] {
         let conv = Conv2dConfig::new([3, 4], [3, 3]).init(&plain());
-        let norm = SplitBatchNormConfig::new(4).init(&plain());
+        let norm = SplitBatchNormConfig::new(4).init(&plain()).unwrap();
         let pool = burn::nn::pool::MaxPool2dConfig::new([2, 2]).init();
         let compute = |conv: &Conv2d, norm: &slowburn_layers::SplitBatchNorm, batch: Tensor<4>| {
             let x = norm.forward_maps(conv.forward_maps(Maps::new(batch)), Activation::LeakyRelu(0.1));

@@ -56,7 +56,7 @@ fn frozen_it_has_the_running_mean() {
 
 #[test]
 fn the_running_mean_follows_the_batch() {
-    let norm = MeanOnlyBatchNormConfig::new(2).with_momentum(0.25).init(&training());
+    let norm = MeanOnlyBatchNormConfig::new(2).with_momentum(0.25).init(&training()).unwrap();
     let batch = images([4, 2, 3, 3], &training()) + 2.0;
     norm.forward(batch.clone());
     let mean = values(batch.mean_dims(&[0, 2, 3]) * 0.25);
@@ -69,7 +69,7 @@ fn the_running_mean_follows_the_batch() {
 
 #[test]
 fn an_empty_batch_leaves_the_running_mean_alone() {
-    let norm = MeanOnlyBatchNormConfig::new(2).init(&training());
+    let norm = MeanOnlyBatchNormConfig::new(2).init(&training()).unwrap();
     assert_eq!(norm.forward(images([0, 2, 3, 3], &training())).dims(), [0, 2, 3, 3]);
     assert_eq!(values(norm.running_mean.value_sync()), [0.0; 2]);
 }
@@ -97,8 +97,8 @@ fn weight_normalisation_has_the_definitions_gradients() {
 
 #[test]
 fn both_layers_in_a_row() {
-    let conv = WeightNormConv2dConfig::new([3, 4], 3).with_padding(1).init(&training());
-    let norm = MeanOnlyBatchNormConfig::new(4).init(&training());
+    let conv = WeightNormConv2dConfig::new([3, 4], 3).with_padding(1).init(&training()).unwrap();
+    let norm = MeanOnlyBatchNormConfig::new(4).init(&training()).unwrap();
     let leaves = Leaves::random(&[[2, 3, 6, 6]], &[]).on(&training(), DType::F32);
     let by_maps = |leaves: &Leaves| {
         let maps = conv.forward_maps(Maps::new(leaves.maps[0].clone()));
@@ -112,5 +112,5 @@ fn both_layers_in_a_row() {
 #[test]
 #[should_panic(expected = "axis 1 expected 3, got 4")]
 fn other_channels_panic() {
-    WeightNormConv2dConfig::new([3, 4], 3).init(&plain()).forward(images([2, 4, 6, 6], &plain()));
+    WeightNormConv2dConfig::new([3, 4], 3).init(&plain()).unwrap().forward(images([2, 4, 6, 6], &plain()));
 }

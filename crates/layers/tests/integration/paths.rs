@@ -30,14 +30,14 @@ fn every_layer_keeps_maps_on_the_kernels_path() {
         assert!(on_kernels(&maps));
         let conv = Conv2dConfig::new([3, 4], [3, 3]).init(&device).forward_maps(maps.clone());
         assert!(on_kernels(&conv));
-        let weight_norm = WeightNormConv2dConfig::new([3, 4], 3).init(&device).forward_maps(maps.clone());
+        let weight_norm = WeightNormConv2dConfig::new([3, 4], 3).init(&device).unwrap().forward_maps(maps.clone());
         assert!(on_kernels(&weight_norm));
         for activation in [Activation::None, Activation::Relu, Activation::LeakyRelu(0.1)] {
             let norm = BatchNormConfig::new(3).init(&device);
             assert!(on_kernels(&norm.forward_maps(maps.clone(), activation)));
-            let split = SplitBatchNormConfig::new(3).with_splits(2).init(&device);
+            let split = SplitBatchNormConfig::new(3).with_splits(2).init(&device).unwrap();
             assert!(on_kernels(&split.forward_add(maps.clone(), maps.clone(), activation)));
-            let mean_only = MeanOnlyBatchNormConfig::new(3).init(&device);
+            let mean_only = MeanOnlyBatchNormConfig::new(3).init(&device).unwrap();
             assert!(on_kernels(&mean_only.forward_maps(maps.clone(), activation)));
         }
         assert!(on_kernels(&max_pool(maps.clone(), &MaxPool2dConfig::new([2, 2]).init())));

@@ -10,7 +10,7 @@ use slowburn_layers::{LayerError, SplitBatchNorm, SplitBatchNormConfig};
 use crate::support::{images, plain, training, values};
 
 fn split(splits: usize, device: &Device) -> SplitBatchNorm {
-    SplitBatchNormConfig::new(2).with_splits(splits).init(device)
+    SplitBatchNormConfig::new(2).with_splits(splits).init(device).unwrap()
 }
 
 fn column(rows: &[f32], device: &Device) -> Tensor<2> {

@@ -1,6 +1,7 @@
 //! Devices, numbers, and the comparison of two ways to compute the same.
 
 use burn::tensor::{DType, Device, Distribution, Gradients, Tensor, TensorData};
+pub(crate) use slowburn_testkit::{data as numbers, tensor as random, values};
 
 pub(crate) fn plain() -> Device {
     Device::flex()
@@ -12,28 +13,6 @@ pub(crate) fn training() -> Device {
 
 pub(crate) fn images(shape: [usize; 4], device: &Device) -> Tensor<4> {
     Tensor::random(shape, Distribution::Normal(0.0, 1.0), device)
-}
-
-pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
-}
-
-/// Numbers in (−1, 1) that differ by `seed`.
-pub(crate) fn numbers<const D: usize>(seed: u32, shape: [usize; D]) -> TensorData {
-    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(12_345);
-    let count = shape.iter().product();
-    let values: Vec<f32> = (0..count)
-        .map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-        })
-        .collect();
-    TensorData::new(values, shape)
-}
-
-/// The same on a device, as a constant.
-pub(crate) fn random<const D: usize>(seed: u32, shape: [usize; D], device: &Device) -> Tensor<D> {
-    Tensor::from_data(numbers(seed, shape), device)
 }
 
 /// The same values without a gradient. (`detach` keeps a leaf's.)

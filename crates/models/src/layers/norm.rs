@@ -30,7 +30,7 @@ impl Norm {
         at_least_one("splits", self.splits())
     }
 
-    pub(crate) fn init(self, channels: usize, momentum: f64, device: &Device) -> SplitBatchNorm {
-        SplitBatchNormConfig::new(channels).with_splits(self.splits()).with_momentum(momentum).init(device)
+    pub(crate) fn init(self, channels: usize, momentum: f64, device: &Device) -> Result<SplitBatchNorm, ModelError> {
+        Ok(SplitBatchNormConfig::new(channels).with_splits(self.splits()).with_momentum(momentum).init(device)?)
     }
 }

@@ -18,6 +18,7 @@ const EPSILON: f64 = 1e-8;
 
 /// How the pre-activations of a convolution are normalised.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Normalization {
     /// Batch normalisation (Ioffe & Szegedy, arXiv 1502.03167).
     Batch,
@@ -105,14 +106,14 @@ impl ConvUnitConfig {
 
     /// Creates the layers.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// If [`validate`](Self::validate) returns an error.
-    pub fn init(&self, device: &Device) -> ConvUnit {
-        self.validate().unwrap_or_else(|error| panic!("{error}"));
+    /// As [`validate`](Self::validate).
+    pub fn init(&self, device: &Device) -> Result<ConvUnit, ModelError> {
+        self.validate()?;
         let channels_out = self.channels[1];
         let negative_slope = self.negative_slope;
-        match self.normalization {
+        Ok(match self.normalization {
             Normalization::Batch => ConvUnit::Batch(BatchNormUnit {
                 conv: convolution(self.channels, self.kernel_size, 1, self.padding, device),
                 norm: BatchNormConfig::new(channels_out).with_momentum(self.momentum).init(device),
@@ -121,11 +122,11 @@ impl ConvUnitConfig {
             Normalization::WeightNormMeanOnly => ConvUnit::WeightNorm(WeightNormUnit {
                 conv: WeightNormConv2dConfig::new(self.channels, self.kernel_size)
                     .with_padding(self.padding)
-                    .init(device),
-                norm: MeanOnlyBatchNormConfig::new(channels_out).with_momentum(self.momentum).init(device),
+                    .init(device)?,
+                norm: MeanOnlyBatchNormConfig::new(channels_out).with_momentum(self.momentum).init(device)?,
                 negative_slope,
             }),
-        }
+        })
     }
 }
 

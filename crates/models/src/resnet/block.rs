@@ -7,6 +7,7 @@ use burn::{
 use slowburn_layers::{Activation, Conv2d, Maps};
 
 use super::BlockKind;
+use crate::ModelError;
 use crate::layers::{Norm, SplitBatchNorm, convolution};
 
 /// A residual block: `relu(f(x) + shortcut(x))`, where `f` is two or three convolutions, each with
@@ -46,14 +47,14 @@ impl BlockShape {
 }
 
 impl ResidualBlock {
-    pub(crate) fn new(shape: BlockShape, norm: Norm, momentum: f64, device: &Device) -> Self {
+    pub(crate) fn new(shape: BlockShape, norm: Norm, momentum: f64, device: &Device) -> Result<Self, ModelError> {
         let BlockShape { kind, channels_in, inner, stride } = shape;
         let channels_out = shape.channels_out();
         let norm = |channels| norm.init(channels, momentum, device);
         let changes_shape = stride != 1 || channels_in != channels_out;
         let downsample = changes_shape.then(|| {
             let projection = convolution([channels_in, channels_out], 1, stride, 0, device);
-            (projection, norm(channels_out))
+            Ok::<_, ModelError>((projection, norm(channels_out)?))
         });
         let (conv1, conv2, conv3) = match kind {
             BlockKind::Basic => (
@@ -67,15 +68,15 @@ impl ResidualBlock {
                 Some(convolution([inner, channels_out], 1, 1, 0, device)),
             ),
         };
-        Self {
+        Ok(Self {
             conv1,
-            bn1: norm(inner),
+            bn1: norm(inner)?,
             conv2,
-            bn2: norm(inner),
-            bn3: conv3.is_some().then(|| norm(channels_out)),
+            bn2: norm(inner)?,
+            bn3: conv3.is_some().then(|| norm(channels_out)).transpose()?,
             conv3,
-            downsample,
-        }
+            downsample: downsample.transpose()?,
+        })
     }
 
     /// Applies the block.

@@ -18,6 +18,7 @@ use crate::{
 
 /// What comes before the residual blocks.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Stem {
     /// For images of about 224 pixels: convolution 7×7 with stride 2, then the maximum over 3×3
     /// with stride 2. The blocks see a quarter of the resolution.
@@ -118,7 +119,7 @@ impl ResNetConfig {
     /// # Errors
     ///
     /// As [`validate`](Self::validate).
-    pub fn try_init(&self, device: &Device) -> Result<ResNet, ModelError> {
+    pub fn init(&self, device: &Device) -> Result<ResNet, ModelError> {
         self.validate()?;
         let stem = [self.in_channels, self.width];
         let (conv1, maxpool) = match self.stem {
@@ -129,29 +130,20 @@ impl ResNetConfig {
         let mut stage = |index| self.stage(index, &mut channels, device);
         Ok(ResNet {
             conv1,
-            bn1: self.norm.init(self.width, self.momentum, device),
+            bn1: self.norm.init(self.width, self.momentum, device)?,
             maxpool,
-            layer1: stage(0),
-            layer2: stage(1),
-            layer3: stage(2),
-            layer4: stage(3),
+            layer1: stage(0)?,
+            layer2: stage(1)?,
+            layer3: stage(2)?,
+            layer4: stage(3)?,
             in_channels: self.in_channels,
             feature_dim: channels,
         })
     }
 
-    /// Creates the network; see [`try_init`](Self::try_init).
-    ///
-    /// # Panics
-    ///
-    /// Where [`try_init`](Self::try_init) returns an error.
-    pub fn init(&self, device: &Device) -> ResNet {
-        self.try_init(device).unwrap_or_else(|error| panic!("{error}"))
-    }
-
     /// The blocks at one resolution, `channels` being those of their input and then of their
     /// output.
-    fn stage(&self, index: usize, channels: &mut usize, device: &Device) -> Vec<ResidualBlock> {
+    fn stage(&self, index: usize, channels: &mut usize, device: &Device) -> Result<Vec<ResidualBlock>, ModelError> {
         let inner = self.width << index;
         (0..self.layers[index])
             .map(|position| {

@@ -105,7 +105,7 @@ impl WideResNetConfig {
     /// # Errors
     ///
     /// As [`validate`](Self::validate).
-    pub fn try_init(&self, device: &Device) -> Result<WideResNet, ModelError> {
+    pub fn init(&self, device: &Device) -> Result<WideResNet, ModelError> {
         self.validate()?;
         let mut channels = self.base_width;
         let mut stage = |index| self.stage(index, &mut channels, device);
@@ -120,15 +120,6 @@ impl WideResNetConfig {
             in_channels: self.in_channels,
             feature_dim: channels,
         })
-    }
-
-    /// Creates the network; see [`try_init`](Self::try_init).
-    ///
-    /// # Panics
-    ///
-    /// Where [`try_init`](Self::try_init) returns an error.
-    pub fn init(&self, device: &Device) -> WideResNet {
-        self.try_init(device).unwrap_or_else(|error| panic!("{error}"))
     }
 
     pub(super) fn norm(&self, channels: usize) -> BatchNormConfig {

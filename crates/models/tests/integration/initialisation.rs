@@ -25,8 +25,8 @@ fn of<const D: usize>(param: &Param<Tensor<D>>) -> (f32, f32) {
 #[test]
 fn resnet_starts_as_torchvisions() {
     plain().seed(7);
-    let encoder = ResNetConfig::resnet18().init(&plain());
-    let model = ClassifierConfig::new(1000).init(encoder, &plain());
+    let encoder = ResNetConfig::resnet18().init(&plain()).unwrap();
+    let model = ClassifierConfig::new(1000).init(encoder, &plain()).unwrap();
     let block = &model.encoder.layer3[0];
     for (conv, fan_out) in [(&block.conv1, 256 * 9), (&block.conv2, 256 * 9)] {
         let (mean, std) = of(&conv.weight);
@@ -51,7 +51,7 @@ fn weight_normed() -> ConvNet13Config {
 #[test]
 fn directions_start_with_the_papers_deviation_and_weights_have_length_one() {
     plain().seed(7);
-    let model = weight_normed().with_width(32).init(&plain());
+    let model = weight_normed().with_width(32).init(&plain()).unwrap();
     let ConvUnit::WeightNorm(unit) = &model.block2[1] else {
         panic!("the unit is weight-normalised");
     };
@@ -92,19 +92,19 @@ fn assert_standardised(model: &slowburn_models::ConvNet13, batch: Tensor<4>) {
 fn initialisation_standardises_the_batch_in_both_modes() {
     // Pixels far from standard: the network itself must remove the offset and the scale.
     let batch = images([16, 3, 16, 16], &plain()) * 4.0 + 10.0;
-    let model = weight_normed().init(&plain()).init_from_batch(batch.clone());
+    let model = weight_normed().init(&plain()).unwrap().init_from_batch(batch.clone());
     assert_standardised(&model, batch.clone());
 
     let config = weight_normed().with_input_noise(0.0).with_dropout(0.0);
     let batch = Tensor::from_inner(batch);
-    let model = config.init(&training()).init_from_batch(batch.clone());
+    let model = config.init(&training()).unwrap().init_from_batch(batch.clone());
     assert_standardised(&model, batch);
 }
 
 #[test]
 fn initialisation_keeps_identities_and_gradients() {
     let batch = images([4, 3, 12, 12], &training());
-    let model = weight_normed().init(&training());
+    let model = weight_normed().init(&training()).unwrap();
     let before = unit_ids(&model);
     let other = model.clone();
     let untouched = state_dict(&other);
@@ -127,7 +127,7 @@ fn unit_ids(model: &slowburn_models::ConvNet13) -> Vec<burn::module::ParamId> {
 
 #[test]
 fn batch_normalisation_needs_no_initialisation() {
-    let model = ConvNet13Config::new().with_width(4).init(&plain());
+    let model = ConvNet13Config::new().with_width(4).init(&plain()).unwrap();
     let before = state_dict(&model);
     let model = model.init_from_batch(images([4, 3, 12, 12], &plain()));
     assert_eq!(state_dict(&model), before);

@@ -1,5 +1,8 @@
 //! Integration tests, one binary.
 
+// A test stops at the first thing that is not as it should be.
+#![allow(clippy::unwrap_used)]
+
 mod configuration;
 mod initialisation;
 mod modes;

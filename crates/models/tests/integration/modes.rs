@@ -21,22 +21,22 @@ fn features_have_the_announced_shape() {
     let narrow = ResNetConfig::resnet18().with_width(4);
     let rgb = images([2, 3, 32, 32], &device);
 
-    let cifar = narrow.clone().with_stem(Stem::Cifar).init(&device);
+    let cifar = narrow.clone().with_stem(Stem::Cifar).init(&device).unwrap();
     assert_eq!(cifar.features(rgb.clone()).dims(), [2, 32]);
     assert_eq!(cifar.feature_dim(), 32);
-    let bottleneck = ResNetConfig::resnet50().with_width(2).init(&device);
+    let bottleneck = ResNetConfig::resnet50().with_width(2).init(&device).unwrap();
     assert_eq!(bottleneck.features(rgb.clone()).dims(), [2, 64]);
     assert_eq!(bottleneck.feature_dim(), 64);
-    let wide = WideResNetConfig::new(10, 1).with_base_width(4).init(&device);
+    let wide = WideResNetConfig::new(10, 1).with_base_width(4).init(&device).unwrap();
     assert_eq!(wide.features(rgb.clone()).dims(), [2, 16]);
-    assert_eq!(conv_net_13().init(&device).features(rgb.clone()).dims(), [2, 4]);
-    let small = SmallConvNetConfig::new().with_in_channels(3).init(&device);
+    assert_eq!(conv_net_13().init(&device).unwrap().features(rgb.clone()).dims(), [2, 4]);
+    let small = SmallConvNetConfig::new().with_in_channels(3).init(&device).unwrap();
     assert_eq!(small.features(rgb).dims(), [2, 128]);
 
     let grey = images([2, 1, 28, 28], &device);
-    let small = SmallConvNetConfig::new().init(&device);
+    let small = SmallConvNetConfig::new().init(&device).unwrap();
     assert_eq!(small.features(grey.clone()).dims(), [2, 128]);
-    let conv = conv_net_13().with_in_channels(1).init(&device);
+    let conv = conv_net_13().with_in_channels(1).init(&device).unwrap();
     assert_eq!(conv.features(grey).dims(), [2, 4]);
     // The smallest images leave a single pixel.
     let smallest = images([2, 1, 12, 12], &device);
@@ -53,7 +53,8 @@ fn dropout_and_noise_act_in_training_only() {
                 .with_input_noise(noise)
                 .with_dropout(dropout)
                 .with_normalization(normalization)
-                .init(&training());
+                .init(&training())
+                .unwrap();
             let batch = images([4, 3, 12, 12], &training());
             let first = values(model.features(batch.clone()));
             let second = values(model.features(batch.clone()));
@@ -66,7 +67,7 @@ fn dropout_and_noise_act_in_training_only() {
             assert_eq!(first, second, "noise {noise}, dropout {dropout}");
         }
     }
-    let model = SmallConvNetConfig::new().with_dropout(0.5).init(&training());
+    let model = SmallConvNetConfig::new().with_dropout(0.5).init(&training()).unwrap();
     let batch = images([4, 1, 28, 28], &training());
     let first = values(model.features(batch.clone()));
     assert_ne!(first, values(model.features(batch)));
@@ -87,7 +88,7 @@ fn evaluation_does_not_mix_images() {
 
 /// How far the last image's features move when the first image changes, relative to the features.
 fn change_of_last(config: &ConvNet13Config, device: &Device) -> f32 {
-    let model = config.init(device);
+    let model = config.init(device).unwrap();
     let batch = images([3, 3, 12, 12], device);
     let rest = batch.clone().narrow(0, 1, 2);
     let other = Tensor::cat(vec![images([1, 3, 12, 12], device) * 3.0, rest], 0);
@@ -100,7 +101,7 @@ fn change_of_last(config: &ConvNet13Config, device: &Device) -> f32 {
 fn running_statistics_follow_training_and_rest_in_evaluation() {
     for normalization in [Normalization::Batch, Normalization::WeightNormMeanOnly] {
         let config = conv_net_13().with_normalization(normalization);
-        let model = config.init(&training());
+        let model = config.init(&training()).unwrap();
         let name = "block1.0.norm.running_mean";
         let before = state_dict(&model)[name].clone();
         model.features(images([4, 3, 12, 12], &training()));
@@ -125,9 +126,10 @@ fn running_statistics_follow_training_and_rest_in_evaluation() {
 fn momentum_is_the_weight_of_the_new_batch() {
     let config =
         conv_net_13().with_input_noise(0.0).with_dropout(0.0).with_normalization(Normalization::WeightNormMeanOnly);
-    let once = config.clone().with_momentum(1.0).init(&training());
-    let thrice = slowburn_models::load_state_dict(config.with_momentum(0.25).init(&training()), &state_dict(&once))
-        .expect("the same network");
+    let once = config.clone().with_momentum(1.0).init(&training()).unwrap();
+    let thrice =
+        slowburn_models::load_state_dict(config.with_momentum(0.25).init(&training()).unwrap(), &state_dict(&once))
+            .expect("the same network");
     let batch = images([4, 3, 12, 12], &training());
     once.features(batch.clone());
     for _ in 0..3 {
@@ -143,8 +145,8 @@ fn momentum_is_the_weight_of_the_new_batch() {
 
 #[test]
 fn each_head_sends_gradients_to_the_encoder_and_not_to_the_other() {
-    let encoder = SmallConvNetConfig::new().with_widths([4, 4, 4]).init(&training());
-    let model = ClassifierConfig::new(3).with_consistency_head(true).init(encoder, &training());
+    let encoder = SmallConvNetConfig::new().with_widths([4, 4, 4]).init(&training()).unwrap();
+    let model = ClassifierConfig::new(3).with_consistency_head(true).init(encoder, &training()).unwrap();
     let second = model.fc_consistency.as_ref().expect("two heads");
 
     let batch = images([4, 1, 12, 12], &training());
@@ -163,8 +165,8 @@ fn each_head_sends_gradients_to_the_encoder_and_not_to_the_other() {
 
 #[test]
 fn a_single_head_is_all_there_is() {
-    let encoder = SmallConvNetConfig::new().with_widths([4, 4, 4]).init(&plain());
-    let model = ClassifierConfig::new(3).init(encoder, &plain());
+    let encoder = SmallConvNetConfig::new().with_widths([4, 4, 4]).init(&plain()).unwrap();
+    let model = ClassifierConfig::new(3).init(encoder, &plain()).unwrap();
     let batch = images([2, 1, 12, 12], &plain());
     let (class, consistency) = model.forward_heads(batch.clone());
     assert!(consistency.is_none());
@@ -174,8 +176,8 @@ fn a_single_head_is_all_there_is() {
 /// Each group as if it were the batch, in training; nothing of the kind in evaluation.
 #[test]
 fn groups_have_statistics_of_their_own() {
-    let encoder = SmallConvNetConfig::new().with_widths([4, 4, 4]).init(&training());
-    let whole = ClassifierConfig::new(3).with_consistency_head(true).init(encoder, &training());
+    let encoder = SmallConvNetConfig::new().with_widths([4, 4, 4]).init(&training()).unwrap();
+    let whole = ClassifierConfig::new(3).with_consistency_head(true).init(encoder, &training()).unwrap();
     let mut grouped = load_state_dict(whole.clone(), &state_dict(&whole)).expect("the same network");
     grouped.group = Some(2);
     let batch = images([5, 1, 12, 12], &training());

@@ -23,7 +23,7 @@ fn resnets_have_torchvisions_names_and_shapes() {
     ] {
         let expected: BTreeMap<String, Vec<usize>> =
             serde_json::from_value(fixture[name]["shapes"].clone()).expect("names and shapes");
-        let model = ClassifierConfig::new(1000).init(config.init(&plain()), &plain());
+        let model = ClassifierConfig::new(1000).init(config.init(&plain()).unwrap(), &plain()).unwrap();
         let list = parameters(&model);
         let found: BTreeMap<String, Vec<usize>> =
             list.iter().map(|parameter| (parameter.name.clone(), parameter.shape.clone())).collect();
@@ -38,7 +38,7 @@ fn resnets_have_torchvisions_names_and_shapes() {
 fn the_cifar_stem_changes_the_first_kernel_only() {
     let shapes = |stem| {
         let config = ResNetConfig::resnet18().with_stem(stem);
-        parameters(&config.init(&plain()))
+        parameters(&config.init(&plain()).unwrap())
     };
     let (large, small) = (shapes(Stem::ImageNet), shapes(Stem::Cifar));
     assert_eq!(large[0].shape, [64, 3, 7, 7]);
@@ -48,9 +48,9 @@ fn the_cifar_stem_changes_the_first_kernel_only() {
 
 #[test]
 fn names_are_the_same_inside_and_outside_a_classifier() {
-    let encoder = ResNetConfig::resnet18().init(&plain());
+    let encoder = ResNetConfig::resnet18().init(&plain()).unwrap();
     let outside = parameters(&encoder);
-    let inside = parameters(&ClassifierConfig::new(10).init(encoder, &plain()));
+    let inside = parameters(&ClassifierConfig::new(10).init(encoder, &plain()).unwrap());
     for (outside, inside) in outside.iter().zip(&inside) {
         assert_eq!(outside.name, inside.name);
         assert_eq!(outside.path, inside.path);
@@ -79,9 +79,9 @@ fn names_of_a_users_structs_are_his_fields() {
 
 #[test]
 fn wide_resnet_28_2_has_the_papers_number_of_parameters() {
-    let encoder = WideResNetConfig::wrn_28_2().init(&plain());
+    let encoder = WideResNetConfig::wrn_28_2().init(&plain()).unwrap();
     assert_eq!(encoder.feature_dim(), 128);
-    let model = ClassifierConfig::new(10).init(encoder, &plain());
+    let model = ClassifierConfig::new(10).init(encoder, &plain()).unwrap();
     assert_eq!(num_learnable_params(&model), 1_467_610);
 }
 
@@ -103,7 +103,7 @@ fn conv_net_13_has_the_papers_layers() {
     let convolutions: usize = layers.map(|(cin, cout, area)| cin * cout * area + 2 * cout).iter().sum();
     for normalization in [Normalization::Batch, Normalization::WeightNormMeanOnly] {
         let config = ConvNet13Config::new().with_normalization(normalization);
-        let model = ClassifierConfig::new(10).init(config.init(&plain()), &plain());
+        let model = ClassifierConfig::new(10).init(config.init(&plain()).unwrap(), &plain()).unwrap();
         assert_eq!(num_learnable_params(&model), convolutions + 1290);
     }
     assert_eq!(convolutions + 1290, 3_121_802);
@@ -112,8 +112,9 @@ fn conv_net_13_has_the_papers_layers() {
 #[test]
 fn a_second_head_adds_its_own_weights() {
     let config = SmallConvNetConfig::new();
-    let one = ClassifierConfig::new(10).init(config.init(&plain()), &plain());
-    let two = ClassifierConfig::new(10).with_consistency_head(true).init(config.init(&plain()), &plain());
+    let one = ClassifierConfig::new(10).init(config.init(&plain()).unwrap(), &plain()).unwrap();
+    let two =
+        ClassifierConfig::new(10).with_consistency_head(true).init(config.init(&plain()).unwrap(), &plain()).unwrap();
     assert_eq!(num_learnable_params(&one), 92_896 + 1290);
     assert_eq!(num_learnable_params(&two), 92_896 + 2 * 1290);
     assert_eq!(two.num_classes(), 10);

@@ -20,7 +20,7 @@ const CLASSES: usize = 5;
 /// Runs a network with a fixture's weights in both modes.
 fn assert_parity<E: Encoder>(fixture: &str, encoder: E, heads: usize) {
     let fixture = Fixture::read(fixture);
-    let model = ClassifierConfig::new(CLASSES).with_consistency_head(heads == 2).init(encoder, &plain());
+    let model = ClassifierConfig::new(CLASSES).with_consistency_head(heads == 2).init(encoder, &plain()).unwrap();
     let model = load_state_dict(model, &fixture.part("state.")).expect("the weights fit");
 
     let logits = model.forward(fixture.tensor("input", &plain()));
@@ -68,13 +68,13 @@ fn gradients<M: Module>(module: &M, gradients: &Gradients) -> StateDict {
 #[test]
 fn resnet_with_basic_blocks_and_cifar_stem() {
     let config = ResNetConfig::new(BlockKind::Basic, [2, 1, 1, 1]).with_stem(Stem::Cifar).with_width(4);
-    assert_parity("resnet_basic_cifar", config.init(&plain()), 1);
+    assert_parity("resnet_basic_cifar", config.init(&plain()).unwrap(), 1);
 }
 
 #[test]
 fn resnet_with_bottlenecks_and_imagenet_stem() {
     let config = ResNetConfig::new(BlockKind::Bottleneck, [1, 1, 1, 1]).with_width(2);
-    assert_parity("resnet_bottleneck_imagenet", config.init(&plain()), 1);
+    assert_parity("resnet_bottleneck_imagenet", config.init(&plain()).unwrap(), 1);
 }
 
 fn conv_net_13() -> ConvNet13Config {
@@ -83,13 +83,13 @@ fn conv_net_13() -> ConvNet13Config {
 
 #[test]
 fn conv_net_13_with_batch_normalisation() {
-    assert_parity("conv_net13_batch", conv_net_13().init(&plain()), 2);
+    assert_parity("conv_net13_batch", conv_net_13().init(&plain()).unwrap(), 2);
 }
 
 #[test]
 fn conv_net_13_with_weight_normalisation() {
     let config = conv_net_13().with_in_channels(1).with_normalization(Normalization::WeightNormMeanOnly);
-    assert_parity("conv_net13_weight_norm", config.init(&plain()), 2);
+    assert_parity("conv_net13_weight_norm", config.init(&plain()).unwrap(), 2);
 }
 
 #[test]
@@ -99,6 +99,6 @@ fn wide_resnet_with_either_projection() {
         ("wide_resnet_first_block", ProjectionInput::ActivatedInFirstBlock),
     ] {
         let config = WideResNetConfig::new(16, 2).with_base_width(2).with_epsilon(1e-3).with_projection_input(input);
-        assert_parity(fixture, config.init(&plain()), 1);
+        assert_parity(fixture, config.init(&plain()).unwrap(), 1);
     }
 }

@@ -29,8 +29,8 @@ impl SplitNet {
 fn assert_parity(name: &str, version: HeadVersion, splits: usize) {
     let fixture = Fixture::read(name);
     let net = SplitNet {
-        norm: SplitBatchNormConfig::new(3).with_splits(splits).init(&plain()),
-        fc: ProjectionConfig::new(version).with_dim(5).try_init_head(12, &plain()).expect("a head"),
+        norm: SplitBatchNormConfig::new(3).with_splits(splits).init(&plain()).unwrap(),
+        fc: ProjectionConfig::new(version).with_dim(5).init_head(12, &plain()).expect("a head"),
     };
     let net = load_state_dict(net, &fixture.part("state.")).expect("PyTorch's names fit");
     let eval = net.forward(fixture.tensor("input", &plain()));
@@ -74,8 +74,8 @@ fn two_layers_on_two_splits() {
 }
 
 fn projector(version: HeadVersion) -> Projector<slowburn_models::SmallConvNet> {
-    let encoder = SmallConvNetConfig::new().with_widths([4, 6, 8]).init(&plain());
-    ProjectionConfig::new(version).with_dim(3).init(encoder, &plain())
+    let encoder = SmallConvNetConfig::new().with_widths([4, 6, 8]).init(&plain()).unwrap();
+    ProjectionConfig::new(version).with_dim(3).init(encoder, &plain()).unwrap()
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn embeddings_have_the_announced_shape_and_number_of_weights() {
 fn an_empty_embedding_is_refused() {
     let error = ProjectionConfig::new(HeadVersion::V1).with_dim(0).validate();
     assert_eq!(error, Err(ModelError::OutOfRange { field: "dim", value: 0.0, allowed: "at least 1" }));
-    let error = ProjectionConfig::new(HeadVersion::V2).try_init_head(0, &plain()).expect_err("no features");
+    let error = ProjectionConfig::new(HeadVersion::V2).init_head(0, &plain()).expect_err("no features");
     assert_eq!(error.to_string(), "feature_dim is 0, but must be at least 1");
 }
 

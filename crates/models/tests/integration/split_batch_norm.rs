@@ -24,10 +24,14 @@ fn networks_with_splits_have_the_checkpoints_of_plain_ones() {
     }
     let device = training();
     let resnet = ResNetConfig::resnet18().with_width(4).with_stem(Stem::Cifar);
-    let splits = resnet.clone().with_norm(Norm::Split { splits: 2 }).init(&device);
-    check(splits, resnet.init(&device), [4, 3, 8, 8]);
+    let splits = resnet.clone().with_norm(Norm::Split { splits: 2 }).init(&device).unwrap();
+    check(splits, resnet.init(&device).unwrap(), [4, 3, 8, 8]);
     let small = SmallConvNetConfig::new().with_widths([4, 6, 8]);
-    check(small.clone().with_norm(Norm::Split { splits: 2 }).init(&device), small.init(&device), [4, 1, 12, 12]);
+    check(
+        small.clone().with_norm(Norm::Split { splits: 2 }).init(&device).unwrap(),
+        small.init(&device).unwrap(),
+        [4, 1, 12, 12],
+    );
 }
 
 /// In the whole network too, a sample's features depend on its own split only.
@@ -38,7 +42,8 @@ fn every_layer_of_a_network_is_split() {
         .with_width(2)
         .with_stem(Stem::Cifar)
         .with_norm(Norm::Split { splits: 2 })
-        .init(&device);
+        .init(&device)
+        .unwrap();
     let batch = images([4, 3, 8, 8], &device);
     let mut other = batch.clone().split(1, 0);
     other[1] = other[1].clone() * 3.0 + 1.0;

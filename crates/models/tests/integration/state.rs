@@ -11,8 +11,8 @@ use slowburn_models::{
 use crate::support::{images, plain, training, values};
 
 fn model(device: &burn::tensor::Device) -> Classifier<SmallConvNet> {
-    let encoder = SmallConvNetConfig::new().with_widths([4, 6, 8]).init(device);
-    ClassifierConfig::new(3).init(encoder, device)
+    let encoder = SmallConvNetConfig::new().with_widths([4, 6, 8]).init(device).unwrap();
+    ClassifierConfig::new(3).init(encoder, device).unwrap()
 }
 
 #[test]

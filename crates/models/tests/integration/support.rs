@@ -5,6 +5,7 @@ use std::path::Path;
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use safetensors::{Dtype, SafeTensors};
 use slowburn_models::StateDict;
+pub(crate) use slowburn_testkit::values;
 
 pub(crate) fn plain() -> Device {
     Device::flex()
@@ -16,10 +17,6 @@ pub(crate) fn training() -> Device {
 
 pub(crate) fn images(shape: [usize; 4], device: &Device) -> Tensor<4> {
     Tensor::random(shape, Distribution::Normal(0.0, 1.0), device)
-}
-
-pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
 }
 
 /// One file of `tests/fixtures`, written by `generate.py` there.

@@ -16,20 +16,10 @@ use burn::backend::Flex;
 use burn::optim::Optimizer;
 use burn::tensor::{Device, Tensor, TensorData};
 use slowburn_optim::{FusedSgd, FusedSgdConfig, FusedSgdState, Velocity};
+use slowburn_testkit::numbers;
 
 /// Weight and velocity after a step of [`FusedSgd`].
 type Stepped<const D: usize> = (Tensor<D>, Option<Tensor<D>>);
-
-/// `n` numbers in (−1, 1) that differ by `seed`.
-fn numbers(seed: u32, n: usize) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(12_345);
-    (0..n)
-        .map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-        })
-        .collect()
-}
 
 fn tensor<const D: usize>(values: &[f32], shape: [usize; D]) -> Tensor<D> {
     Tensor::from_data(TensorData::new(values.to_vec(), shape), &Device::flex())

@@ -10,6 +10,7 @@ const UNLABELED: u64 = 3;
 /// How a batch is put together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Mix {
     /// A fixed number of labelled samples in every batch, the rest unlabelled.
     Fixed {

@@ -16,15 +16,14 @@ mod sampling;
 mod temporal;
 mod training_fixture;
 
-use std::sync::{Mutex, PoisonError};
-
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Initializer, Linear, LinearConfig};
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::activation::relu;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use slowburn_semi::{Logits, Losses, Predict, SemiBatch, SemiSupervised, Teacher};
+use slowburn_testkit::{matrix, numbers, read, scalar, seeded, set, tensors};
 
 const INPUT: usize = 4;
 const HIDDEN: usize = 6;
@@ -81,22 +80,6 @@ impl Predict for Network {
     }
 }
 
-/// `n` numbers in (−1, 1) that differ by `seed`.
-fn numbers(seed: u32, n: usize) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(12_345);
-    (0..n)
-        .map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-        })
-        .collect()
-}
-
-fn matrix(values: Vec<f32>, columns: usize, device: &Device) -> Tensor<2> {
-    let rows = values.len() / columns;
-    Tensor::from_data(TensorData::new(values, [rows, columns]), device)
-}
-
 /// Eight samples of two views, three of them with a label.
 fn batch(seed: u32, device: &Device) -> SemiBatch<Tensor<2>> {
     SemiBatch {
@@ -125,76 +108,6 @@ fn step<T: Teacher<Network>>(
     let losses = method.losses(batch).unwrap();
     let gradients = GradientsParams::from_grads(losses.total.backward(), &method.student);
     (method.optimize(optimizer, rate, gradients).unwrap(), losses)
-}
-
-/// Runs `f` with the random numbers of this seed. Burn's CPU backend has one generator for all threads: whatever draws
-/// numbers in these tests does so in here.
-fn seeded<R>(seed: u64, f: impl FnOnce() -> R) -> R {
-    static GENERATOR: Mutex<()> = Mutex::new(());
-    let _held = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
-    Device::flex().seed(seed);
-    f()
-}
-
-/// The module with the numbers that `values` gives for a path and a length.
-fn set<M: Module>(module: M, values: impl Fn(&str, usize) -> Option<Vec<f32>>) -> M {
-    struct Set<F> {
-        values: F,
-        path: Vec<String>,
-    }
-    impl<F: Fn(&str, usize) -> Option<Vec<f32>>> ModuleMapper for Set<F> {
-        fn enter_module(&mut self, name: &str, _container: &str) {
-            self.path.push(name.to_owned());
-        }
-        fn exit_module(&mut self, _name: &str, _container: &str) {
-            self.path.pop();
-        }
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            let old = param.val();
-            let Some(values) = (self.values)(&self.path.join("."), old.shape().num_elements()) else {
-                return param;
-            };
-            let new = Tensor::from_data(TensorData::new(values, old.shape()), &old.device());
-            let gradient = param.is_require_grad();
-            param.map(|_| if gradient { new.require_grad() } else { new })
-        }
-    }
-    module.map(&mut Set { values, path: Vec::new() })
-}
-
-/// Every tensor of a module by path, in the order of a traversal.
-fn tensors<M: Module>(module: &M) -> Vec<(String, Vec<f64>)> {
-    #[derive(Default)]
-    struct All {
-        path: Vec<String>,
-        found: Vec<(String, Vec<f64>)>,
-    }
-    impl ModuleVisitor for All {
-        fn enter_module(&mut self, name: &str, _container: &str) {
-            self.path.push(name.to_owned());
-        }
-        fn exit_module(&mut self, _name: &str, _container: &str) {
-            self.path.pop();
-        }
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.found.push((self.path.join("."), read(param.val())));
-        }
-        fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
-            let values = param.val().into_data().try_into_vec_as::<f64>().unwrap();
-            self.found.push((self.path.join("."), values));
-        }
-    }
-    let mut all = All::default();
-    module.visit(&mut all);
-    all.found
-}
-
-fn read<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
-    tensor.into_data().try_into_vec_as::<f64>().unwrap()
-}
-
-fn scalar(tensor: &Tensor<1>) -> f64 {
-    read(tensor.clone())[0]
 }
 
 /// Fails unless every number is within `relative` of the largest expected one.

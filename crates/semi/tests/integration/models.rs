@@ -13,8 +13,8 @@ fn images(seed: u32, device: &Device) -> Tensor<4> {
 #[test]
 fn a_classifier_with_two_heads_is_a_student() {
     let device = Device::flex().autodiff();
-    let encoder = SmallConvNetConfig::new().with_widths([4, 4, 8]).init(&device);
-    let classifier = ClassifierConfig::new(3).with_consistency_head(true).init(encoder, &device);
+    let encoder = SmallConvNetConfig::new().with_widths([4, 4, 8]).init(&device).unwrap();
+    let classifier = ClassifierConfig::new(3).with_consistency_head(true).init(encoder, &device).unwrap();
     let method = MeanTeacherConfig::default().init(classifier, &device).unwrap();
     let labels = vec![Some(0), Some(2), None, None];
     let batch =

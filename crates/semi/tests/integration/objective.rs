@@ -45,6 +45,7 @@ fn oracle(objective: &Objective, heads: [&[f64]; 2], target: &[f64], known: &[bo
             consistency += match objective.consistency {
                 Consistency::Mse => (ln.exp() - p).powi(2) / CLASSES as f64,
                 Consistency::Kl => p * (p.ln() - ln),
+                other => panic!("no definition of {other:?}"),
             };
         }
     }

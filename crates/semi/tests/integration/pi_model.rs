@@ -27,6 +27,7 @@ fn by_hand(network: &Network, kind: Consistency, both: bool, device: &Device) ->
     match kind {
         Consistency::Mse => (p - target).powi_scalar(2).sum() / (8.0 * 3.0),
         Consistency::Kl => (target.clone() * (target.log() - p.log())).sum() / 8.0,
+        other => panic!("no definition of {other:?}"),
     }
 }
 
