@@ -3,11 +3,14 @@ use fast_image_resize::pixels::{U8, U8x2, U8x3, U8x4};
 use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions};
 
 use super::scratch::{Scratch, vectorized};
-use crate::plan::Taps;
+use crate::plan::{Taps, height_first};
 use crate::{Filter, ImageSize};
 
 /// Resizes the box (top, left, height, width) of an image of 1 to 4 channels, in bytes: rounded between the axes and
 /// behind them, as Pillow does. The filter does not see beyond the box.
+///
+/// The four pixel types are named, since `fast_image_resize`'s `resize` is compiled for all thirteen: half a minute of a
+/// cold build.
 pub(super) fn resize_bytes(
     bytes: &[u8],
     size: ImageSize,
@@ -18,39 +21,18 @@ pub(super) fn resize_bytes(
 ) -> Vec<u8> {
     let mut resized = std::mem::take(&mut scratch.resized);
     resized.resize(to.values(), 0);
-    if resize_fast(bytes, size, place, &mut resized, to, filter, scratch).is_none() {
-        // Not reached for boxes inside an image; but if the crate should refuse one, the slow way gives the same.
-        let values: Vec<f32> = planes(bytes, size);
-        let values = resize_values(&values, size, place, to, filter, true);
-        let plane_len = to.height * to.width;
-        for (index, byte) in resized.iter_mut().enumerate() {
-            *byte = (values[index % to.channels * plane_len + index / to.channels] * 255.0).round() as u8;
-        }
-    }
-    resized
-}
-
-/// Nothing if `fast_image_resize` refuses the sizes.
-///
-/// The four pixel types are named, since its `resize` is compiled for all thirteen: half a minute of a cold build.
-fn resize_fast(
-    bytes: &[u8],
-    size: ImageSize,
-    place: [usize; 4],
-    resized: &mut [u8],
-    to: ImageSize,
-    filter: Filter,
-    scratch: &mut Scratch,
-) -> Option<()> {
     let resize = match to.channels {
         1 => resize_pixels::<U8>,
         2 => resize_pixels::<U8x2>,
         3 => resize_pixels::<U8x3>,
         _ => resize_pixels::<U8x4>,
     };
-    resize(bytes, size, place, resized, to, filter, scratch)
+    let done = resize(bytes, size, place, &mut resized, to, filter, scratch);
+    done.unwrap_or_else(|| unreachable!("the box {place:?} lies in an image of {size}"));
+    resized
 }
 
+/// Nothing if `fast_image_resize` refuses the sizes, which it does for a box that is empty or beyond the image.
 fn resize_pixels<P: PixelTrait>(
     bytes: &[u8],
     size: ImageSize,
@@ -58,7 +40,7 @@ fn resize_pixels<P: PixelTrait>(
     resized: &mut [u8],
     to: ImageSize,
     filter: Filter,
-    Scratch { resizer, narrow, .. }: &mut Scratch,
+    Scratch { resizer, between, .. }: &mut Scratch,
 ) -> Option<()> {
     let source = TypedImageRef::<P>::from_buffer(size.width as u32, size.height as u32, bytes).ok()?;
     let source = TypedCroppedImage::from_ref(&source, left as u32, top as u32, width as u32, height as u32).ok()?;
@@ -69,20 +51,15 @@ fn resize_pixels<P: PixelTrait>(
         Filter::Bicubic => FilterType::CatmullRom,
     };
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(kernel)).use_alpha(false);
-    // The rounding between the axes, and what a cubic overshoots, depend on which axis is first. Pillow begins with the
-    // rows' pixels, and so must we: one axis at a time.
-    narrow.resize(to.width * height * to.channels, 0);
-    let mut narrow = TypedImage::<P>::from_buffer(to.width as u32, height as u32, narrow).ok()?;
-    resizer.resize_typed(&source, &mut narrow, &options).ok()?;
-    resizer.resize_typed(&narrow, &mut target, &options).ok()
-}
-
-/// H×W×C bytes as C×H×W values in [0, 1].
-fn planes(bytes: &[u8], size: ImageSize) -> Vec<f32> {
-    let channels = size.channels;
-    (0..channels)
-        .flat_map(|channel| bytes.iter().skip(channel).step_by(channels).map(|byte| f32::from(*byte) / 255.0))
-        .collect()
+    // The rounding between the axes, and what a cubic overshoots, depend on which axis is first: one axis at a time.
+    let [rows, columns] = match height_first([height, width], to) {
+        true => [to.height, width],
+        false => [height, to.width],
+    };
+    between.resize(rows * columns * to.channels, 0);
+    let mut between = TypedImage::<P>::from_buffer(columns as u32, rows as u32, between).ok()?;
+    resizer.resize_typed(&source, &mut between, &options).ok()?;
+    resizer.resize_typed(&between, &mut target, &options).ok()
 }
 
 /// Resizes the box (top, left, height, width) of values, C×H×W. `clamp` keeps what a cubic overshoots in [0, 1],
@@ -96,37 +73,63 @@ pub(super) fn resize_values(
     clamp: bool,
 ) -> Vec<f32> {
     let columns = Taps::new(left, width, to.width, filter);
-    let rows = Taps::new(0, height, to.height, filter);
+    let rows = Taps::new(top, height, to.height, filter);
+    let cut = |values: &mut [f32]| {
+        if clamp {
+            values.iter_mut().for_each(|value| *value = value.clamp(0.0, 1.0));
+        }
+    };
     let mut resized = vec![0.0; to.values()];
-    // Rows of the box at their new width.
-    let mut narrow = vec![0.0; height * to.width];
+    let height_first = height_first([height, width], to);
+    let mut between = vec![0.0; if height_first { to.height * size.width } else { size.height * to.width }];
     let planes = values.chunks_exact(size.height * size.width);
     for (plane, out) in planes.zip(resized.chunks_exact_mut(to.height * to.width)) {
-        for (line, source) in narrow.chunks_exact_mut(to.width).zip(plane.chunks_exact(size.width).skip(top)) {
-            for (place, value) in line.iter_mut().enumerate() {
-                let source = &source[columns.starts[place]..];
-                *value = columns.of(place).iter().zip(source).map(|(weight, x)| weight * x).sum();
-            }
+        if height_first {
+            along_height(plane, size.width, &rows, &mut between);
+            cut(&mut between);
+            along_width(&between, size.width, &columns, out);
+        } else {
+            // Rows of the box alone.
+            let (rows_of_box, line) = (top..top + height, to.width);
+            let narrow = &mut between[rows_of_box.start * line..rows_of_box.end * line];
+            along_width(
+                &plane[rows_of_box.start * size.width..rows_of_box.end * size.width],
+                size.width,
+                &columns,
+                narrow,
+            );
+            cut(narrow);
+            along_height(&between, line, &rows, out);
         }
-        if clamp {
-            narrow.iter_mut().for_each(|value| *value = value.clamp(0.0, 1.0));
+    }
+    cut(&mut resized);
+    resized
+}
+
+/// Resizes each row of `width` values.
+fn along_width(plane: &[f32], width: usize, taps: &Taps, out: &mut [f32]) {
+    for (line, source) in out.chunks_exact_mut(taps.starts.len()).zip(plane.chunks_exact(width)) {
+        for (place, value) in line.iter_mut().enumerate() {
+            let source = &source[taps.starts[place]..];
+            *value = taps.of(place).iter().zip(source).map(|(weight, x)| weight * x).sum();
         }
-        vectorized(
-            #[inline(always)]
-            || {
-                for (place, line) in out.chunks_exact_mut(to.width).enumerate() {
-                    let lines = narrow.chunks_exact(to.width).skip(rows.starts[place]);
-                    for (weight, source) in rows.of(place).iter().zip(lines) {
-                        for (value, x) in line.iter_mut().zip(source) {
-                            *value += weight * x;
-                        }
+    }
+}
+
+/// Resizes the columns of rows of `width` values.
+fn along_height(plane: &[f32], width: usize, taps: &Taps, out: &mut [f32]) {
+    vectorized(
+        #[inline(always)]
+        || {
+            for (place, line) in out.chunks_exact_mut(width).enumerate() {
+                line.fill(0.0);
+                let lines = plane.chunks_exact(width).skip(taps.starts[place]);
+                for (weight, source) in taps.of(place).iter().zip(lines) {
+                    for (value, x) in line.iter_mut().zip(source) {
+                        *value += weight * x;
                     }
                 }
-            },
-        );
-    }
-    if clamp {
-        resized.iter_mut().for_each(|value| *value = value.clamp(0.0, 1.0));
-    }
-    resized
+            }
+        },
+    );
 }

@@ -10,7 +10,7 @@ pub(super) struct Scratch {
     /// Two buffers of values; what they hold between calls means nothing.
     pub(super) values: [Vec<f32>; 2],
     /// Bytes of the box at its new width, while it is resized.
-    pub(super) narrow: Vec<u8>,
+    pub(super) between: Vec<u8>,
     /// For a resized image: taken from here, and put back when the view is written. Memory that the system hands out
     /// anew costs a page fault every 4 KiB, which is as much as a filter.
     pub(super) resized: Vec<u8>,

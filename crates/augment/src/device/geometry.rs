@@ -2,7 +2,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 
 use super::DrawnBatch;
 use super::values::{like, mask};
-use crate::plan::{Rotation, SourceMap, Taps, center_start, square};
+use crate::plan::{self, Rotation, SourceMap, Taps, center_start, square};
 use crate::{Border, Drawn, Filter, ImageSize, RotationFilter};
 
 /// Places as a tensor.
@@ -54,13 +54,26 @@ pub(super) fn resize(
     filter: Filter,
     clamp: bool,
 ) -> Tensor<4> {
-    let columns = boxes.iter().map(|[_, left, _, columns]| Taps::new(*left, *columns, width, filter)).collect();
-    let rows = boxes.iter().map(|[top, _, rows, _]| Taps::new(*top, *rows, height, filter)).collect();
+    let columns = || boxes.iter().map(|[_, left, _, columns]| Taps::new(*left, *columns, width, filter)).collect();
+    let rows = || boxes.iter().map(|[top, _, rows, _]| Taps::new(*top, *rows, height, filter)).collect();
     // A cubic overshoots. Between the axes too that is cut off, as on the CPU, whose bytes cannot hold it.
-    let cut = |resized: Tensor<4>| {
-        if clamp && filter == Filter::Bicubic { resized.clamp(0.0, 1.0) } else { resized }
-    };
-    cut(resample(cut(resample(batch, 3, columns)), 2, rows))
+    let cuts = clamp && filter == Filter::Bicubic;
+    let cut = |resized: Tensor<4>| if cuts { resized.clamp(0.0, 1.0) } else { resized };
+    let width_first = || cut(resample(cut(resample(batch.clone(), 3, columns())), 2, rows()));
+    let height_first = || cut(resample(cut(resample(batch.clone(), 2, rows())), 3, columns()));
+    // Which axis is first matters where something is cut off between them.
+    let output = ImageSize::new(height, width, batch.dims()[1]);
+    let first: Vec<bool> =
+        boxes.iter().map(|[_, _, rows, columns]| cuts && plan::height_first([*rows, *columns], output)).collect();
+    match (first.contains(&false), first.contains(&true)) {
+        (_, false) => width_first(),
+        (false, true) => height_first(),
+        (true, true) => {
+            let resized = width_first();
+            let first = mask(&resized, first.into_iter()).expand(resized.dims());
+            resized.mask_where(first, height_first())
+        }
+    }
 }
 
 /// Resizes along the axis 2 (rows) or 3 (columns), each image with its own weights.

@@ -12,7 +12,7 @@ use crate::{Drawn, Operation, View};
 pub(crate) use blur::{BlurBorder, BlurPlan};
 pub(crate) use cutout::square;
 pub(crate) use moves::{SourceMap, moves_pixels};
-pub(crate) use resample::{Taps, center_start};
+pub(crate) use resample::{Taps, center_start, height_first};
 pub(crate) use rotation::Rotation;
 
 /// Luma of red, green and blue: Y of ITU-R BT.601, Pillow's `L`.

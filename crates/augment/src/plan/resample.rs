@@ -1,4 +1,4 @@
-use crate::Filter;
+use crate::{Filter, ImageSize};
 
 /// The weights of resizing along one axis: output place i is Σ weights\[i\]\[t\] · input\[start\[i\] + t\].
 ///
@@ -64,6 +64,14 @@ fn kernel(filter: Filter, x: f64) -> f64 {
     }
 }
 
+/// Whether Pillow resizes the height before the width: from version 13 on, where the height loses more than twice as many
+/// pixels as the width. Earlier versions always begin with the width.
+pub(crate) fn height_first([height, width]: [usize; 2], to: ImageSize) -> bool {
+    let lost = |from: usize, to: usize| from as i64 - to as i64;
+    let [rows, columns] = [lost(height, to.height), lost(width, to.width)];
+    rows > 0 && rows > 2 * columns
+}
+
 /// First place of the middle `crop` of `length` places: half the rest, halves rounded to even.
 pub(crate) fn center_start(length: usize, crop: usize) -> usize {
     let rest = length - crop;
@@ -102,6 +110,20 @@ mod tests {
                     assert!((weight - expected).abs() < 1e-7);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn the_height_is_first_where_it_loses_more_than_twice_as_many_pixels() {
+        for (from, to, expected) in [
+            ([60, 40], [30, 25], false),
+            ([61, 40], [30, 25], true),
+            ([40, 40], [30, 40], true),
+            ([40, 20], [30, 25], true),
+            ([20, 20], [20, 30], false),
+            ([20, 10], [30, 40], false),
+        ] {
+            assert_eq!(height_first(from, ImageSize::new(to[0], to[1], 1)), expected, "{from:?} to {to:?}");
         }
     }
 

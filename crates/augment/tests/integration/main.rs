@@ -15,6 +15,7 @@ mod loader;
 mod loader_files;
 mod oracles;
 mod properties;
+mod resize;
 mod statistics;
 mod torchvision;
 #[cfg(feature = "whitening")]
