@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The four numbers are the 32-byte key of a ChaCha8 generator, so a draw is a pure function of them: it depends
 /// neither on the thread that makes it nor on the order in which the images of a batch are visited, and a run that
 /// is stopped and resumed sees the same views.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Key {
     /// Seed of the run.
     pub seed: u64,

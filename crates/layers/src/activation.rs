@@ -36,8 +36,8 @@ impl Activation {
 
     /// What the kernels call it; none where they have none like it, for they read the sign of `y` from the result.
     #[cfg(feature = "flex")]
-    pub(crate) fn fused(self) -> Option<crate::kernel::Activation> {
-        use crate::kernel::Activation as Fused;
+    pub(crate) fn fused(self) -> Option<crate::kernel::Rectifier> {
+        use crate::kernel::Rectifier as Fused;
         match self {
             Self::None => Some(Fused::None),
             Self::Relu => Some(Fused::Relu),

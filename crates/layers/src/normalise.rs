@@ -146,10 +146,10 @@ pub(crate) mod fused {
     }
 
     /// The activation that the kernel applies, and what is left to Burn.
-    pub(crate) fn parts(activation: Activation) -> (crate::kernel::Activation, Activation) {
+    pub(crate) fn parts(activation: Activation) -> (crate::kernel::Rectifier, Activation) {
         match activation.fused() {
             Some(fused) => (fused, Activation::None),
-            None => (crate::kernel::Activation::None, activation),
+            None => (crate::kernel::Rectifier::None, activation),
         }
     }
 }

@@ -172,7 +172,7 @@ impl Session<'_> {
 
     fn scatter(&self, test: &FeatureSet) -> Result<()> {
         let stride = test.samples().div_ceil(SCATTERED);
-        let plane = principal_plane(slowburn_contrastive::normalize(test.features()));
+        let plane = principal_plane(slowburn_contrastive::normalize(test.features()))?;
         let thin = |place: &usize| place.is_multiple_of(stride);
         let points: Vec<_> = (0..test.samples()).filter(thin).map(|place| plane.points[place]).collect();
         let labels: Vec<_> = (0..test.samples()).filter(thin).map(|place| test.labels()[place]).collect();

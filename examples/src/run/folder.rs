@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::atomic::temporary;
+use super::atomic::{is_leftover, remove_leftovers};
 use super::{Checkpoint, CheckpointError, Header, write_atomically};
 use crate::recipe::differences;
 
@@ -118,7 +118,7 @@ impl RunFolder {
     /// beginning.
     fn is_left_by_create(&self, entry: &Path) -> bool {
         let empty = || fs::read_dir(entry).is_ok_and(|mut entries| entries.next().is_none());
-        (entry == self.checkpoints() && empty()) || Some(entry) == temporary(&self.file("config.json")).as_deref()
+        (entry == self.checkpoints() && empty()) || is_leftover(entry, &self.file("config.json"))
     }
 
     fn at(path: &Path) -> Self {
@@ -143,7 +143,8 @@ impl RunFolder {
             Description { slowburn: env!("CARGO_PKG_VERSION").to_owned(), recipe, data_sha256: data_sha256.to_owned() };
         let written = fs::create_dir_all(&checkpoints)
             .map_err(|source| RunError::Io { path: checkpoints.clone(), source })
-            .and_then(|()| folder.write_json("config.json", &description));
+            .and_then(|()| folder.write_json("config.json", &description))
+            .and_then(|()| remove_leftovers(path).map_err(|source| RunError::Io { path: path.to_owned(), source }));
         if written.is_err() {
             // Best effort: the error above is the one to report.
             fs::remove_dir(&checkpoints).ok();
@@ -224,7 +225,8 @@ impl RunFolder {
         self.path.join("checkpoints")
     }
 
-    /// Writes a checkpoint and the metrics beside it, then removes all but the newest two checkpoints.
+    /// Writes a checkpoint and the metrics beside it, then removes all but the newest two checkpoints, and what killed programs
+    /// left of files.
     ///
     /// # Errors
     /// Input or output errors, which name the file.
@@ -232,6 +234,9 @@ impl RunFolder {
         let path = self.checkpoint_file(&checkpoint.header);
         checkpoint.write(&path)?;
         self.write_metrics(&checkpoint.header.progress.metrics)?;
+        for folder in [self.path.clone(), self.checkpoints()] {
+            remove_leftovers(&folder).map_err(|source| RunError::Io { path: folder, source })?;
+        }
         let files = self.checkpoint_files()?;
         for old in files.iter().rev().skip(KEPT) {
             fs::remove_file(old).map_err(|source| RunError::Io { path: old.clone(), source })?;
@@ -337,9 +342,12 @@ mod tests {
         let outer = tempfile::tempdir().expect("a temporary folder");
         let path = outer.path().join("run");
         fs::create_dir_all(path.join("checkpoints")).expect("made");
-        fs::write(path.join(".config.json.tmp"), "{\"slow").expect("written");
+        for begun in [".config.json.tmp", "config.json.123-0.tmp"] {
+            fs::write(path.join(begun), "{\"slow").expect("written");
+        }
         RunFolder::check_free(&path).expect("nothing of a run is in it");
         RunFolder::create(&path, &1, "digest").expect("free");
+        assert_eq!(fs::read_dir(&path).expect("readable").count(), 2, "config.json and checkpoints");
         assert!(matches!(RunFolder::check_free(&path), Err(RunError::Occupied { .. })));
 
         fs::remove_file(path.join("config.json")).expect("written");

@@ -1,4 +1,6 @@
+use anyhow::anyhow;
 use burn::tensor::Tensor;
+use faer::{MatRef, Side};
 
 /// Points of a plane, with the share of the variance that it shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -9,58 +11,33 @@ pub struct Projection {
     pub shares: [f64; 2],
 }
 
-/// Rounds of power iteration: enough for a picture, where two variances are close as well.
-const ROUNDS: usize = 200;
-
-/// Projects samples `[n, D]` onto the two directions of largest variance (principal components), found by power
-/// iteration with deflation. The sign of an axis is that which makes its largest weight positive.
-pub fn principal_plane(features: Tensor<2>) -> Projection {
+/// Projects samples `[n, D]`, D ≥ 2, onto the two directions of largest variance (principal components). The sign of an
+/// axis is that which makes its largest weight positive.
+///
+/// # Errors
+/// For samples of less than two numbers, or that are not finite.
+pub fn principal_plane(features: Tensor<2>) -> anyhow::Result<Projection> {
     let [samples, dim] = features.dims();
+    anyhow::ensure!(dim >= 2, "samples of {dim} numbers span no plane");
     let centred = features.clone() - features.mean_dim(0);
     let covariance = centred.clone().transpose().matmul(centred.clone()).div_scalar(samples as f64);
-    let mut covariance: Vec<f64> = covariance.into_data().iter::<f32>().map(f64::from).collect();
-    let total: f64 = (0..dim).map(|i| covariance[i * dim + i]).sum();
-    let rows: Vec<f64> = centred.into_data().iter::<f32>().map(f64::from).collect();
-    let axis = |covariance: &mut Vec<f64>| {
-        let (direction, variance) = largest(covariance, dim);
-        for i in 0..dim {
-            for j in 0..dim {
-                covariance[i * dim + j] -= variance * direction[i] * direction[j];
-            }
-        }
-        let share = if total > 0.0 { variance / total } else { 0.0 };
-        let along: Vec<f64> = rows.chunks_exact(dim).map(|row| dot(row, &direction)).collect();
-        (along, share)
+    let covariance: Vec<f64> = covariance.into_data().iter::<f64>().collect();
+    anyhow::ensure!(covariance.iter().all(|value| value.is_finite()), "the samples' covariance is not finite");
+    let eigen = MatRef::from_row_major_slice(&covariance, dim, dim).self_adjoint_eigen(Side::Lower);
+    let eigen = eigen.map_err(|_| anyhow!("the eigenvectors of the samples' covariance were not found"))?;
+    let total: f64 = (0..dim).map(|place| covariance[place * (dim + 1)]).sum();
+    let rows: Vec<f64> = centred.into_data().iter::<f64>().collect();
+    // In ascending order.
+    let axis = |place: usize| {
+        let mut direction: Vec<f64> = eigen.U().col(place).iter().copied().collect();
+        let largest = direction.iter().copied().fold(0.0, |best: f64, x| if x.abs() > best.abs() { x } else { best });
+        direction.iter_mut().for_each(|weight| *weight *= largest.signum());
+        let share = if total > 0.0 { eigen.S()[place].max(0.0) / total } else { 0.0 };
+        let along = rows.chunks_exact(dim).map(|row| row.iter().zip(&direction).map(|(x, weight)| x * weight).sum());
+        (along.collect::<Vec<f64>>(), share)
     };
-    let (x, first) = axis(&mut covariance);
-    let (y, second) = axis(&mut covariance);
-    Projection { points: x.into_iter().zip(y).collect(), shares: [first, second] }
-}
-
-/// The direction of largest variance, of unit length, and its variance.
-fn largest(covariance: &[f64], dim: usize) -> (Vec<f64>, f64) {
-    // No direction is orthogonal to this start but by accident.
-    let mut direction: Vec<f64> = (0..dim).map(|i| 1.0 + (i as f64 * 0.618_034).fract()).collect();
-    let mut variance = 0.0;
-    for _ in 0..ROUNDS {
-        let next: Vec<f64> = covariance.chunks_exact(dim).map(|row| dot(row, &direction)).collect();
-        let length = dot(&next, &next).sqrt();
-        if length < 1e-300 {
-            return (vec![0.0; dim], 0.0);
-        }
-        variance = length / dot(&direction, &direction).sqrt();
-        direction = next.into_iter().map(|value| value / length).collect();
-    }
-    let largest =
-        direction.iter().copied().fold(0.0, |best: f64, value| if value.abs() > best.abs() { value } else { best });
-    if largest < 0.0 {
-        direction.iter_mut().for_each(|value| *value = -*value);
-    }
-    (direction, variance)
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
+    let ((x, first), (y, second)) = (axis(dim - 1), axis(dim - 2));
+    Ok(Projection { points: x.into_iter().zip(y).collect(), shares: [first, second] })
 }
 
 #[cfg(test)]
@@ -78,11 +55,20 @@ mod tests {
             [1.0, -3.0 * half, -3.0 * half],
             [-1.0, -3.0 * half, -3.0 * half],
         ];
-        let plane = principal_plane(Tensor::from_data(rows, &Device::flex()));
+        let plane = principal_plane(Tensor::from_data(rows, &Device::flex())).expect("a plane");
         let expected = [(3.0, 1.0), (3.0, -1.0), (-3.0, 1.0), (-3.0, -1.0)];
         for ((x, y), (ex, ey)) in plane.points.iter().zip(expected) {
             assert!((x - ex).abs() < 1e-5 && (y - ey).abs() < 1e-5, "({x}, {y}) for ({ex}, {ey})");
         }
         assert!((plane.shares[0] - 0.9).abs() < 1e-6 && (plane.shares[1] - 0.1).abs() < 1e-6);
+    }
+
+    #[test]
+    fn what_spans_no_plane_is_said_or_a_point() {
+        let device = Device::flex();
+        let point = principal_plane(Tensor::from_data([[1.0, 2.0], [1.0, 2.0]], &device)).expect("a point");
+        assert_eq!(point, Projection { points: vec![(0.0, 0.0); 2], shares: [0.0; 2] });
+        assert!(principal_plane(Tensor::from_data([[1.0], [2.0]], &device)).is_err());
+        assert!(principal_plane(Tensor::from_data([[1.0, f32::NAN], [2.0, 1.0]], &device)).is_err());
     }
 }

@@ -93,7 +93,7 @@ fn every_network_is_the_one_that_was_asked_for_and_learns() {
         ("small", "conv2.weight", 17),
         ("resnet18", "layer4.1.conv2.weight", 102),
         ("wrn28-2", "block3.3.conv2.weight", 130),
-        ("convnet13", "block3.2.conv.v", 38),
+        ("convnet13", "block3.2.conv.weight", 47),
     ] {
         let name = |steps: &str| format!("{arch}-{steps}");
         let (config, metrics, weights) = short_run(data.path(), &name("more"), &["--arch", arch]);

@@ -6,11 +6,11 @@ use slowburn_benches::work::kernels::{Direction, Fused, Kernel};
 use slowburn_layers::Conv2d;
 use slowburn_layers::kernel::norm::NormShape;
 use slowburn_layers::kernel::pool::PoolShape;
-use slowburn_layers::kernel::{Activation, ConvShape};
+use slowburn_layers::kernel::{ConvShape, Rectifier};
 use slowburn_models::{ResNet, ResidualBlock, SmallConvNet};
 
 /// The rectifier of [`SmallConvNet`].
-const SMALL: Activation = Activation::LeakyRelu(0.1);
+const SMALL: Rectifier = Rectifier::LeakyRelu(0.1);
 
 /// The calls of a training step without its head.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl Walk {
     pub(super) fn resnet(network: &ResNet, images: usize, image: [usize; 3]) -> Self {
         let (mut walk, maps) = Self::start(images, image);
         let mut maps = walk.convolution(maps, &network.conv1);
-        maps = walk.normalisation(maps, false, Activation::Relu);
+        maps = walk.normalisation(maps, false, Rectifier::Relu);
         if let Some(pool) = &network.maxpool {
             maps = walk.max_pool(maps, pool);
         }
@@ -97,7 +97,7 @@ impl Walk {
         Maps { channels: channels_out, size: shape.output(), tracked: true }
     }
 
-    fn normalisation(&mut self, maps: Maps, adds: bool, activation: Activation) -> Maps {
+    fn normalisation(&mut self, maps: Maps, adds: bool, activation: Rectifier) -> Maps {
         let fused = Fused { shape: self.shape(maps), adds, activation };
         self.call(Kernel::Normalisation(fused));
         self.call(Kernel::NormalisationBack(fused));
@@ -107,18 +107,18 @@ impl Walk {
     fn block(&mut self, input: Maps, block: &ResidualBlock) -> Maps {
         if let Some((projection, _)) = &block.downsample {
             let shortcut = self.convolution(input, projection);
-            self.normalisation(shortcut, false, Activation::None);
+            self.normalisation(shortcut, false, Rectifier::None);
         }
         // The shortcut and the first convolution each have a gradient to the input.
         self.call(Kernel::Addition(self.shape(input).len()));
         let mut maps = self.convolution(input, &block.conv1);
-        maps = self.normalisation(maps, false, Activation::Relu);
+        maps = self.normalisation(maps, false, Rectifier::Relu);
         maps = self.convolution(maps, &block.conv2);
         if let Some(conv3) = &block.conv3 {
-            maps = self.normalisation(maps, false, Activation::Relu);
+            maps = self.normalisation(maps, false, Rectifier::Relu);
             maps = self.convolution(maps, conv3);
         }
-        self.normalisation(maps, true, Activation::Relu)
+        self.normalisation(maps, true, Rectifier::Relu)
     }
 
     fn max_pool(&mut self, maps: Maps, layer: &MaxPool2d) -> Maps {

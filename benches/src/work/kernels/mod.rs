@@ -4,7 +4,7 @@ mod run;
 
 use slowburn_layers::kernel::norm::NormShape;
 use slowburn_layers::kernel::pool::PoolShape;
-use slowburn_layers::kernel::{Activation, ConvShape};
+use slowburn_layers::kernel::{ConvShape, Rectifier};
 
 use super::floor::Floor;
 
@@ -32,7 +32,7 @@ pub struct Fused {
     /// Whether a shortcut is added.
     pub adds: bool,
     /// What comes last.
-    pub activation: Activation,
+    pub activation: Rectifier,
 }
 
 /// One call.
@@ -85,7 +85,7 @@ impl Kernel {
             }
             Self::Normalisation(fused) | Self::NormalisationBack(fused) => {
                 let adds = if fused.adds { " + shortcut" } else { "" };
-                let rectifies = if fused.activation == Activation::None { "" } else { " + rectifier" };
+                let rectifies = if fused.activation == Rectifier::None { "" } else { " + rectifier" };
                 format!("{}{adds}{rectifies}", maps(&fused.shape))
             }
             Self::MaxPool(shape) | Self::MaxPoolBack(shape) => {
@@ -106,7 +106,7 @@ impl Kernel {
             // The input twice, once for the statistics; the output.
             Self::Normalisation(fused) => (3 + usize::from(fused.adds)) * fused.shape.len(),
             // Gradient and input twice each, and the result; a rectifier reads the output and writes the gradient, too.
-            Self::NormalisationBack(fused) if fused.activation == Activation::None => 5 * fused.shape.len(),
+            Self::NormalisationBack(fused) if fused.activation == Rectifier::None => 5 * fused.shape.len(),
             Self::NormalisationBack(fused) => 7 * fused.shape.len(),
             Self::MaxPool(shape) => pool_input(shape) + pool_output(shape),
             Self::MaxPoolBack(shape) => 2 * pool_input(shape) + pool_output(shape),

@@ -6,7 +6,7 @@ use anyhow::Context;
 use burn::tensor::{Device, Tensor};
 use slowburn_layers::kernel::norm::{self, NormShape, Saved, Statistics};
 use slowburn_layers::kernel::pool::{self, PoolShape};
-use slowburn_layers::kernel::{Activation, Arithmetic, ConvShape, conv, layout};
+use slowburn_layers::kernel::{Arithmetic, ConvShape, Rectifier, conv, layout};
 
 use super::{Direction, Fused, Kernel, pool_input, pool_output};
 use crate::work::Run;
@@ -92,7 +92,7 @@ fn normalisation_back(Fused { shape, adds, activation }: Fused) -> Run {
     repeat(move || {
         let saved = Saved {
             input: black_box(&input),
-            output: (activation != Activation::None).then_some(&*output),
+            output: (activation != Rectifier::None).then_some(&*output),
             mean: &mean,
             inverse_std: &inverse_std,
             gamma: &gamma,

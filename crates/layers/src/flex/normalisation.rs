@@ -11,7 +11,7 @@ use burn::tensor::Tensor;
 use super::memory::{Primitive, alone, in_order, is_alone, tensor, values, values_mut};
 use super::pool::Buffer;
 use super::{Maybe, Wanted, maybe, of_all};
-use crate::kernel::Activation;
+use crate::kernel::Rectifier;
 use crate::kernel::norm::{self, NormShape, Saved, Statistics};
 
 /// What a normalisation is, but for its tensors.
@@ -24,7 +24,7 @@ pub(crate) struct Affine {
     /// ε.
     pub(crate) epsilon: f64,
     /// What comes last.
-    pub(crate) activation: Activation,
+    pub(crate) activation: Rectifier,
 }
 
 /// The mean and the biased variance of each channel and split of `[N, H, W, C]`, without gradient: `[splits·C]` each.
@@ -181,7 +181,7 @@ fn finish<C: CheckpointStrategy, const N: usize>(
             let saved = record.checkpoint(&input);
             let output = factors.apply(input.into_primitive(), beta, shortcut, affine);
             // Without an activation nobody asks for its sign.
-            let kept = (affine.activation != Activation::None).then(|| output.clone());
+            let kept = (affine.activation != Rectifier::None).then(|| output.clone());
             record.finish(State { input: saved, output: kept, factors, affine }, output)
         }
         OpsKind::UnTracked(record) => record.finish(factors.apply(input.into_primitive(), beta, shortcut, affine)),

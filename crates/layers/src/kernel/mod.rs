@@ -18,5 +18,5 @@ pub(crate) mod threads;
 mod turn;
 
 pub use crate::arithmetic::Arithmetic;
-pub use norm::Activation;
+pub use norm::Rectifier;
 pub use shape::ConvShape;

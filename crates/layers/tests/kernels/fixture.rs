@@ -5,7 +5,7 @@ use std::path::Path;
 
 use safetensors::{Dtype, SafeTensors};
 use slowburn_layers::kernel::norm::{NormShape, Saved, Statistics, apply, backward, statistics};
-use slowburn_layers::kernel::{Activation, Arithmetic, ConvShape};
+use slowburn_layers::kernel::{Arithmetic, ConvShape, Rectifier};
 
 use crate::oracle_conv::{Case, NAMES, tolerance};
 use crate::support::{each_way, largest, near, unwritten, wide};
@@ -165,9 +165,9 @@ fn norm(case: &HashMap<String, Numbers>) -> [Vec<f32>; 5] {
     let (gamma, beta, input) = (&case["gamma"].values, &case["beta"].values, case["input"].channels_last());
     let shortcut = case.get("shortcut").map(Numbers::channels_last);
     let activation = match slope {
-        0.0 => Activation::Relu,
-        1.0 => Activation::None,
-        _ => Activation::LeakyRelu(slope as f32),
+        0.0 => Rectifier::Relu,
+        1.0 => Rectifier::None,
+        _ => Rectifier::LeakyRelu(slope as f32),
     };
     let (mut mean, mut variance) = (case["mean"].values.clone(), case["variance"].values.clone());
     if training {

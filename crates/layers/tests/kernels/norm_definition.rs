@@ -8,7 +8,7 @@
 //! With `d` the gradient before the activation: `∂β = Σ d`, `∂γ = Σ d x̂`, the shortcut's is `d`, and the input's
 //! `γ/√(σ² + ε) · (d − mean(d) − x̂ mean(d x̂))`, without the last term or the last two where they are constants.
 
-use slowburn_layers::kernel::Activation;
+use slowburn_layers::kernel::Rectifier;
 use slowburn_layers::kernel::norm::{NormShape, Statistics};
 
 use crate::support::{Numbers, wide};
@@ -84,19 +84,19 @@ impl Layout {
     }
 }
 
-pub(crate) fn activate(activation: Activation, z: f64) -> f64 {
+pub(crate) fn activate(activation: Rectifier, z: f64) -> f64 {
     match activation {
-        Activation::Relu if z < 0.0 => 0.0,
-        Activation::LeakyRelu(slope) if z < 0.0 => f64::from(slope) * z,
+        Rectifier::Relu if z < 0.0 => 0.0,
+        Rectifier::LeakyRelu(slope) if z < 0.0 => f64::from(slope) * z,
         _ => z,
     }
 }
 
 /// The derivative where the result is `y`; at zero that of the negative side.
-fn derivative(activation: Activation, y: f64) -> f64 {
+fn derivative(activation: Rectifier, y: f64) -> f64 {
     match activation {
-        Activation::Relu if y <= 0.0 => 0.0,
-        Activation::LeakyRelu(slope) if y <= 0.0 => f64::from(slope),
+        Rectifier::Relu if y <= 0.0 => 0.0,
+        Rectifier::LeakyRelu(slope) if y <= 0.0 => f64::from(slope),
         _ => 1.0,
     }
 }
@@ -136,7 +136,7 @@ pub(crate) struct Layer {
     pub(crate) shortcut: Option<Vec<f64>>,
     pub(crate) gamma: Vec<f64>,
     pub(crate) beta: Vec<f64>,
-    pub(crate) activation: Activation,
+    pub(crate) activation: Rectifier,
     pub(crate) which: Statistics,
 }
 
@@ -251,7 +251,7 @@ fn assert_differences(layer: &Layer, name: &str) {
 fn gradients_equal_central_differences() {
     for (seed, splits) in (0..).zip([1, 2, 3, 4]) {
         let layout = Layout { images: 2 * splits, pixels: 3, channels: 2, splits };
-        for activation in [Activation::None, Activation::Relu, Activation::LeakyRelu(0.1)] {
+        for activation in [Rectifier::None, Rectifier::Relu, Rectifier::LeakyRelu(0.1)] {
             for which in [Statistics::Batch, Statistics::MeanOnly, Statistics::Fixed] {
                 for shortcut in [false, true] {
                     let mut numbers = Numbers(seed);

@@ -1,7 +1,7 @@
 //! The kernels of batch normalisation beside the definition in [`crate::norm_definition`].
 
 use proptest::prelude::*;
-use slowburn_layers::kernel::Activation;
+use slowburn_layers::kernel::Rectifier;
 use slowburn_layers::kernel::norm::{Saved, Statistics, apply, backward, statistics};
 
 use crate::norm_definition::{Gradients, Layer, Layout, Used, activate, copy};
@@ -33,12 +33,12 @@ struct Case {
     grad: Vec<f32>,
     gamma: Vec<f32>,
     beta: Vec<f32>,
-    activation: Activation,
+    activation: Rectifier,
     which: Statistics,
 }
 
 impl Case {
-    fn new(layout: Layout, kind: Kind, shortcut: bool, activation: Activation, which: Statistics, seed: u64) -> Self {
+    fn new(layout: Layout, kind: Kind, shortcut: bool, activation: Rectifier, which: Statistics, seed: u64) -> Self {
         let mut numbers = Numbers(seed);
         let kinds = [Kind::Centred, Kind::Far, Kind::Constant];
         let input = (0..layout.numbers()).map(|at| {
@@ -166,7 +166,7 @@ impl Case {
         let compute = |in_place: bool| {
             let saved = Saved {
                 input: &self.input,
-                output: (self.activation != Activation::None).then_some(output.as_slice()),
+                output: (self.activation != Rectifier::None).then_some(output.as_slice()),
                 mean: &mean,
                 inverse_std: &inverse_std,
                 gamma: &self.gamma,
@@ -208,8 +208,8 @@ impl Case {
     }
 }
 
-const ACTIVATIONS: [Activation; 4] =
-    [Activation::None, Activation::Relu, Activation::LeakyRelu(0.1), Activation::LeakyRelu(1.0)];
+const ACTIVATIONS: [Rectifier; 4] =
+    [Rectifier::None, Rectifier::Relu, Rectifier::LeakyRelu(0.1), Rectifier::LeakyRelu(1.0)];
 const STATISTICS: [Statistics; 3] = [Statistics::Batch, Statistics::MeanOnly, Statistics::Fixed];
 const KINDS: [Kind; 4] = [Kind::Centred, Kind::Far, Kind::Constant, Kind::Mixed];
 
@@ -248,7 +248,7 @@ fn splits() {
 fn no_images() {
     for kind in STATISTICS {
         let layout = Layout { images: 0, pixels: 4, channels: 3, splits: 1 };
-        let case = Case::new(layout, Kind::Centred, true, Activation::Relu, kind, 0);
+        let case = Case::new(layout, Kind::Centred, true, Rectifier::Relu, kind, 0);
         case.check_apply().unwrap();
         case.check_backward().unwrap();
     }
@@ -264,7 +264,7 @@ fn long_sums() {
         (Kind::Constant, 9, 4225, 5),
     ] {
         let layout = Layout { images, pixels, channels, splits: 1 };
-        Case::new(layout, kind, true, Activation::Relu, Statistics::Batch, 3).check().unwrap();
+        Case::new(layout, kind, true, Rectifier::Relu, Statistics::Batch, 3).check().unwrap();
     }
 }
 
@@ -275,7 +275,7 @@ fn one_number_far_from_the_others() {
         let layout = Layout { images: 1, pixels, channels: 17, splits: 1 };
         for at in [0, 1, 63, pixels / 2, pixels - 1] {
             for deviations in [3.0, 10.0, 100.0, 1000.0] {
-                let mut case = Case::new(layout, Kind::Centred, false, Activation::None, Statistics::Batch, 1);
+                let mut case = Case::new(layout, Kind::Centred, false, Rectifier::None, Statistics::Batch, 1);
                 case.input[at * 17..][..17].fill(deviations);
                 let check = case.check_statistics();
                 check.unwrap_or_else(|error| panic!("the number {at} is {deviations}: {error}"));
@@ -287,7 +287,7 @@ fn one_number_far_from_the_others() {
 /// With a derivative of its own at zero.
 #[test]
 fn zero_is_on_the_negative_side() {
-    for (activation, slope) in [(Activation::Relu, 0.0), (Activation::LeakyRelu(0.25), 0.25)] {
+    for (activation, slope) in [(Rectifier::Relu, 0.0), (Rectifier::LeakyRelu(0.25), 0.25)] {
         let layout = Layout { images: 2, pixels: 3, channels: 20, splits: 1 };
         let mut case = Case::new(layout, Kind::Constant, false, activation, Statistics::Fixed, 1);
         let zeros = vec![0.0; layout.numbers()];

@@ -114,9 +114,11 @@ proptest! {
         compare(&stream::pass(operands, settings, block.max(count / MOST)), &expected, 0.0, term)?;
     }
 
+    /// From two dimensions on. In one, keys are ±1 and a gradient is no more than the rounding of two sums that cancel, up to 16
+    /// roundings of a term; the test above has them where nothing is rounded.
     #[test]
     fn all_three_agree(
-        seed in 0u64..1000, (n, count) in sizes(), dim in 1usize..40, block in 1usize..200,
+        seed in 0u64..1000, (n, count) in sizes(), dim in 2usize..40, block in 1usize..200,
         temperature in prop::sample::select(vec![0.01, 0.07, 0.2, 1.0]), decoupled: bool,
     ) {
         let (operands, settings) = (operands(n, count, dim, seed), settings(temperature, decoupled));

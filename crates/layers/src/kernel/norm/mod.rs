@@ -15,9 +15,9 @@ use passes::{Apply, Back, GradientSums, Moments};
 /// Numbers that a core takes at a time; sums over them are in `f32`, over all of them in `f64`.
 const PIECE: usize = 16 * 1024;
 
-/// What follows a normalisation.
+/// The rectifier that follows a normalisation, or none.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Activation {
+pub enum Rectifier {
     /// Nothing.
     None,
     /// `max(y, 0)`; NaN stays.
@@ -64,7 +64,7 @@ pub struct Saved<'a> {
     /// γ, `[channels]`.
     pub gamma: &'a [f32],
     /// What followed.
-    pub activation: Activation,
+    pub activation: Rectifier,
     /// Which statistics depend on the input.
     pub statistics: Statistics,
 }
@@ -235,7 +235,7 @@ pub fn apply(
     input: Option<&[f32]>,
     [mean, scale, shift]: [&[f32]; 3],
     shortcut: Option<&[f32]>,
-    activation: Activation,
+    activation: Rectifier,
     output: &mut [f32],
 ) {
     assert_eq!([input.map_or(shape.len(), <[f32]>::len), output.len()], [shape.len(); 2], "{shape:?}");
@@ -275,7 +275,7 @@ pub fn backward(
     assert_eq!([saved.mean.len(), saved.inverse_std.len()], [shape.groups(); 2], "{shape:?}");
     assert_eq!([saved.gamma.len(), gamma.len(), beta.len()], [shape.channels; 3], "{shape:?}");
     let output = match saved.activation {
-        Activation::None => None,
+        Rectifier::None => None,
         _ => Some(saved.output.filter(|output| output.len() == shape.len()).expect("the output with an activation")),
     };
     gamma.fill(0.0);

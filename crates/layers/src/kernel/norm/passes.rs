@@ -2,7 +2,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::Activation;
+use super::Rectifier;
 use crate::kernel::isa::fma;
 
 /// Vectors whose sums stay in registers.
@@ -97,7 +97,7 @@ pub(super) struct Apply<'a> {
     /// Mean, scale and shift, a row of each.
     pub(super) factors: [&'a [f32]; 3],
     pub(super) shortcut: Option<&'a [f32]>,
-    pub(super) activation: Activation,
+    pub(super) activation: Rectifier,
     pub(super) output: &'a mut [f32],
 }
 
@@ -107,12 +107,12 @@ impl WithSimd for Apply<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         match (self.shortcut, self.activation) {
-            (None, Activation::None) => self.run::<S, false, NONE>(simd, 0.0),
-            (None, Activation::Relu) => self.run::<S, false, RELU>(simd, 0.0),
-            (None, Activation::LeakyRelu(slope)) => self.run::<S, false, LEAKY>(simd, slope),
-            (Some(_), Activation::None) => self.run::<S, true, NONE>(simd, 0.0),
-            (Some(_), Activation::Relu) => self.run::<S, true, RELU>(simd, 0.0),
-            (Some(_), Activation::LeakyRelu(slope)) => self.run::<S, true, LEAKY>(simd, slope),
+            (None, Rectifier::None) => self.run::<S, false, NONE>(simd, 0.0),
+            (None, Rectifier::Relu) => self.run::<S, false, RELU>(simd, 0.0),
+            (None, Rectifier::LeakyRelu(slope)) => self.run::<S, false, LEAKY>(simd, slope),
+            (Some(_), Rectifier::None) => self.run::<S, true, NONE>(simd, 0.0),
+            (Some(_), Rectifier::Relu) => self.run::<S, true, RELU>(simd, 0.0),
+            (Some(_), Rectifier::LeakyRelu(slope)) => self.run::<S, true, LEAKY>(simd, slope),
         }
     }
 }
@@ -159,7 +159,7 @@ pub(super) struct GradientSums<'a> {
     pub(super) output: Option<&'a [f32]>,
     /// A row.
     pub(super) mean: &'a [f32],
-    pub(super) activation: Activation,
+    pub(super) activation: Rectifier,
     pub(super) grad: &'a mut [f32],
     /// Two rows.
     pub(super) sums: &'a mut [f32],
@@ -171,9 +171,9 @@ impl WithSimd for GradientSums<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         match self.activation {
-            Activation::None => self.run::<S, NONE>(simd, 0.0),
-            Activation::Relu => self.run::<S, RELU>(simd, 0.0),
-            Activation::LeakyRelu(slope) => self.run::<S, LEAKY>(simd, slope),
+            Rectifier::None => self.run::<S, NONE>(simd, 0.0),
+            Rectifier::Relu => self.run::<S, RELU>(simd, 0.0),
+            Rectifier::LeakyRelu(slope) => self.run::<S, LEAKY>(simd, slope),
         }
     }
 }
