@@ -4,13 +4,13 @@ use anyhow::Result;
 use burn::tensor::Device;
 use slowburn_benches::backend::Backend;
 use slowburn_benches::work::steps::QUEUE;
-use slowburn_benches::work::{Run, average, contrast, steps};
+use slowburn_benches::work::{average, contrast, steps};
 use slowburn_models::ResNetConfig;
 
 use super::Effort;
 #[cfg(feature = "flex")]
 use super::convolution::Over;
-use super::series::{Line, Point, Series, Words};
+use super::series::{Line, Point, Series, Way, Words};
 use crate::{measure, settings};
 
 /// What grows.
@@ -28,9 +28,6 @@ pub(super) enum Axis {
     #[cfg(feature = "flex")]
     Convolution(Over),
 }
-
-/// One way to do the work, with what tells it from others.
-pub(super) type Way = (Option<&'static str>, Run);
 
 /// Queries while the queue grows, and negatives while the queries do.
 const QUERIES: usize = 64;

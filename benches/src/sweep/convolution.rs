@@ -5,8 +5,7 @@ use slowburn_benches::work::Run;
 use slowburn_benches::work::kernels::{Direction, Kernel};
 use slowburn_layers::kernel::{Arithmetic, ConvShape};
 
-use super::axis::Way;
-use super::series::Words;
+use super::series::{Way, Words};
 
 /// What grows.
 #[derive(Debug, Clone, Copy)]

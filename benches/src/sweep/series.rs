@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use slowburn_benches::backend::Backend;
 use slowburn_benches::stats::{Power, duration, median, spread};
+use slowburn_benches::work::Run;
 
 use crate::{measure, settings};
 
@@ -31,7 +32,10 @@ pub(super) struct Series {
     crossings: Vec<f64>,
 }
 
-/// One way to do the work.
+/// One way to do the work, with what tells it from others.
+pub(super) type Way = (Option<&'static str>, Run);
+
+/// What was measured of one way to do the work.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Line {
     /// What tells it from the others, if there are others.

@@ -10,9 +10,9 @@ use super::{EpochMetrics, write_atomically};
 const MAGIC: &[u8; 8] = b"SLOWBRN1";
 const DIGEST: usize = 32;
 
-/// Which names the networks in checkpoints have: 1 since a classifier's encoder stands where the classifier does. A header
-/// without it is of before.
-pub const NAMES: u32 = 1;
+/// Which names and shapes the records in checkpoints have: 1 since a classifier's encoder stands where the classifier does, 2
+/// since the weights of temporal ensembling's predictions are a column. A header without it is of before.
+pub const NAMES: u32 = 2;
 
 /// What a checkpoint says of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -8,6 +8,7 @@ mod layers;
 mod mean_teacher;
 mod moco;
 mod names;
+mod predict;
 mod program;
 mod resume;
 mod scoring;
