@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::nn::pool::MaxPool2dConfig;
 use burn::tensor::{Device, Tensor};
 use slowburn_layers::{
-    Activation, BatchNormConfig, Conv2dConfig, Maps, MeanOnlyBatchNormConfig, Path, SplitBatchNormConfig,
+    Activation, BatchNormConfig, Conv2dConfig, Maps, MeanOnlyBatchNormConfig, ComputePath, SplitBatchNormConfig,
     WeightNormConv2dConfig, fast_path, global_average_pool, max_pool,
 };
 
@@ -35,7 +35,7 @@ fn in_burns_operations() {
     let expected = compute(&Device::flex().autodiff());
     for (name, device) in others() {
         for device in [device.clone(), device.clone().autodiff()] {
-            assert_eq!(fast_path(&device), Path::Burn, "{name}");
+            assert_eq!(fast_path(&device), ComputePath::Burn, "{name}");
         }
         let found = compute(&device.autodiff());
         for (what, (found, expected)) in

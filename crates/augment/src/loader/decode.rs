@@ -70,6 +70,9 @@ impl Decoder {
 
     /// Decodes `encoded` into `pixels` (H×W×C, what was in it is lost, its memory is used again) and gives the size.
     ///
+    /// The colours of JPEG files with subsampled chroma are not libjpeg-turbo's to the bit: zune-jpeg 0.5.15 interpolates them in
+    /// two steps, each rounded upwards. The crate's README has figures.
+    ///
     /// # Errors
     ///
     /// [`DecodeError`]; `pixels` is unspecified then.
