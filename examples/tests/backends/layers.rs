@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::nn::pool::MaxPool2dConfig;
 use burn::tensor::{Device, Tensor};
 use slowburn_layers::{
-    Activation, BatchNormConfig, Conv2dConfig, Maps, MeanOnlyBatchNormConfig, ComputePath, SplitBatchNormConfig,
+    Activation, BatchNormConfig, ComputePath, Conv2dConfig, Maps, MeanOnlyBatchNormConfig, SplitBatchNormConfig,
     WeightNormConv2dConfig, fast_path, global_average_pool, max_pool,
 };
 

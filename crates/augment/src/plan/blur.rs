@@ -58,17 +58,25 @@ impl BlurPlan {
 /// of 2l + 1 pixels of weight 1 and one pixel of weight α on each side.
 fn boxes(std: f64) -> BlurPlan {
     const PASSES: usize = 3;
-    const ONE: u32 = 1 << 24;
     let variance = std * std / PASSES as f64;
     let l = (((12.0 * variance + 1.0).sqrt() - 1.0) / 2.0).floor();
     let alpha = (2.0 * l + 1.0) * (l * (l + 1.0) - 3.0 * variance) / (6.0 * (variance - (l + 1.0) * (l + 1.0)));
     let full = 1.0 / (2.0 * (l + alpha) + 1.0);
     let mut weights = vec![full as f32; l as usize + 1];
     weights.push((alpha * full) as f32);
-    // Cut off, the rest to the ends.
-    let inside = (ONE as f32 / ((l + alpha) as f32 * 2.0 + 1.0)) as u32;
-    let ends = ONE.saturating_sub((2 * l as u32 + 1) * inside) / 2;
-    BlurPlan { weights, passes: PASSES, border: BlurBorder::Edge, fixed: Some([inside, ends]) }
+    BlurPlan { weights, passes: PASSES, border: BlurBorder::Edge, fixed: Some(fixed_boxes(std as f32, PASSES)) }
+}
+
+/// Pillow's weights of such a box in 2⁻²⁴, of the pixels inside and of the two at the ends: its radius l + α is rounded to f32
+/// at each step, the weight inside is cut off, and the rest goes to the ends.
+fn fixed_boxes(std: f32, passes: usize) -> [u32; 2] {
+    const ONE: u32 = 1 << 24;
+    let variance = std * std / passes as f32;
+    let root = (12.0 * f64::from(variance) + 1.0).sqrt() as f32;
+    let l = ((f64::from(root) - 1.0) / 2.0).floor() as f32;
+    let alpha = (2.0 * l + 1.0) * (l * (l + 1.0) - 3.0 * variance) / (6.0 * (variance - (l + 1.0) * (l + 1.0)));
+    let inside = (ONE as f32 / ((l + alpha) * 2.0 + 1.0)) as u32;
+    [inside, ONE.saturating_sub((2 * l as u32 + 1) * inside) / 2]
 }
 
 /// exp(−x²/2σ²) at whole pixels, normalised.
@@ -108,6 +116,12 @@ mod tests {
         let (sum, variance) = moments(&plan);
         assert!((sum - 1.0).abs() < 1e-6 && (variance - 2.25).abs() < 1e-4, "{sum} {variance}");
         assert_eq!(BlurPlan::new(0.0, BlurKernel::Boxes), None);
+    }
+
+    /// Where f64 would give [1188669, 662259]: with those, four bytes of a picture differ from Pillow 13's.
+    #[test]
+    fn boxes_of_bytes_are_rounded_as_pillow_rounds_them() {
+        assert_eq!(fixed_boxes(7.091_502_7, 3), [1_188_670, 662_253]);
     }
 
     #[test]
