@@ -5,7 +5,9 @@ use std::cell::RefCell;
 use burn::module::RunningState;
 use burn::tensor::{Device, Tensor};
 
-use crate::{ComputePath, fast_path};
+#[cfg(feature = "flex")]
+use crate::ComputePath;
+use crate::fast_path;
 
 /// Does work on a thread of rayon's pool, if tensors on `device` take the kernels' path; otherwise where it is.
 ///
