@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Parser;
+use slowburn_examples::advice::in_flags;
 use slowburn_examples::cli::{Cli, preset_list};
 use slowburn_examples::recipe::Recipe;
-use slowburn_examples::run::{RunFolder, default_folder};
 use slowburn_examples::training::{Plan, Session};
 use slowburn_examples::{data, device};
+use slowburn_train::run::{RunFolder, default_folder};
 
 fn main() -> Result<()> {
     let cli = Cli::parse();
@@ -27,13 +28,13 @@ fn main() -> Result<()> {
 fn start(cli: &Cli) -> Result<()> {
     let mut recipe = cli.recipe()?;
     let out = cli.out.clone().unwrap_or_else(|| default_folder(&recipe.method.to_string()));
-    RunFolder::check_free(&out)?;
+    RunFolder::check_free(&out).map_err(in_flags)?;
     let device = device::for_training(&recipe.device, recipe.exact)?;
     let data = data::load(&recipe.data)?;
     recipe.fit_views(data.image_size());
     recipe.views.validate_for(data.image_size())?;
     let plan = Plan::new(&recipe, &data)?;
-    let folder = RunFolder::create(&out, &recipe, &data.fingerprint())?;
+    let folder = RunFolder::create(&out, &recipe, &data.fingerprint()).map_err(in_flags)?;
     let data = recipe.prepare(data)?;
     let session = Session { recipe: &recipe, data: &data, plan: &plan, encoder: None, device, folder: &folder };
     session.finish(None, cli.plain).map(drop)

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, ValueEnum};
-use slowburn_ema::Decay;
+use slowburn_ema::{Decay, Length, RampShape};
 use slowburn_semi::{Consistency, Mix};
 
 use crate::network::Arch;
-use crate::recipe::{Labels, Length, Method, PRESETS, RampShape, Recipe, fashion, preset};
+use crate::recipe::{Labels, Method, PRESETS, Recipe, fashion, preset};
 
 /// Mean Teacher: learn from few labels and many images without one.
 ///
@@ -144,15 +144,12 @@ impl Cli {
         set(&mut recipe.seed, &self.seed);
         set(&mut recipe.batch, &self.batch);
         set(&mut recipe.device, &self.device);
-        set(&mut recipe.optimizer.learning_rate, &self.lr);
+        set(&mut recipe.optimizer.schedule.learning_rate, &self.lr);
         set(&mut recipe.consistency.weight, &self.weight);
         set(&mut recipe.network.dropout, &self.dropout);
         set(&mut recipe.network.input_noise, &self.input_noise);
         if let Some(group) = self.group {
             recipe.network.group = (group > 0).then_some(group);
-        }
-        if let Some(epochs) = self.ramp_up {
-            recipe.consistency.ramp_up = RampShape::SigmoidUp(Length::Epochs(epochs));
         }
         if let Labels::File(path) = &mut recipe.labels {
             *path = std::path::absolute(&*path)?;
@@ -176,7 +173,10 @@ impl Cli {
             recipe.network.two_heads = true;
         }
         if let Some(epochs) = self.epochs {
-            self.change_length(&mut recipe, epochs);
+            recipe.set_length(Length::Epochs(epochs));
+        }
+        if let Some(epochs) = self.ramp_up {
+            recipe.consistency.ramp_up = RampShape::SigmoidUp(Length::Epochs(epochs));
         }
         if let Some(labeled) = self.labeled_batch {
             recipe.mix = Mix::Fixed { labeled };
@@ -194,18 +194,6 @@ impl Cli {
         if method == Method::Temporal {
             // The paper's decay of predictions (arXiv 1610.02242, §3): one of weights would be far too slow.
             recipe.decay = Decay::Constant { decay: 0.6 };
-        }
-    }
-
-    /// A ramp that ends with training keeps its proportion to it.
-    fn change_length(&self, recipe: &mut Recipe, epochs: f64) {
-        let before = std::mem::replace(&mut recipe.length, Length::Epochs(epochs));
-        if before == recipe.length {
-            return;
-        }
-        if let (Length::Epochs(old), RampShape::CosineDown(Length::Epochs(ramp))) = (before, recipe.optimizer.ramp_down)
-        {
-            recipe.optimizer.ramp_down = RampShape::CosineDown(Length::Epochs(ramp * epochs / old));
         }
     }
 }

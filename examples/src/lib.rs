@@ -1,6 +1,7 @@
 //! Parts shared by the example programs: data, recipes, the training loop, the run folder and its reports.
 
 pub mod ablation;
+pub mod advice;
 pub mod cli;
 pub mod data;
 pub mod device;
@@ -10,10 +11,8 @@ pub mod moco;
 pub mod network;
 pub mod recipe;
 pub mod report;
-pub mod run;
 pub mod scoring;
 pub mod sheet;
-pub mod trainer;
 pub mod training;
 pub mod why;
 

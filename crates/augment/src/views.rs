@@ -217,6 +217,13 @@ pub(crate) fn wrong(view: usize, pipeline: &Pipeline, source: AugmentError) -> V
     ViewsError::Pipeline { view, pipeline: pipeline.name().to_owned(), source: Box::new(source) }
 }
 
+impl From<Pipeline> for Views {
+    /// As [`Views::two`].
+    fn from(pipeline: Pipeline) -> Self {
+        Self::two(pipeline)
+    }
+}
+
 impl fmt::Display for Views {
     /// One line per group.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

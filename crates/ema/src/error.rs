@@ -1,6 +1,6 @@
 use burn::tensor::Shape;
 
-/// What can be wrong with an average's settings, with the model it is asked to follow, or with rows of a state.
+/// What can be wrong with the settings of an average or a schedule, with the model it is asked to follow, or with rows of a state.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EmaError {
@@ -17,6 +17,16 @@ pub enum EmaError {
     Zero {
         /// The setting's name.
         field: &'static str,
+    },
+    /// A schedule's number is not what it must be.
+    #[error("{field} is {value}: it must be {range}")]
+    Setting {
+        /// The setting's name.
+        field: &'static str,
+        /// The value given.
+        value: f64,
+        /// The allowed range, in words.
+        range: &'static str,
     },
     /// The student holds a parameter that the average does not.
     #[error("the student has a parameter `{path}` that the average lacks")]

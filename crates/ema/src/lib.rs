@@ -2,19 +2,19 @@
 
 mod blend;
 mod count;
-mod decay;
 mod detach;
 mod ema;
 mod error;
 mod kernel;
 mod path;
 mod refused;
+mod schedule;
 mod state_matrix;
 
 pub use count::StepCount;
-pub use decay::Decay;
 pub use detach::{detached_copy, sync_running_state};
 pub use ema::{Buffers, Ema, EmaConfig};
 pub use error::EmaError;
 pub use refused::Refused;
+pub use schedule::{Decay, Length, Ramp, RampShape, Schedule, Timeline};
 pub use state_matrix::StateMatrix;

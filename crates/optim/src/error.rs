@@ -14,6 +14,20 @@ pub enum OptimError {
         /// The value given.
         value: f64,
     },
+    /// A decay of Adam's means is no weight of an old mean.
+    #[error("{field} is {value}: it must lie in [0, 1)")]
+    Beta {
+        /// Which of them.
+        field: &'static str,
+        /// The value given.
+        value: f64,
+    },
+    /// Adam's ε keeps no step finite.
+    #[error("epsilon is {value}: it must be positive and finite")]
+    Epsilon {
+        /// The value given.
+        value: f64,
+    },
     /// The weight decay is negative, NaN or too large for the weights' type.
     #[error("weight_decay is {value}: it must be at least 0 and finite in f32")]
     WeightDecay {

@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+mod adam;
 mod error;
 mod kernel;
 mod sgd;
 
+pub use adam::{Betas, RampedAdam, RampedAdamConfig};
 pub use error::OptimError;
 pub use sgd::{FusedSgd, FusedSgdConfig, FusedSgdState, Velocity};
 

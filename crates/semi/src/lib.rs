@@ -7,7 +7,6 @@ mod model;
 #[cfg(feature = "models")]
 mod models;
 mod objective;
-mod ramp;
 mod sampling;
 
 pub use error::SemiError;
@@ -19,6 +18,5 @@ pub use methods::{
 pub use methods::{SemiOutput, TestBatch};
 pub use model::{Logits, Predict, SemiBatch};
 pub use objective::{Consistency, CostReduction, Losses, Objective, Targets};
-pub use ramp::Ramp;
 pub use sampling::{Mix, TwoStream, TwoStreamBatch, choose_balanced};
-pub use slowburn_ema::Refused;
+pub use slowburn_ema::{Ramp, Refused};

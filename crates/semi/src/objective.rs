@@ -172,7 +172,7 @@ impl Objective {
             SemiError::unless((0.0..=1.0).contains(&value), "threshold", value, "in [0, 1]")?;
         }
         self.ramp_up.validate()?;
-        self.ramp_down.validate()
+        Ok(self.ramp_down.validate()?)
     }
 
     /// The costs of a batch at `step`.

@@ -5,11 +5,12 @@ use clap::Parser;
 use serde::{Deserialize, Serialize};
 
 use super::{Group, Row, Setting, Summary, grid};
+use crate::advice::in_flags;
 use crate::data::Dataset;
 use crate::network::Arch;
 use crate::recipe::seeds;
-use crate::run::{Part, RunFolder, default_folder};
 use crate::{data, device, moco, report};
+use slowburn_train::run::{Part, RunFolder, default_folder};
 
 /// Vary MoCo's parts, one at a time: queue, decay, batch statistics, version, method.
 ///
@@ -110,6 +111,8 @@ impl Plan {
     /// All runs that are not finished, each in a folder of its own.
     fn run(&self, data: &Dataset, folder: &RunFolder, plain: bool) -> Result<Summary> {
         let settings = self.settings(data.train.images.len());
+        let fingerprint = data.fingerprint();
+        let known = (data.path.as_path(), fingerprint.as_str());
         let mut summary = Summary {
             seeds: self.seeds.clone(),
             epochs: moco::Session::steps(&self.base, data).epochs(),
@@ -131,9 +134,11 @@ impl Plan {
                     None => {
                         println!("\n{group:?} {name}, seed {seed}");
                         let name = format!("{place:02}-seed{seed}");
-                        let run: moco::Summary = match Part::find(folder, &name, &recipe, data)? {
+                        let run: moco::Summary = match Part::find(folder, &name, &recipe, known)? {
                             Part::Finished(run) => run,
-                            Part::Open(folder, checkpoint) => moco::finish(plain, &recipe, data, &folder, checkpoint)?,
+                            Part::Open(folder, checkpoint) => {
+                                moco::finish(plain, &recipe, data, &folder, checkpoint.map(|resume| *resume))?
+                            }
                         };
                         summary.train_seconds += run.train_seconds;
                         done.push((recipe, run.clone()));
@@ -168,7 +173,7 @@ pub fn run(cli: &Cli) -> Result<()> {
         None => {
             let mut plan = cli.plan()?;
             let out = cli.out.clone().unwrap_or_else(|| default_folder("ablation"));
-            RunFolder::check_free(&out)?;
+            RunFolder::check_free(&out).map_err(in_flags)?;
             let data = data::load(&plan.base.data)?;
             plan.base.fit_views(data.image_size());
             plan.check(&data)?;

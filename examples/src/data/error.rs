@@ -166,83 +166,10 @@ pub enum DataError {
         /// The name.
         name: String,
     },
-    /// A line of a label file is wrong.
-    #[error("{}:{line}: {problem}", path.display())]
-    LabelLine {
-        /// The label file.
-        path: PathBuf,
-        /// Number of the line, from 1.
-        line: usize,
-        /// What is wrong.
-        problem: LabelProblem,
-    },
-    /// A label file without labels.
-    #[error("{} has no labels: a line is `filename label`", path.display())]
-    NoLabels {
-        /// The label file.
-        path: PathBuf,
-    },
-}
-
-/// What can be wrong with a line of a label file.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum LabelProblem {
-    /// There is only one word.
-    #[error("{text:?} is not `filename label`")]
-    NotTwoWords {
-        /// The line.
-        text: String,
-    },
-    /// The training set has no such image.
-    #[error("the training set has no image {name:?}{}", hint(*samples, first))]
-    MissingImage {
-        /// The name.
-        name: String,
-        /// Number of training images.
-        samples: usize,
-        /// Name of the first training image, as an example.
-        first: String,
-    },
-    /// Several images have this name, in different folders.
-    #[error("{name:?} is both {first:?} and {second:?}: write the path below train/")]
-    AmbiguousImage {
-        /// The name.
-        name: String,
-        /// The first image of this name.
-        first: String,
-        /// Another one.
-        second: String,
-    },
-    /// The label is neither the name nor the index of a class.
-    #[error("{label:?} is no class, allowed: 0 to {} or {}", classes.len().saturating_sub(1), classes.join(", "))]
-    UnknownClass {
-        /// The label.
-        label: String,
-        /// The class names.
-        classes: Vec<String>,
-    },
-    /// The image has another label further up.
-    #[error("{name:?} is {label:?} here and {earlier:?} in line {earlier_line}: one label per image")]
-    Conflict {
-        /// The image.
-        name: String,
-        /// Class in this line.
-        label: String,
-        /// Class in the earlier line.
-        earlier: String,
-        /// Number of the earlier line, from 1.
-        earlier_line: usize,
-    },
 }
 
 impl DataError {
     pub(super) fn unreadable(path: &Path, source: std::io::Error) -> Self {
         Self::Unreadable { path: path.to_owned(), source }
     }
-}
-
-/// How the names of images look.
-fn hint(samples: usize, first: &str) -> String {
-    format!(" (it has {samples}, the first is {first:?})")
 }

@@ -11,7 +11,7 @@ mod labels;
 use std::path::Path;
 
 pub use dataset::{Dataset, Split};
-pub use error::{DataError, LabelProblem};
+pub use error::DataError;
 pub use labels::read_labels;
 
 /// Loads the data set in the folder `path`.

@@ -8,11 +8,9 @@ use slowburn_models::{HeadVersion, ModelError, Projector, StateDict, state_dict}
 
 use crate::data::Dataset;
 use crate::moco;
-use crate::network::{
-    Arch, Backbone, BackboneConfig, ContrastConfig, Normalization, WeightsError, load_weights, parse_safetensors,
-};
+use crate::network::{Arch, Backbone, BackboneConfig, ContrastConfig, Normalization};
 use crate::recipe;
-use crate::run::{RunError, RunFolder};
+use slowburn_train::run::{RunError, RunFolder, WeightsError, load_weights, parse_safetensors};
 
 /// Why a checkpoint cannot be scored.
 #[derive(Debug, thiserror::Error)]

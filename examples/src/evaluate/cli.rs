@@ -11,9 +11,10 @@ use slowburn_contrastive::evaluation::{
 
 use super::Checkpointed;
 use crate::network::Arch;
-use crate::run::write_atomically;
-use crate::scoring::{ImageSet, features};
+use crate::scoring::{test_images, training_images};
 use crate::{data, device};
+use slowburn_train::monitor::features;
+use slowburn_train::run::write_atomically;
 
 /// Score a pre-trained encoder: weighted kNN and a linear probe on features that are computed once, with the encoder
 /// frozen. Nothing is chosen by a test image.
@@ -191,8 +192,8 @@ pub fn run(cli: &Cli) -> Result<Evaluation> {
     let representation = if cli.embedding { Representation::Embedding } else { Representation::Features };
 
     let before = Fingerprint::of(&network);
-    let train = features(&network, &ImageSet::train(&data, &pipeline, &device), representation)?;
-    let test = features(&network, &ImageSet::test(&data, &pipeline, usize::MAX, &device), representation)?;
+    let train = features(&network, &training_images(&data, &pipeline)?, representation, &device)?;
+    let test = features(&network, &test_images(&data, &pipeline, usize::MAX)?, representation, &device)?;
     let knn = KnnConfig { k: cli.knn, temperature: cli.temperature }.evaluate(&train, &test)?;
     let linear = match cli.protocol {
         Protocol::Sweep => Linear::Sweep(cli.sweep().evaluate(&train, &test)?),

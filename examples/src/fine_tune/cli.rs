@@ -4,12 +4,13 @@ use anyhow::Result;
 use clap::Parser;
 
 use super::{Recipe, Start, Summary};
+use crate::advice::in_flags;
 use crate::evaluate::Checkpointed;
 use crate::network::Arch;
 use crate::recipe::{Labels, Method};
-use crate::run::{RunFolder, default_folder};
 use crate::training::Plan;
 use crate::{cli, data, device, moco};
+use slowburn_train::run::{RunFolder, default_folder};
 
 /// Pre-train on all images, then train with few labels: from the pre-trained encoder, and from scratch.
 ///
@@ -148,7 +149,7 @@ pub fn run(cli: &Cli) -> Result<()> {
         None => {
             let mut recipe = cli.recipe()?;
             let out = cli.out.clone().unwrap_or_else(|| default_folder("fine-tune"));
-            RunFolder::check_free(&out)?;
+            RunFolder::check_free(&out).map_err(in_flags)?;
             let data = data::load(&recipe.tuning.data)?;
             device::parse(&recipe.tuning.device)?;
             recipe.fit(cli.views.as_deref(), &data)?;
@@ -188,9 +189,9 @@ mod tests {
         let recipe = parse(&flags).expect("flags").recipe().expect("valid");
         let Start::Moco(pretraining) = recipe.start else { panic!("it pre-trains") };
         assert_eq!((pretraining.queue, pretraining.seed), (512, 7));
-        assert_eq!(pretraining.length, crate::recipe::Length::Epochs(3.0));
-        assert_eq!(recipe.tuning.length, crate::recipe::Length::Epochs(2.0));
-        assert_eq!((recipe.tuning.optimizer.learning_rate, recipe.tuning.seed), (0.1, 7));
+        assert_eq!(pretraining.length, slowburn_ema::Length::Epochs(3.0));
+        assert_eq!(recipe.tuning.length, slowburn_ema::Length::Epochs(2.0));
+        assert_eq!((recipe.tuning.optimizer.schedule.learning_rate, recipe.tuning.seed), (0.1, 7));
     }
 
     #[test]

@@ -9,11 +9,10 @@ use super::views::known_to_the_encoder;
 use super::{Accuracies, Summary};
 use crate::data::Dataset;
 use crate::evaluate::Checkpointed;
-use crate::network::load_weights;
 use crate::recipe::Method;
-use crate::run::{Part, RunFolder};
 use crate::training::{Plan, Session};
-use crate::{device, moco, recipe, run};
+use crate::{device, moco, recipe, training};
+use slowburn_train::run::{Part, RunFolder, load_weights};
 
 /// Where the pre-trained encoder comes from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,7 +68,7 @@ impl Recipe {
     /// Nothing is to be checked of one that will be pre-trained.
     ///
     /// # Errors
-    /// Those of [`Checkpointed`], and [`WeightsError::Misfit`](crate::network::WeightsError::Misfit).
+    /// Those of [`Checkpointed`], and [`WeightsError::Misfit`](slowburn_train::run::WeightsError::Misfit).
     pub fn check(&self, data: &Dataset) -> Result<()> {
         let Start::From(path) = &self.start else {
             return Ok(());
@@ -99,10 +98,13 @@ impl Recipe {
         let (checkpoint, pretraining) = match &self.start {
             Start::From(path) => (path.clone(), None),
             Start::Moco(recipe) => {
-                let summary: moco::Summary = match Part::find(folder, PRETRAINING, recipe.as_ref(), data)? {
-                    Part::Finished(summary) => summary,
-                    Part::Open(folder, checkpoint) => moco::finish(plain, recipe, data, &folder, checkpoint)?,
-                };
+                let summary: moco::Summary =
+                    match Part::find(folder, PRETRAINING, recipe.as_ref(), (&data.path, &data.fingerprint()))? {
+                        Part::Finished(summary) => summary,
+                        Part::Open(folder, checkpoint) => {
+                            moco::finish(plain, recipe, data, &folder, checkpoint.map(|resume| *resume))?
+                        }
+                    };
                 (folder.file(PRETRAINING), Some(summary))
             }
         };
@@ -114,7 +116,7 @@ impl Recipe {
         let tuning = Tuning { recipe: &self.tuning, data, images: &images, whole: folder, plain };
         let scratch = tuning.run("scratch", None)?;
         let pretrained = tuning.run("pretrained", Some(&encoder))?;
-        let of = |start: &run::Summary| Accuracies {
+        let of = |start: &training::Summary| Accuracies {
             supervised: start.supervised_accuracy.unwrap_or(start.student_accuracy),
             mean_teacher: (self.tuning.method == Method::MeanTeacher).then_some(start.teacher_accuracy),
         };
@@ -151,11 +153,11 @@ struct Tuning<'a> {
 
 impl Tuning<'_> {
     /// Trains from this encoder, or from scratch, in the folder `name`.
-    fn run(&self, name: &str, encoder: Option<&StateDict>) -> Result<run::Summary> {
+    fn run(&self, name: &str, encoder: Option<&StateDict>) -> Result<training::Summary> {
         let &Self { recipe, data, images, whole, plain } = self;
-        let (folder, checkpoint) = match Part::find(whole, name, recipe, data)? {
+        let (folder, checkpoint) = match Part::find(whole, name, recipe, (&data.path, &data.fingerprint()))? {
             Part::Finished(summary) => return Ok(summary),
-            Part::Open(folder, checkpoint) => (folder, checkpoint),
+            Part::Open(folder, checkpoint) => (folder, checkpoint.map(|resume| *resume)),
         };
         println!("\nwith labels, from {}", if encoder.is_some() { "the pre-trained encoder" } else { "scratch" });
         let device = device::for_training(&recipe.device, recipe.exact)?;

@@ -3,16 +3,17 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Parser;
 
-use super::task::CURVES;
 use super::{
-    EpochMetrics, Method, Recipe, RecipeError, Session, Summary, Version, fashion, preset, preset_list, table,
+    CURVES, Method, Recipe, RecipeError, Resume, Session, Summary, Version, fashion, preset, preset_list, table,
 };
+use crate::advice::in_flags;
 use crate::cli::set;
 use crate::data::{self, Dataset};
 use crate::network::Arch;
-use crate::recipe::Length;
-use crate::run::{Checkpoint, RunFolder, default_folder};
 use crate::{device, report};
+use slowburn_ema::Length;
+use slowburn_train::progress::lines_or_dashboard;
+use slowburn_train::run::{RunFolder, default_folder};
 
 /// MoCo: learn from images without labels.
 ///
@@ -147,7 +148,7 @@ impl Cli {
         set(&mut recipe.decay, &self.decay);
         set(&mut recipe.temperature, &self.temperature);
         set(&mut recipe.batch, &self.batch);
-        set(&mut recipe.optimizer.learning_rate, &self.lr);
+        set(&mut recipe.optimizer.schedule.learning_rate, &self.lr);
         set(&mut recipe.monitor, &self.monitor);
         set(&mut recipe.scoring.knn.k, &self.knn);
         set(&mut recipe.seed, &self.seed);
@@ -190,11 +191,11 @@ pub fn run(cli: &Cli) -> Result<()> {
         None => {
             let mut recipe = cli.recipe()?;
             let out = cli.out.clone().unwrap_or_else(|| default_folder(&recipe.method.to_string()));
-            RunFolder::check_free(&out)?;
+            RunFolder::check_free(&out).map_err(in_flags)?;
             let data = data::load(&recipe.data)?;
             recipe.fit_views(data.image_size());
             check(&recipe, &data)?;
-            let folder = RunFolder::create(&out, &recipe, &data.fingerprint())?;
+            let folder = RunFolder::create(&out, &recipe, &data.fingerprint()).map_err(in_flags)?;
             finish(cli.plain, &recipe, &data, &folder, None).map(drop)
         }
     }
@@ -216,14 +217,14 @@ pub(crate) fn finish(
     recipe: &Recipe,
     data: &Dataset,
     folder: &RunFolder,
-    checkpoint: Option<Checkpoint<EpochMetrics>>,
+    checkpoint: Option<Resume>,
 ) -> Result<Summary> {
     let device = device::for_training(&recipe.device, recipe.exact)?;
     let session = Session { recipe, data, device, folder };
     print!("{}", table::active_terms(recipe, Session::steps(recipe, data), data));
     println!("{:<18} {}\n", "run", folder.path().display());
     let (summary, progress) = {
-        let mut report = report::choose(plain, CURVES);
+        let mut report = lines_or_dashboard(plain, CURVES);
         session.run(checkpoint, report.as_mut())?
     };
     let random = progress.baseline_accuracy.unwrap_or_default();
@@ -239,7 +240,7 @@ mod tests {
     use slowburn_augment::{ImageSize, presets};
 
     use super::*;
-    use crate::recipe::RampShape;
+    use slowburn_ema::RampShape;
 
     fn parse(flags: &[&str]) -> Cli {
         Cli::parse_from(std::iter::once("moco").chain(flags.iter().copied()))
@@ -266,7 +267,7 @@ mod tests {
     fn a_version_brings_head_temperature_and_schedule_and_flags_have_the_last_word() {
         let recipe = parse(&["--version", "v1"]).recipe().expect("valid");
         assert_eq!((recipe.network.version, recipe.temperature), (Version::V1, 0.07));
-        assert_eq!(recipe.optimizer.ramp_down, RampShape::Milestones(0.6, 0.8));
+        assert_eq!(recipe.optimizer.schedule.ramp_down, RampShape::Milestones(0.6, 0.8));
         assert_eq!(recipe.views, presets::moco_fashion_v1(28));
         assert_eq!(parse(&["--version", "v2"]).recipe().expect("valid"), fashion());
         let recipe = parse(&["--version", "v1", "--temperature", "0.5"]).recipe().expect("valid");
@@ -295,7 +296,7 @@ mod tests {
         let mut value = value;
         value["optimizer"]["ramp_down"] = "cosine_by_epoch".into();
         let old: Recipe = serde_json::from_value(value).expect("readable");
-        assert_eq!(old.optimizer.ramp_down, RampShape::CosineByEpoch);
+        assert_eq!(old.optimizer.schedule.ramp_down, RampShape::CosineByEpoch);
         assert_eq!(old.evaluation(), run.views.evaluation());
         assert_eq!(old.scoring.probe_representation(), run.scoring.representation);
     }

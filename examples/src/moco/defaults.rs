@@ -4,8 +4,9 @@ use slowburn_augment::{Pipeline, presets};
 
 use super::{Method, NetworkConfig, Recipe, Version};
 use crate::network::Arch;
-use crate::recipe::{Algorithm, Length, OptimizerConfig, RampShape};
 use crate::scoring::Scoring;
+use slowburn_ema::{Length, RampShape, Schedule};
+use slowburn_train::{Algorithm, OptimizerConfig};
 
 /// The views of grey images.
 pub(super) fn gray_views(version: Version, side: u32) -> Pipeline {
@@ -43,9 +44,11 @@ pub fn fashion() -> Recipe {
         length,
         optimizer: OptimizerConfig {
             algorithm: Algorithm::Sgd { momentum: 0.9, nesterov: false },
-            learning_rate: 0.06,
-            ramp_up: RampShape::None,
-            ramp_down: RampShape::CosineDown(length),
+            schedule: Schedule {
+                learning_rate: 0.06,
+                ramp_up: RampShape::None,
+                ramp_down: RampShape::CosineDown(length),
+            },
             weight_decay: 5e-4,
             decay_norm_and_bias: true,
         },

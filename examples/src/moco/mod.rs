@@ -1,21 +1,42 @@
 //! Contrastive pre-training without labels: MoCo and the two methods that its paper compares it with.
 
 mod cli;
-mod concern;
 mod defaults;
 mod error;
-mod metrics;
 mod presets;
 mod recipe;
 mod session;
+mod summary;
 mod table;
-mod task;
 
 pub use cli::{Cli, run};
 pub(crate) use cli::{check, finish};
 pub use defaults::fashion;
 pub use error::RecipeError;
-pub use metrics::{EpochMetrics, Summary};
 pub use presets::{PRESETS, Preset, preset, preset_list};
 pub use recipe::{Method, NetworkConfig, Recipe, Version};
 pub use session::Session;
+pub use summary::Summary;
+
+use std::path::PathBuf;
+
+use slowburn_train::run::Checkpoint;
+use slowburn_train::task::ContrastMetrics;
+
+/// What a run has found out so far.
+pub(crate) type History = slowburn_train::run::History<ContrastMetrics>;
+
+/// A checkpoint to go on from, and its file.
+pub(crate) type Resume = (PathBuf, Checkpoint<ContrastMetrics>);
+
+/// Every figure with its direction.
+const CURVES: &[(&str, bool)] = &[
+    ("loss", false),
+    ("chance ln(K+1)", false),
+    ("contrastive accuracy", true),
+    ("learning rate", true),
+    ("feature std", true),
+    ("evenly spread", true),
+    ("effective rank", true),
+    ("kNN of training images", true),
+];

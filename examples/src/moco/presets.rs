@@ -4,8 +4,9 @@ use slowburn_contrastive::evaluation::{KnnConfig, ProbeConfig, Representation, S
 use super::defaults::{fashion, imagenet_views};
 use super::{Method, NetworkConfig, Recipe, Version};
 use crate::network::Arch;
-use crate::recipe::{Algorithm, Length, OptimizerConfig, RampShape};
 use crate::scoring::Scoring;
+use slowburn_ema::{Length, RampShape, Schedule};
+use slowburn_train::{Algorithm, OptimizerConfig};
 
 /// A published row and the recipe behind it.
 #[derive(Debug, Clone, Copy)]
@@ -97,9 +98,7 @@ impl Preset {
 fn sgd(learning_rate: f64, weight_decay: f32, ramp_down: RampShape) -> OptimizerConfig {
     OptimizerConfig {
         algorithm: Algorithm::Sgd { momentum: 0.9, nesterov: false },
-        learning_rate,
-        ramp_up: RampShape::None,
-        ramp_down,
+        schedule: Schedule { learning_rate, ramp_up: RampShape::None, ramp_down },
         weight_decay,
         decay_norm_and_bias: true,
     }
@@ -165,6 +164,7 @@ fn imagenet(length: Length, version: Version) -> Recipe {
 mod tests {
     use slowburn_augment::{Filter, ImageSize, Operation, ResizeTo};
     use slowburn_contrastive::evaluation::ProbeSchedule;
+    use slowburn_ema::Timeline;
 
     use super::*;
 
@@ -190,8 +190,8 @@ mod tests {
         let cosine = |epoch: f64| 0.5 * (1.0 + (std::f64::consts::PI * epoch / 200.0).cos());
         let rates = |name: &str| -> [f64; 4] {
             let recipe = preset(name).expect("exists").recipe();
-            let mut optimizer = recipe.optimizer.init(97, 97 * 200).expect("valid");
-            [0, 96, 97, 97 * 200 - 1].map(|step| optimizer.prepare(step) / recipe.optimizer.learning_rate)
+            let mut optimizer = recipe.optimizer.init(Timeline { per_epoch: 97, total: 97 * 200 }).expect("valid");
+            [0, 96, 97, 97 * 200 - 1].map(|step| optimizer.prepare(step) / recipe.optimizer.schedule.learning_rate)
         };
         for (name, epochs) in [("cifar10-200", [1.0, 1.0, 2.0, 200.0]), ("imagenet-v2-200", [0.0, 0.0, 1.0, 199.0])] {
             for (ours, epoch) in rates(name).into_iter().zip(epochs) {
@@ -316,10 +316,14 @@ mod tests {
         assert_eq!([recipe.queue, network.dim, recipe.batch, network.splits], row.sizes, "{name}");
         let optimizer = &recipe.optimizer;
         let [decay, temperature, rate, penalty] = row.numbers;
-        assert_eq!((recipe.decay, recipe.temperature, optimizer.learning_rate), (decay, temperature, rate), "{name}");
+        assert_eq!(
+            (recipe.decay, recipe.temperature, optimizer.schedule.learning_rate),
+            (decay, temperature, rate),
+            "{name}"
+        );
         assert_eq!((optimizer.weight_decay, optimizer.decay_norm_and_bias), (penalty as f32, true), "{name}");
         assert_eq!(optimizer.algorithm, Algorithm::Sgd { momentum: 0.9, nesterov: false }, "{name}");
-        assert_eq!((optimizer.ramp_up, optimizer.ramp_down), (RampShape::None, row.ramp), "{name}");
+        assert_eq!((optimizer.schedule.ramp_up, optimizer.schedule.ramp_down), (RampShape::None, row.ramp), "{name}");
         let epochs: f64 = name.rsplit('-').next().and_then(|epochs| epochs.parse().ok()).expect("in the name");
         assert_eq!(recipe.length, Length::Epochs(epochs), "{name}");
         assert_eq!((recipe.method, recipe.symmetric, recipe.shuffle), (Method::Moco, row.symmetric, true), "{name}");

@@ -3,13 +3,13 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use slowburn_augment::{ImageSize, Operation, Pipeline, presets};
 use slowburn_contrastive::{InfoNce, MocoConfig, SymmetricReduction, Unfilled};
-use slowburn_ema::Decay;
+use slowburn_ema::{Decay, Length, RampShape};
 use slowburn_models::HeadVersion;
+use slowburn_train::OptimizerConfig;
 
 use super::RecipeError;
 use super::defaults::{gray_views, imagenet_views};
 use crate::network::{Arch, BackboneConfig, ContrastConfig, Normalization};
-use crate::recipe::{Length, OptimizerConfig, RampShape};
 use crate::scoring::Scoring;
 
 /// Where keys come from.
@@ -199,7 +199,7 @@ impl Recipe {
         if let Some(views) = other_views(&self.views, before, version) {
             self.views = views;
         }
-        (self.temperature, self.optimizer.ramp_down) = match (version, &self.preset) {
+        (self.temperature, self.optimizer.schedule.ramp_down) = match (version, &self.preset) {
             // The original's 120 and 160 of 200 epochs.
             (Version::V1, _) => (0.07, RampShape::Milestones(0.6, 0.8)),
             (Version::V2, Some(_)) => (0.2, RampShape::CosineByEpochFromZero),
@@ -209,10 +209,10 @@ impl Recipe {
 
     /// Changes the length of training, and the ramp that goes with it.
     pub fn set_length(&mut self, length: Length) {
-        if self.optimizer.ramp_down == RampShape::CosineDown(self.length) {
-            self.optimizer.ramp_down = RampShape::CosineDown(length);
+        if self.length != length {
+            self.optimizer.stretch(self.length);
+            self.length = length;
         }
-        self.length = length;
     }
 
     /// Checks what can be checked before any data are read.
@@ -237,6 +237,7 @@ impl Recipe {
         match self.length {
             Length::Steps(steps) => unless(steps > 0, "the number of steps", steps as f64, "at least 1")?,
             Length::Epochs(epochs) => unless(positive(epochs), "--epochs", epochs, "positive and finite")?,
+            length => anyhow::bail!("the length is {length:?}: it must be in steps or epochs"),
         }
         let (batch, splits, arch) = (self.batch, self.network.splits, self.network.arch);
         if splits > 1 && !arch.splits() {

@@ -4,20 +4,24 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use slowburn_augment::Views;
-use slowburn_augment::loader::{Images, ViewLoader, ViewLoaderConfig};
+use slowburn_augment::loader::{Source, ViewLoader, ViewLoaderConfig};
 use slowburn_contrastive::evaluation::{FeatureSet, Representation, spread};
 use slowburn_contrastive::{Contrastive, EncoderRole, EndToEndConfig, MemoryBankConfig};
+use slowburn_ema::Timeline;
 use slowburn_models::Projector;
 
-use super::task::ContrastTask;
-use super::{EpochMetrics, Method, Recipe, Summary};
+use slowburn_train::Reporter;
+use slowburn_train::monitor::EncoderMonitor;
+use slowburn_train::run::{RunFolder, save_safetensors};
+use slowburn_train::task::PretrainTask;
+use slowburn_train::trainer::{Phase, initialized, mix};
+
+use super::{History, Method, Recipe, Resume, Summary};
+use crate::advice::in_flags;
 use crate::data::Dataset;
-use crate::device;
-use crate::network::{Backbone, save_safetensors};
-use crate::report::{Report, Scatter, draw_scatter};
-use crate::run::{Checkpoint, Progress, RunFolder};
-use crate::scoring::{ImageSet, Monitor, ScoredSets, Scores, pixels, principal_plane};
-use crate::trainer::{Steps, Trainer, mix, read_all};
+use crate::network::Backbone;
+use crate::report::{Scatter, draw_scatter};
+use crate::scoring::{ScoredSets, Scores, pixels, principal_plane, test_images, training_images};
 
 /// A whole pre-training: random encoder, method, scores, summary.
 #[derive(Debug)]
@@ -32,42 +36,37 @@ pub struct Session<'a> {
     pub folder: &'a RunFolder,
 }
 
-/// What a run found out before its summary.
-type History = Progress<EpochMetrics>;
-
 /// Test images in the scatter picture.
 const SCATTERED: usize = 2000;
 
 impl Session<'_> {
     /// How long training takes.
-    pub fn steps(recipe: &Recipe, data: &Dataset) -> Steps {
-        let per_epoch = data.train.images.len() / recipe.batch;
-        Steps { per_epoch, total: recipe.length.steps(per_epoch).max(1) }
+    pub fn steps(recipe: &Recipe, data: &Dataset) -> Timeline {
+        Timeline::new(data.train.images.len() / recipe.batch, recipe.length)
     }
 
     /// Trains from the start or from a checkpoint and returns the summary and the history it came from.
     ///
     /// # Errors
-    /// [`TrainError`](crate::trainer::TrainError), and errors of data and files.
-    pub fn run(&self, resume: Option<Checkpoint<EpochMetrics>>, report: &mut dyn Report) -> Result<(Summary, History)> {
+    /// [`TrainError`](slowburn_train::TrainError), and errors of data and files.
+    pub fn run(&self, resume: Option<Resume>, report: &mut dyn Reporter) -> Result<(Summary, History)> {
         let recipe = self.recipe;
         let (plain, evaluation) = (self.device.clone().without_autodiff(), recipe.evaluation());
-        let (train, test) = (
-            ImageSet::train(self.data, &evaluation, &plain),
-            ImageSet::test(self.data, &evaluation, usize::MAX, &plain),
-        );
-        let mut progress = resume.as_ref().map(|checkpoint| checkpoint.header.progress.clone()).unwrap_or_default();
-        let monitor = Monitor::new(&train, &recipe.scoring);
+        let (train, test) =
+            (training_images(self.data, &evaluation)?, test_images(self.data, &evaluation, usize::MAX)?);
+        let mut progress =
+            resume.as_ref().map(|(_, checkpoint)| checkpoint.header.progress.clone()).unwrap_or_default();
+        let scoring = &recipe.scoring;
+        let monitor = EncoderMonitor::classes(&train, scoring.knn, scoring.representation, &plain)?;
         if progress.baseline_accuracy.is_none() {
-            progress.baseline_accuracy = Some(monitor.look(&self.network()?)?.0);
+            progress.baseline_accuracy = monitor.look(&self.network()?)?.knn_accuracy;
         }
         let (encoder, progress) = self.train(&monitor, progress, resume, report)?;
 
-        let scoring = &recipe.scoring;
-        let pretrained = scoring.sets(&encoder, &train, &test)?;
+        let pretrained = scoring.sets(&encoder, &train, &test, &plain)?;
         self.scatter(&pretrained.neighbours[1])?;
-        let random = scoring.sets(&self.network()?, &train, &test)?;
-        let raw = ScoredSets::same(pixels(&train)?, pixels(&test)?);
+        let random = scoring.sets(&self.network()?, &train, &test, &plain)?;
+        let raw = ScoredSets::same(pixels(&train, &plain)?, pixels(&test, &plain)?);
         let scores = [scoring.score(&pretrained)?, scoring.score(&random)?, scoring.score(&raw)?];
         let summary = self.summary(&progress, &pretrained.neighbours, scores)?;
         Ok((summary, progress))
@@ -77,16 +76,16 @@ impl Session<'_> {
     fn network(&self) -> Result<Projector<Backbone>> {
         self.device.seed(mix(self.recipe.seed, u64::MAX));
         let size = self.recipe.views.output_size(self.data.image_size());
-        Ok(read_all(self.recipe.network.contrast().init(size, &self.device)?))
+        Ok(initialized(self.recipe.network.contrast().init(size, &self.device)?))
     }
 
     /// Trains with the method, writes its networks and returns the one that is scored.
     fn train(
         &self,
-        monitor: &Monitor<'_>,
+        monitor: &EncoderMonitor,
         progress: History,
-        resume: Option<Checkpoint<EpochMetrics>>,
-        report: &mut dyn Report,
+        resume: Option<Resume>,
+        report: &mut dyn Reporter,
     ) -> Result<(Projector<Backbone>, History)> {
         let (recipe, device, network) = (self.recipe, &self.device, self.network()?);
         let samples = self.data.train.images.len();
@@ -135,10 +134,10 @@ impl Session<'_> {
     fn part<M>(
         &self,
         method: M,
-        monitor: &Monitor<'_>,
+        monitor: &EncoderMonitor,
         progress: History,
-        resume: Option<Checkpoint<EpochMetrics>>,
-        report: &mut dyn Report,
+        resume: Option<Resume>,
+        report: &mut dyn Reporter,
     ) -> Result<(M, History)>
     where
         M: Contrastive<Encoder = Projector<Backbone>>,
@@ -147,27 +146,35 @@ impl Session<'_> {
         for warning in method.diagnose(self.data.train.images.len(), recipe.batch) {
             tracing::warn!("{warning}");
         }
-        let (loader, steps) = (self.loader()?, Self::steps(recipe, self.data));
-        let device = &self.device;
-        let task = ContrastTask { recipe, steps, loader: &loader, monitor, device, method: PhantomData };
-        let trainer = Trainer {
+        let task = PretrainTask {
+            loader: self.loader()?,
+            monitor: Some(monitor.clone()),
+            every: recipe.monitor,
+            device: self.device.clone(),
+            advice: "lower --lr or raise --temperature".to_owned(),
+            settings: serde_json::Value::Null,
+            fingerprint: String::new(),
+            method: PhantomData,
+        };
+        let phase = Phase {
             name: &recipe.method.to_string(),
+            order: 1,
             task: &task,
             optimizer: &recipe.optimizer,
-            steps,
+            timeline: Self::steps(recipe, self.data),
             seed: recipe.seed,
-            device,
-            device_is_gpu: device::is_gpu(&recipe.device),
+            patience: None,
+            device: &self.device,
             folder: self.folder,
-            report,
+            reporter: report,
         };
-        trainer.train(method, progress, resume)
+        phase.train(method, progress, resume).map_err(in_flags)
     }
 
     /// Two views of every training image, labels unseen, in whole batches.
-    fn loader(&self) -> Result<ViewLoader<Arc<Images>>> {
+    fn loader(&self) -> Result<ViewLoader<Arc<dyn Source>>> {
         let config = ViewLoaderConfig::new(self.recipe.batch).with_seed(self.recipe.seed);
-        Ok(config.init(Arc::clone(&self.data.train.images), Views::two(self.recipe.views.clone()))?)
+        Ok(config.init(Arc::clone(&self.data.train.images) as _, Views::two(self.recipe.views.clone()))?)
     }
 
     fn scatter(&self, test: &FeatureSet) -> Result<()> {

@@ -1,12 +1,14 @@
 use std::fmt::Write as _;
 
-use super::{EpochMetrics, Method, Recipe, Summary};
+use slowburn_ema::Timeline;
+use slowburn_train::task::ContrastMetrics;
+
+use super::{Method, Recipe, Summary};
 use crate::data::Dataset;
 use crate::report::{Across, BLUE, Curve, GREY, ORANGE, Panel};
-use crate::trainer::Steps;
 
 /// What is active in a run: method, schedules, data, device, seed.
-pub(super) fn active_terms(recipe: &Recipe, steps: Steps, data: &Dataset) -> String {
+pub(super) fn active_terms(recipe: &Recipe, steps: Timeline, data: &Dataset) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: String| {
         // Writing to a string cannot fail.
@@ -29,7 +31,7 @@ pub(super) fn active_terms(recipe: &Recipe, steps: Steps, data: &Dataset) -> Str
         }
     }
     line("batch statistics", batch_statistics(recipe));
-    line("learning rate", recipe.optimizer.describe(steps.per_epoch, steps.total));
+    line("learning rate", recipe.optimizer.describe(steps));
     line("views", recipe.views.to_string());
     line("scored on", recipe.evaluation().to_string());
     line("batch", format!("{} images", recipe.batch));
@@ -90,8 +92,8 @@ pub(super) fn final_table(summary: &Summary) -> String {
 }
 
 /// Accuracy of the monitor beside that of the random encoder, and the loss beside chance.
-pub(super) fn panels(metrics: &[EpochMetrics], random: f64) -> [Panel; 2] {
-    let of = |value: &dyn Fn(&EpochMetrics) -> Option<f64>| -> Vec<(f64, f64)> {
+pub(super) fn panels(metrics: &[ContrastMetrics], random: f64) -> [Panel; 2] {
+    let of = |value: &dyn Fn(&ContrastMetrics) -> Option<f64>| -> Vec<(f64, f64)> {
         metrics.iter().filter_map(|row| value(row).map(|value| (row.step as f64, value))).collect()
     };
     let accuracies = vec![

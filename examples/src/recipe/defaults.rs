@@ -1,10 +1,11 @@
 use std::path::PathBuf;
 
 use slowburn_augment::presets;
-use slowburn_ema::Decay;
+use slowburn_ema::{Decay, Length, RampShape, Schedule};
 use slowburn_semi::{Consistency, CostReduction, Mix};
+use slowburn_train::{Algorithm, OptimizerConfig};
 
-use super::{Algorithm, ConsistencyConfig, Labels, Length, Method, OptimizerConfig, RampShape, Recipe};
+use super::{ConsistencyConfig, Labels, Method, Recipe};
 use crate::network::{Arch, NetworkConfig, Normalization};
 
 /// The recipe of the first command in the README: 100 labels of Fashion-MNIST, minutes on two CPU cores.
@@ -40,10 +41,12 @@ pub fn fashion() -> Recipe {
         labeled_in_unlabeled: false,
         length: Length::Epochs(10.0),
         optimizer: OptimizerConfig {
-            algorithm: Algorithm::Adam { beta_1: 0.9, beta_1_end: 0.9, beta_2: 0.999 },
-            learning_rate: 0.003,
-            ramp_up: RampShape::None,
-            ramp_down: RampShape::CosineDown(Length::Epochs(11.0)),
+            algorithm: Algorithm::Adam { beta_1: 0.9, beta_1_end: 0.9, beta_2: 0.999, epsilon: 1e-8 },
+            schedule: Schedule {
+                learning_rate: 0.003,
+                ramp_up: RampShape::None,
+                ramp_down: RampShape::CosineDown(Length::Epochs(11.0)),
+            },
             weight_decay: 0.0,
             decay_norm_and_bias: true,
         },

@@ -1,16 +1,12 @@
 //! A recipe: everything that decides how a run ends.
 
 mod defaults;
-mod diff;
 mod labels;
-mod optimizer;
 mod presets;
 mod seeds;
 
 pub use defaults::fashion;
-pub use diff::differences;
 pub use labels::Labels;
-pub use optimizer::{Algorithm, OptimizerConfig, OptimizerState};
 pub use presets::{PRESETS, Preset, preset};
 pub use seeds::{SeedError, seeds};
 
@@ -18,8 +14,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use slowburn_augment::{ImageSize, Pipeline, WhiteningConfig, presets as view_presets};
-use slowburn_ema::Decay;
-use slowburn_semi::{Consistency, CostReduction, Mix, Objective, Ramp};
+use slowburn_ema::{Decay, Length, RampShape, Timeline};
+use slowburn_semi::{Consistency, CostReduction, Mix, Objective};
+
+use slowburn_train::OptimizerConfig;
 
 use crate::data::Dataset;
 use crate::network::NetworkConfig;
@@ -46,84 +44,6 @@ impl std::fmt::Display for Method {
             Self::Temporal => "temporal",
             Self::Supervised => "supervised",
         })
-    }
-}
-
-/// A length of training: some recipes count steps, others passes over the unlabelled images.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Length {
-    /// Optimizer steps.
-    Steps(u64),
-    /// Epochs, which need not be whole.
-    Epochs(f64),
-}
-
-impl Length {
-    /// The length in steps.
-    pub fn steps(self, steps_per_epoch: usize) -> u64 {
-        match self {
-            Self::Steps(steps) => steps,
-            Self::Epochs(epochs) => (epochs * steps_per_epoch as f64).round() as u64,
-        }
-    }
-}
-
-/// The shape of a ramp, whose length in steps is known only once the data are.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RampShape {
-    /// No ramp.
-    None,
-    /// [`Ramp::SigmoidUp`].
-    SigmoidUp(Length),
-    /// [`Ramp::LinearUp`].
-    LinearUp(Length),
-    /// [`Ramp::SigmoidDown`] at the end of training.
-    SigmoidDown(Length),
-    /// [`Ramp::CosineDown`].
-    CosineDown(Length),
-    /// [`Ramp::CosineFraction`] with 7/16.
-    CosineSevenSixteenths(Length),
-    /// [`Ramp::CosineStairs`] by epoch, to the end of training: `(cos(πe/E)+1)/2`, epochs e of E counted from 1, as in
-    /// MoCo's notebook.
-    CosineByEpoch,
-    /// The same with epochs counted from 0, as in MoCo's ImageNet runs: [`Ramp::CosineDown`] at each epoch's first
-    /// step, see [`stair`](Self::stair).
-    CosineByEpochFromZero,
-    /// [`Ramp::Milestones`] at these fractions of training.
-    Milestones(f64, f64),
-}
-
-impl RampShape {
-    /// Steps for which the ramp stays at its value on the first of them: 1 but for
-    /// [`CosineByEpochFromZero`](Self::CosineByEpochFromZero).
-    pub fn stair(self, steps_per_epoch: usize) -> u64 {
-        match self {
-            Self::CosineByEpochFromZero => steps_per_epoch.max(1) as u64,
-            _ => 1,
-        }
-    }
-
-    /// The ramp in steps, of a training of `total` steps.
-    pub fn in_steps(self, steps_per_epoch: usize, total: u64) -> Ramp {
-        let steps = |length: Length| length.steps(steps_per_epoch);
-        match self {
-            Self::None => Ramp::Constant,
-            Self::SigmoidUp(length) => Ramp::SigmoidUp { length: steps(length) },
-            Self::LinearUp(length) => Ramp::LinearUp { length: steps(length) },
-            Self::SigmoidDown(length) => Ramp::SigmoidDown { total, length: steps(length) },
-            Self::CosineDown(length) => Ramp::CosineDown { length: steps(length).max(1) },
-            Self::CosineSevenSixteenths(length) => {
-                Ramp::CosineFraction { length: steps(length).max(1), fraction: 7.0 / 16.0 }
-            }
-            Self::CosineByEpochFromZero => Ramp::CosineDown { length: total.max(1) },
-            Self::CosineByEpoch => Ramp::CosineStairs { stair: steps_per_epoch.max(1) as u64, length: total.max(1) },
-            Self::Milestones(first, second) => {
-                let at = |fraction: f64| (fraction * total as f64).round() as u64;
-                Ramp::Milestones { first: at(first), second: at(second) }
-            }
-        }
     }
 }
 
@@ -193,18 +113,30 @@ pub struct Recipe {
 
 impl Recipe {
     /// The cost in steps, of a training of `total` steps.
-    pub fn objective(&self, steps_per_epoch: usize, total: u64) -> Objective {
+    pub fn objective(&self, timeline: Timeline) -> Objective {
         let consistency = &self.consistency;
         Objective {
             consistency: consistency.cost,
             weight: consistency.weight,
-            ramp_up: consistency.ramp_up.in_steps(steps_per_epoch, total),
-            ramp_down: consistency.ramp_down.in_steps(steps_per_epoch, total),
+            ramp_up: consistency.ramp_up.on(timeline),
+            ramp_down: consistency.ramp_down.on(timeline),
             threshold: None,
             consistency_on_labeled: consistency.on_labeled,
             logit_distance: consistency.logit_distance.unwrap_or(0.0),
             class_reduction: consistency.reduction,
             consistency_reduction: consistency.reduction,
+        }
+    }
+
+    /// Sets how long to train; every ramp keeps its share of the training.
+    pub fn set_length(&mut self, length: Length) {
+        if self.length != length {
+            self.optimizer.stretch(self.length);
+            let ConsistencyConfig { ramp_up, ramp_down, .. } = &mut self.consistency;
+            for ramp in [ramp_up, ramp_down] {
+                *ramp = ramp.share_of(self.length);
+            }
+            self.length = length;
         }
     }
 
@@ -236,9 +168,9 @@ impl Recipe {
             whitening.validate()?;
         }
         self.decay.validate()?;
-        self.objective(1, 1).validate()?;
+        self.objective(Timeline { per_epoch: 1, total: 1 }).validate()?;
         self.optimizer.validate()?;
-        let ramps = [self.consistency.ramp_up, self.consistency.ramp_down, self.optimizer.ramp_up];
+        let ramps = [self.consistency.ramp_up, self.consistency.ramp_down, self.optimizer.schedule.ramp_up];
         ensure!(
             !ramps.contains(&RampShape::CosineByEpochFromZero),
             "cosine_by_epoch_from_zero is for ramp_down of the optimizer alone"
@@ -256,6 +188,7 @@ impl Recipe {
             Length::Epochs(epochs) => {
                 ensure!(epochs > 0.0 && epochs.is_finite(), "--epochs is {epochs}: it must be positive and finite");
             }
+            length => anyhow::bail!("the length is {length:?}: it must be in steps or epochs"),
         }
         if let (Method::Temporal, Decay::Constant { decay }) = (self.method, self.decay) {
             ensure!((0.0..1.0).contains(&decay), "--decay is {decay}: temporal ensembling needs one in [0, 1)");

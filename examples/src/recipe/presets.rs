@@ -1,11 +1,12 @@
 //! The published rows, each as a complete recipe.
 
 use slowburn_augment::{WhiteningConfig, presets as views};
-use slowburn_ema::Decay;
+use slowburn_ema::{Decay, Length, RampShape, Schedule};
 use slowburn_semi::{Consistency, CostReduction, Mix};
+use slowburn_train::{Algorithm, OptimizerConfig};
 
 use super::defaults::fashion;
-use super::{Algorithm, ConsistencyConfig, Labels, Length, Method, OptimizerConfig, RampShape, Recipe};
+use super::{ConsistencyConfig, Labels, Method, Recipe};
 use crate::network::{Arch, NetworkConfig, Normalization};
 
 /// A published row and the recipe behind it.
@@ -149,13 +150,13 @@ impl Preset {
         recipe.mix = Mix::Natural;
         // λ = 100·n/50,000 against a class cost divided by the whole batch: an effective weight of 100 for any n.
         recipe.consistency.weight = 100.0 * (self.labels as f64).min(ALL_IMAGES) / ALL_IMAGES;
-        recipe.optimizer.algorithm = Algorithm::Adam { beta_1: 0.9, beta_1_end: 0.5, beta_2: 0.999 };
-        recipe.optimizer.ramp_down = RampShape::SigmoidDown(Length::Steps(25_000));
+        recipe.optimizer.algorithm = Algorithm::Adam { beta_1: 0.9, beta_1_end: 0.5, beta_2: 0.999, epsilon: 1e-8 };
+        recipe.optimizer.schedule.ramp_down = RampShape::SigmoidDown(Length::Steps(25_000));
         if self.method == Method::Supervised && self.labels != ALL {
             // 750 passes over the labelled images, the last 100 of which ramp down.
             let epoch = self.labels as u64 / 100;
             recipe.length = Length::Steps(750 * epoch);
-            recipe.optimizer.ramp_down = RampShape::SigmoidDown(Length::Steps(100 * epoch));
+            recipe.optimizer.schedule.ramp_down = RampShape::SigmoidDown(Length::Steps(100 * epoch));
             recipe.mix = Mix::Fixed { labeled: 100 };
         }
         recipe
@@ -177,7 +178,7 @@ impl Preset {
         if self.method == Method::Supervised {
             recipe.mix = Mix::Fixed { labeled: 100 };
             recipe.length = Length::Steps(40_000);
-            recipe.optimizer.ramp_down = RampShape::SigmoidDown(Length::Steps(10_000));
+            recipe.optimizer.schedule.ramp_down = RampShape::SigmoidDown(Length::Steps(10_000));
         }
         recipe
     }
@@ -208,11 +209,13 @@ fn tensorflow(views: slowburn_augment::Pipeline, steps: u64) -> Recipe {
         batch: 100,
         length: Length::Steps(steps),
         optimizer: OptimizerConfig {
-            algorithm: Algorithm::Adam { beta_1: 0.9, beta_1_end: 0.9, beta_2: 0.999 },
-            learning_rate: 0.003,
+            algorithm: Algorithm::Adam { beta_1: 0.9, beta_1_end: 0.9, beta_2: 0.999, epsilon: 1e-8 },
             // The learning rate rises with the consistency weight.
-            ramp_up: RampShape::SigmoidUp(Length::Steps(40_000)),
-            ramp_down: RampShape::None,
+            schedule: Schedule {
+                learning_rate: 0.003,
+                ramp_up: RampShape::SigmoidUp(Length::Steps(40_000)),
+                ramp_down: RampShape::None,
+            },
             weight_decay: 0.0,
             decay_norm_and_bias: true,
         },
@@ -231,7 +234,7 @@ fn quick(views: slowburn_augment::Pipeline) -> Recipe {
     recipe.mix = Mix::Fixed { labeled: 50 };
     recipe.consistency.weight = 50.0;
     recipe.consistency.ramp_up = RampShape::SigmoidUp(Length::Steps(5_000));
-    recipe.optimizer.ramp_up = RampShape::SigmoidUp(Length::Steps(5_000));
+    recipe.optimizer.schedule.ramp_up = RampShape::SigmoidUp(Length::Steps(5_000));
     recipe.decay = Decay::Step { first: 0.99, then: 0.999, until: 5_000 };
     recipe
 }
@@ -265,9 +268,11 @@ fn wide(views: slowburn_augment::Pipeline) -> Recipe {
         length: steps,
         optimizer: OptimizerConfig {
             algorithm: Algorithm::Sgd { momentum: 0.9, nesterov: true },
-            learning_rate: 0.03,
-            ramp_up: RampShape::None,
-            ramp_down: RampShape::CosineSevenSixteenths(steps),
+            schedule: Schedule {
+                learning_rate: 0.03,
+                ramp_up: RampShape::None,
+                ramp_down: RampShape::CosineSevenSixteenths(steps),
+            },
             weight_decay: 5e-4,
             decay_norm_and_bias: false,
         },
@@ -277,6 +282,8 @@ fn wide(views: slowburn_augment::Pipeline) -> Recipe {
 
 #[cfg(test)]
 mod tests {
+    use slowburn_ema::Timeline;
+
     use super::*;
 
     #[test]
@@ -300,7 +307,8 @@ mod tests {
     fn the_paper_has_one_effective_weight_for_every_number_of_labels() {
         for (name, labels) in [("cifar10-1000", 1000), ("cifar10-2000", 2000), ("cifar10-4000", 4000)] {
             let recipe = preset(name).expect("exists").recipe();
-            let effective = recipe.objective(500, 150_000).effective_weight(labels, 50_000);
+            let effective =
+                recipe.objective(Timeline { per_epoch: 500, total: 150_000 }).effective_weight(labels, 50_000);
             assert!((effective - 100.0).abs() < 1e-9, "{name}: {effective}");
         }
     }

@@ -6,7 +6,7 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::register_font;
 
-use crate::run::write_atomically;
+use slowburn_train::run::write_atomically;
 
 const FONT: &[u8] = include_bytes!("../../assets/DejaVuSans-subset.ttf");
 

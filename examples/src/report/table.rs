@@ -4,8 +4,8 @@ use slowburn_semi::{Consistency, CostReduction, Mix};
 
 use crate::data::Dataset;
 use crate::recipe::{Method, Recipe};
-use crate::run::Summary;
-use crate::training::Plan;
+
+use crate::training::{Plan, Summary};
 
 /// What is active in a run: costs with their weights, schedules, data, device, seed.
 pub fn active_terms(recipe: &Recipe, plan: &Plan, data: &Dataset) -> String {
@@ -40,7 +40,7 @@ impl Lines {
 
     /// What is minimised, against which targets and how fast.
     fn costs(&mut self, recipe: &Recipe, plan: &Plan) {
-        let objective = recipe.objective(plan.steps.per_epoch, plan.steps.total);
+        let objective = recipe.objective(plan.steps);
         let divisor = match objective.class_reduction {
             CostReduction::Minibatch => "over the whole batch",
             CostReduction::Selected => "over its labelled images",
@@ -72,7 +72,7 @@ impl Lines {
             Method::Supervised => "none".to_owned(),
         };
         self.add("teacher", teacher);
-        self.add("learning rate", recipe.optimizer.describe(plan.steps.per_epoch, plan.steps.total));
+        self.add("learning rate", recipe.optimizer.describe(plan.steps));
     }
 
     /// What is learned from.

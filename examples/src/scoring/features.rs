@@ -1,12 +1,11 @@
 use anyhow::Result;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use slowburn_contrastive::Encode;
 use slowburn_contrastive::evaluation::{
-    FeatureSet, KnnConfig, KnnReport, ProbeConfig, Representation, Spread, SweepConfig, SweepReport, extract, spread,
+    FeatureSet, KnnConfig, KnnReport, ProbeConfig, Representation, SweepConfig, SweepReport,
 };
-
-use super::ImageSet;
+use slowburn_train::monitor::{ImageBatch, ImageSet, features};
 
 /// How features are scored: everything that a score depends on beside the features.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,11 +63,11 @@ impl Scoring {
     ///
     /// # Errors
     /// Those of [`features`].
-    pub fn sets<E>(&self, encoder: &E, train: &ImageSet<'_>, test: &ImageSet<'_>) -> Result<ScoredSets>
+    pub fn sets<E>(&self, encoder: &E, train: &ImageSet, test: &ImageSet, device: &Device) -> Result<ScoredSets>
     where
         E: Encode<Input = Tensor<4>>,
     {
-        let sets = |what| anyhow::Ok([features(encoder, train, what)?, features(encoder, test, what)?]);
+        let sets = |what| anyhow::Ok([features(encoder, train, what, device)?, features(encoder, test, what, device)?]);
         let neighbours = sets(self.representation)?;
         let probe = match self.probe_representation() == self.representation {
             true => neighbours.clone(),
@@ -104,69 +103,16 @@ impl ScoredSets {
     }
 }
 
-/// The features of an encoder, in evaluation mode, of every image of a set.
-///
-/// # Errors
-/// If the images do not fit the pipeline, or features are not finite.
-pub fn features<E>(encoder: &E, set: &ImageSet<'_>, representation: Representation) -> Result<FeatureSet>
-where
-    E: Encode<Input = Tensor<4>>,
-{
-    let mut failed = None;
-    let batches = set.batches().map_while(|batch| batch.map_err(|error| failed = Some(error)).ok());
-    let features = extract(encoder, batches, representation);
-    match failed {
-        Some(error) => Err(error.into()),
-        None => Ok(features?),
-    }
-}
-
 /// The normalised pixels themselves, as a set of features.
 ///
 /// # Errors
 /// If the images do not fit the pipeline.
-pub fn pixels(set: &ImageSet<'_>) -> Result<FeatureSet> {
+pub fn pixels(set: &ImageSet, device: &Device) -> Result<FeatureSet> {
     let (mut parts, mut labels) = (Vec::new(), Vec::new());
-    for batch in set.batches() {
-        let (images, classes) = batch?;
+    for batch in set.batches(device)? {
+        let ImageBatch { images, classes, .. } = batch?;
         parts.push(images.flatten::<2>(1, 3)); // [batch, C·H·W]
         labels.extend(classes);
     }
     Ok(FeatureSet::new(Tensor::cat(parts, 0), labels, Representation::Input)?)
-}
-
-/// Watches an encoder in training on training images alone: every fifth image is classified by its neighbours among the
-/// others. No test image is looked at, so settings may be chosen by it.
-#[derive(Debug, Clone)]
-pub struct Monitor<'a> {
-    bank: ImageSet<'a>,
-    queries: ImageSet<'a>,
-    scoring: &'a Scoring,
-}
-
-/// Every so many training images one is a query of the monitor.
-const HELD_OUT: usize = 5;
-
-impl<'a> Monitor<'a> {
-    /// A monitor on the labelled training images.
-    pub fn new(train: &ImageSet<'a>, scoring: &'a Scoring) -> Self {
-        let (bank, queries) = train.split(HELD_OUT);
-        Self { bank, queries, scoring }
-    }
-
-    /// kNN accuracy and the spread of features.
-    ///
-    /// # Errors
-    /// Those of [`features`], and for a bank of fewer than k images.
-    pub fn look<E: Encode<Input = Tensor<4>>>(&self, encoder: &E) -> Result<(f64, Spread)> {
-        let bank = features(encoder, &self.bank, self.scoring.representation)?;
-        let queries = features(encoder, &self.queries, self.scoring.representation)?;
-        let report = self.scoring.knn.evaluate(&bank, &queries)?;
-        Ok((report.accuracy, spread(queries.features())))
-    }
-
-    /// Images in the bank.
-    pub fn bank(&self) -> usize {
-        self.bank.len()
-    }
 }

@@ -5,7 +5,7 @@ mod images;
 mod projection;
 mod spread;
 
-pub use features::{Monitor, ScoredSets, Scores, Scoring, features, pixels};
-pub use images::{ImageSet, TestSet, accuracy};
+pub use features::{ScoredSets, Scores, Scoring, pixels};
+pub use images::{test_images, training_images};
 pub use projection::{Projection, principal_plane};
 pub(crate) use spread::{percent, spread};

@@ -5,7 +5,7 @@ use plotters::prelude::*;
 use slowburn_augment::{Image, ImageSize};
 
 use crate::report::register_font_once;
-use crate::run::write_atomically;
+use slowburn_train::run::write_atomically;
 
 /// Side of the square that a picture fills, in pixels.
 const SIDE: usize = 192;

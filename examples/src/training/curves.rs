@@ -1,16 +1,18 @@
 use crate::report::{Across, BLUE, Curve, GREY, ORANGE, Panel};
-use crate::run::{BASELINE_PHASE, EpochMetrics};
+use slowburn_train::task::SemiMetrics;
+
+use super::BASELINE_PHASE;
 
 /// Accuracies and costs over the steps.
-pub fn panels(metrics: &[EpochMetrics]) -> [Panel; 2] {
+pub fn panels(metrics: &[SemiMetrics]) -> [Panel; 2] {
     [
         Panel { title: "test accuracy, %", curves: accuracies(metrics), across: Across::Steps },
         Panel { title: "mean cost of an epoch", curves: costs(metrics), across: Across::Steps },
     ]
 }
 
-fn accuracies(metrics: &[EpochMetrics]) -> Vec<Curve> {
-    let of = |baseline: bool, value: fn(&EpochMetrics) -> Option<f64>| {
+fn accuracies(metrics: &[SemiMetrics]) -> Vec<Curve> {
+    let of = |baseline: bool, value: fn(&SemiMetrics) -> Option<f64>| {
         metrics
             .iter()
             .filter(|row| (row.phase == BASELINE_PHASE) == baseline)
@@ -18,14 +20,14 @@ fn accuracies(metrics: &[EpochMetrics]) -> Vec<Curve> {
             .collect()
     };
     vec![
-        Curve { name: "labels alone", color: GREY, points: of(true, |row| Some(row.student_accuracy)) },
-        Curve { name: "student", color: BLUE, points: of(false, |row| Some(row.student_accuracy)) },
+        Curve { name: "labels alone", color: GREY, points: of(true, |row| row.student_accuracy) },
+        Curve { name: "student", color: BLUE, points: of(false, |row| row.student_accuracy) },
         Curve { name: "teacher", color: ORANGE, points: of(false, |row| row.teacher_accuracy) },
     ]
 }
 
-fn costs(metrics: &[EpochMetrics]) -> Vec<Curve> {
-    let of = |value: fn(&EpochMetrics) -> f64| {
+fn costs(metrics: &[SemiMetrics]) -> Vec<Curve> {
+    let of = |value: fn(&SemiMetrics) -> f64| {
         metrics
             .iter()
             .filter(|row| row.phase != BASELINE_PHASE)
@@ -44,8 +46,8 @@ fn costs(metrics: &[EpochMetrics]) -> Vec<Curve> {
 mod tests {
     use super::*;
 
-    fn row(phase: &str, step: u64, accuracy: f64) -> EpochMetrics {
-        EpochMetrics {
+    fn row(phase: &str, step: u64, accuracy: f64) -> SemiMetrics {
+        SemiMetrics {
             phase: phase.to_owned(),
             epoch: step / 10,
             step,
@@ -56,8 +58,9 @@ mod tests {
             consistency_weight: 5.0,
             decay: Some(0.99),
             learning_rate: 0.003,
-            student_accuracy: accuracy,
+            student_accuracy: Some(accuracy),
             teacher_accuracy: Some(accuracy),
+            validation_accuracy: None,
         }
     }
 

@@ -1,13 +1,38 @@
 //! Training: from a recipe and a data set to a summary.
 
-mod batches;
 mod curves;
 mod finish;
 mod plan;
-mod semi;
 mod session;
+mod summary;
+
+use std::path::PathBuf;
+
+use slowburn_train::run::Checkpoint;
+use slowburn_train::task::SemiMetrics;
 
 pub use curves::panels;
 pub use plan::Plan;
-pub use semi::CURVES;
 pub use session::Session;
+pub use summary::Summary;
+
+/// The name of the baseline's part of a run.
+pub const BASELINE_PHASE: &str = "baseline";
+
+/// What a run has found out so far.
+pub type History = slowburn_train::run::History<SemiMetrics>;
+
+/// A checkpoint to go on from, and its file.
+pub type Resume = (PathBuf, Checkpoint<SemiMetrics>);
+
+/// Every figure with its direction.
+pub const CURVES: &[(&str, bool)] = &[
+    ("loss", false),
+    ("class cost", false),
+    ("consistency cost", false),
+    ("consistency weight", true),
+    ("decay", true),
+    ("learning rate", true),
+    ("student accuracy", true),
+    ("teacher accuracy", true),
+];

@@ -1,9 +1,9 @@
 use anyhow::Context;
+use slowburn_ema::Timeline;
 use slowburn_semi::{Mix, TwoStream, choose_balanced};
 
 use crate::data::{Dataset, read_labels};
 use crate::recipe::{Labels, Method, Recipe};
-use crate::trainer::Steps;
 
 /// Which images are used how, and for how many steps.
 #[derive(Debug, Clone)]
@@ -15,7 +15,7 @@ pub struct Plan {
     /// The batches.
     pub stream: TwoStream,
     /// How many.
-    pub steps: Steps,
+    pub steps: Timeline,
 }
 
 impl Plan {
@@ -36,7 +36,7 @@ impl Plan {
         };
         let stream = TwoStream::new(labeled, unlabeled, recipe.batch, mix, recipe.seed)?;
         let per_epoch = stream.batches();
-        let steps = Steps { per_epoch, total: recipe.length.steps(per_epoch).max(1) };
+        let steps = Timeline::new(per_epoch, recipe.length);
         Ok(Self { labels, unlabeled: unlabeled_count, stream, steps })
     }
 

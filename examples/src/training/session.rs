@@ -1,25 +1,29 @@
 use std::marker::PhantomData;
+use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use slowburn_ema::{Decay, EmaConfig};
+use slowburn_augment::Views;
+use slowburn_augment::loader::ViewLoaderConfig;
+use slowburn_ema::{Decay, EmaConfig, detached_copy};
 use slowburn_models::{Classifier, StateDict, load_state_dict};
 use slowburn_semi::{
     MeanTeacherConfig, Objective, PiModelConfig, Predict, SemiSupervised, SupervisedConfig, Teacher, TemporalConfig,
 };
 
-use super::Plan;
-use super::batches::Source;
-use super::semi::SemiTask;
+use slowburn_train::Reporter;
+use slowburn_train::monitor::{ImageSet, accuracies};
+use slowburn_train::run::{RunFolder, save_safetensors};
+use slowburn_train::task::{FewLabelsTask, Task};
+use slowburn_train::trainer::{Phase, initialized, mix};
+
+use super::{BASELINE_PHASE, History, Plan, Resume, Summary};
+use crate::advice::in_flags;
 use crate::data::Dataset;
-use crate::device;
-use crate::network::{Backbone, Normalization, save_safetensors};
+use crate::network::{Backbone, Normalization};
 use crate::recipe::{Method, Recipe};
-use crate::report::Report;
-use crate::run::{BASELINE_PHASE, Checkpoint, Progress, RunFolder, Summary};
-use crate::scoring::{TestSet, accuracy};
-use crate::trainer::{Trainer, mix, read_all};
+use crate::scoring::test_images;
 
 /// A whole run: the supervised baseline if wanted, the method, the summary.
 #[derive(Debug)]
@@ -50,13 +54,14 @@ impl Session<'_> {
     /// Trains from the start or from a checkpoint and returns the summary and the history it came from.
     ///
     /// # Errors
-    /// [`TrainError`](crate::trainer::TrainError), and errors of data and files.
-    pub fn run(&self, resume: Option<Checkpoint>, report: &mut dyn Report) -> Result<(Summary, Progress)> {
-        let all = TestSet::new(self.data, &self.recipe.views, usize::MAX, &self.device.clone().without_autodiff())?;
-        let mut progress = resume.as_ref().map(|checkpoint| checkpoint.header.progress.clone()).unwrap_or_default();
+    /// [`TrainError`](slowburn_train::TrainError), and errors of data and files.
+    pub fn run(&self, resume: Option<Resume>, report: &mut dyn Reporter) -> Result<(Summary, History)> {
+        let all = test_images(self.data, &self.recipe.views, usize::MAX)?;
+        let mut progress =
+            resume.as_ref().map(|(_, checkpoint)| checkpoint.header.progress.clone()).unwrap_or_default();
         let mut resume = resume;
         let wants_baseline = self.recipe.baseline && self.recipe.method != Method::Supervised;
-        let baseline_done = resume.as_ref().is_some_and(|checkpoint| checkpoint.header.phase != BASELINE_PHASE);
+        let baseline_done = resume.as_ref().is_some_and(|(_, checkpoint)| checkpoint.header.phase != BASELINE_PHASE);
         if wants_baseline && !baseline_done {
             let baseline = Recipe { method: Method::Supervised, ..self.recipe.clone() };
             let (trained, history) = self.phase(BASELINE_PHASE, &baseline, progress, resume.take(), &all, report)?;
@@ -91,58 +96,50 @@ impl Session<'_> {
         &self,
         name: &str,
         recipe: &Recipe,
-        progress: Progress,
-        resume: Option<Checkpoint>,
-        all: &TestSet,
-        report: &mut dyn Report,
-    ) -> Result<(Trained, Progress)> {
+        progress: History,
+        resume: Option<Resume>,
+        all: &ImageSet,
+        report: &mut dyn Reporter,
+    ) -> Result<(Trained, History)> {
         // A baseline of a recipe with a natural mix has batches of its own; the number of steps is the same.
         let mut plan = Plan::new(recipe, self.data)?;
         plan.steps.total = self.plan.steps.total;
-        let monitor = TestSet::new(self.data, &recipe.views, recipe.monitor, &self.device.clone().without_autodiff())?;
-        let source = Source::new(recipe, self.data, &plan)?;
-        let objective = recipe.objective(plan.steps.per_epoch, plan.steps.total);
-        let student = self.student(recipe, &source)?;
+        let objective = recipe.objective(plan.steps);
         let device = &self.device;
-        let part = Part { session: self, name, recipe, plan: &plan, source: &source, monitor: &monitor };
+        let part = Part { session: self, name, recipe, plan: &plan, all };
         match recipe.method {
             Method::MeanTeacher => {
                 let average = EmaConfig::new(recipe.decay);
-                let method = MeanTeacherConfig { objective, average }.init(student, device)?;
-                let (method, progress) = part.train(method, progress, resume, report)?;
-                Ok((Trained::new(&method, all, Some(method.teacher.export())), progress))
+                let config = MeanTeacherConfig { objective, average };
+                part.train(|student| Ok(config.init(student, device)?), progress, resume, report)
             }
             Method::Pi => {
-                let method = PiModelConfig { objective, ..PiModelConfig::default() }.init(student, device)?;
-                let (method, progress) = part.train(method, progress, resume, report)?;
-                Ok((Trained::new(&method, all, None), progress))
+                let config = PiModelConfig { objective, ..PiModelConfig::default() };
+                part.train(|student| Ok(config.init(student, device)?), progress, resume, report)
             }
             Method::Temporal => {
-                let config = temporal(recipe, objective);
-                let images = self.data.train.images.len();
-                let method = config.init(student, images, self.data.classes.len(), device)?;
-                let (method, progress) = part.train(method, progress, resume, report)?;
-                Ok((Trained::new(&method, all, None), progress))
+                let (config, images) = (temporal(recipe, objective), self.data.train.images.len());
+                let classes = self.data.classes.len();
+                part.train(|student| Ok(config.init(student, images, classes, device)?), progress, resume, report)
             }
             Method::Supervised => {
-                let method = SupervisedConfig { objective }.init(student, device)?;
-                let (method, progress) = part.train(method, progress, resume, report)?;
-                Ok((Trained::new(&method, all, None), progress))
+                let config = SupervisedConfig { objective };
+                part.train(|student| Ok(config.init(student, device)?), progress, resume, report)
             }
         }
     }
 
     /// The network at its start: the same for every method of one seed.
-    fn student(&self, recipe: &Recipe, source: &Source<'_>) -> Result<Classifier<Backbone>> {
+    fn student(&self, recipe: &Recipe, first: impl FnOnce() -> Result<Tensor<4>>) -> Result<Classifier<Backbone>> {
         self.device.seed(mix(recipe.seed, u64::MAX));
         let size = recipe.views.output_size(self.data.image_size());
         let mut network = recipe.network.init(size, self.data.classes.len(), &self.device)?;
         // Burn initialises a parameter when it is first read: read all now, while the generator is at its start.
-        network = read_all(network);
+        network = initialized(network);
         if let Some(encoder) = self.encoder {
             network.encoder = load_state_dict(network.encoder, encoder)?;
         } else if recipe.network.normalization == Normalization::Weight {
-            network.encoder = network.encoder.init_from_batch(source.first(&self.device)?);
+            network.encoder = network.encoder.init_from_batch(first()?);
         }
         Ok(network)
     }
@@ -162,34 +159,65 @@ struct Part<'a> {
     name: &'a str,
     recipe: &'a Recipe,
     plan: &'a Plan,
-    source: &'a Source<'a>,
-    monitor: &'a TestSet,
+    /// All test images.
+    all: &'a ImageSet,
 }
 
 impl Part<'_> {
     fn train<T: Teacher<Classifier<Backbone>>>(
         &self,
-        method: SemiSupervised<Classifier<Backbone>, T>,
-        progress: Progress,
-        resume: Option<Checkpoint>,
-        report: &mut dyn Report,
-    ) -> Result<(SemiSupervised<Classifier<Backbone>, T>, Progress)> {
-        let Self { session, name, recipe, plan, source, monitor } = *self;
-        let device = &session.device;
-        let task = SemiTask { phase: name, recipe, source, monitor, device, teacher: PhantomData };
-        let trainer = Trainer {
+        init: impl FnOnce(Classifier<Backbone>) -> Result<SemiSupervised<Classifier<Backbone>, T>>,
+        progress: History,
+        resume: Option<Resume>,
+        reporter: &mut dyn Reporter,
+    ) -> Result<(Trained, History)> {
+        let Self { session, name, recipe, plan, all } = *self;
+        let task = self.task()?;
+        let method = init(session.student(recipe, || first(&task))?)?;
+        let phase = Phase {
             name,
+            // The baseline comes first.
+            order: u8::from(name != BASELINE_PHASE),
             task: &task,
             optimizer: &recipe.optimizer,
-            steps: plan.steps,
+            timeline: plan.steps,
             seed: recipe.seed,
-            device,
-            device_is_gpu: device::is_gpu(&recipe.device),
+            patience: None,
+            device: &session.device,
             folder: session.folder,
-            report,
+            reporter,
         };
-        trainer.train(method, progress, resume)
+        let (method, progress) = phase.train(method, progress, resume).map_err(in_flags)?;
+        Ok((Trained::new(&method, all, &task.device)?, progress))
     }
+
+    fn task<T>(&self) -> Result<FewLabelsTask<Classifier<Backbone>, T>> {
+        let Self { session: Session { data, device, .. }, name, recipe, plan, .. } = *self;
+        // Two views of an image for every method: those of the student are then the same.
+        let views = Views::two(recipe.views.clone());
+        let loader = ViewLoaderConfig::new(recipe.batch).with_seed(recipe.seed);
+        Ok(FewLabelsTask {
+            phase: name.to_owned(),
+            loader: loader.init(Arc::clone(&data.train.images) as _, views)?,
+            labels: plan.labels.clone(),
+            known: plan.labels.clone(),
+            classes: data.classes.clone(),
+            stream: plan.stream.clone(),
+            validation: None,
+            test: Some(test_images(data, &recipe.views, recipe.monitor)?),
+            device: device.clone(),
+            advice: "lower --lr or --weight".to_owned(),
+            settings: serde_json::Value::Null,
+            fingerprint: String::new(),
+            method: PhantomData,
+        })
+    }
+}
+
+/// The student's view of the very first batch.
+fn first<T: Teacher<Classifier<Backbone>>>(task: &FewLabelsTask<Classifier<Backbone>, T>) -> Result<Tensor<4>> {
+    let batch = task.batches(0, 1)?.next().context("an epoch has a batch")??;
+    Ok(batch.into_device(&task.device)?.student)
 }
 
 fn temporal(recipe: &Recipe, objective: Objective) -> TemporalConfig {
@@ -203,16 +231,14 @@ fn temporal(recipe: &Recipe, objective: Objective) -> TemporalConfig {
 impl Trained {
     fn new<T: Teacher<Classifier<Backbone>>>(
         method: &SemiSupervised<Classifier<Backbone>, T>,
-        test: &TestSet,
-        teacher: Option<Classifier<Backbone>>,
-    ) -> Self {
+        test: &ImageSet,
+        device: &Device,
+    ) -> Result<Self> {
         let valid = method.valid();
-        let student = |images: Tensor<4>| valid.student.predict(images).class;
-        Self {
-            student_accuracy: accuracy(test, student),
-            teacher_accuracy: accuracy(test, |images| valid.predict_with_teacher(images).class),
-            student: valid.student.clone(),
-            teacher: teacher.map(|teacher| teacher.valid()),
-        }
+        let both =
+            |images: Tensor<4>| [valid.student.predict(images.clone()).class, valid.predict_with_teacher(images).class];
+        let [student_accuracy, teacher_accuracy] = accuracies(test, &device.clone().without_autodiff(), both)?;
+        let teacher = valid.teacher.network().map(detached_copy);
+        Ok(Self { student_accuracy, teacher_accuracy, student: valid.student.clone(), teacher })
     }
 }

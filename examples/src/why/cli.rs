@@ -6,11 +6,12 @@ use clap::Parser;
 
 use super::train::{GRID, Problem};
 use super::{Idea, Moons, Outcome, Recipe, Row, Summary, train};
+use crate::advice::in_flags;
 use crate::cli::set;
 use crate::device;
 use crate::recipe::seeds;
 use crate::report::{Region, Regions, draw_regions};
-use crate::run::{RunFolder, default_folder};
+use slowburn_train::run::{RunFolder, default_folder};
 
 /// Unlabelled points in a panel: more of them would hide what is under them.
 const SHOWN: usize = 300;
@@ -89,7 +90,7 @@ pub fn run(cli: &Cli) -> Result<()> {
     let device = device::parse(cli.device.as_deref().unwrap_or("cpu"))?.autodiff();
     let out = cli.out.clone().unwrap_or_else(|| default_folder("why_consistency"));
     let seeds = seeds(recipe.seed, recipe.seeds)?;
-    let folder = RunFolder::create(&out, &recipe, "two moons, drawn from the seed")?;
+    let folder = RunFolder::create(&out, &recipe, "two moons, drawn from the seed").map_err(in_flags)?;
 
     let started = Instant::now();
     let problem = Problem::new(&recipe, recipe.seed)?;

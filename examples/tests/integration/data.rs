@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use flate2::{Compression, write::GzEncoder};
 use image::{DynamicImage, ImageBuffer, Luma, LumaA, Rgb, Rgba};
 use slowburn_augment::{ImageSize, WhiteningConfig};
-use slowburn_examples::data::{DataError, Dataset, LabelProblem, load, read_labels};
+use slowburn_examples::data::{DataError, Dataset, load, read_labels};
+use slowburn_train::data::{LabelError, LabelProblem};
 use tempfile::TempDir;
 
 // ---------------------------------------------------------------- IDX folders
@@ -326,7 +327,7 @@ fn a_path_that_is_no_data_set_says_what_was_looked_for() {
 // ---------------------------------------------------------------- label files
 
 /// What a label file with `text` gives.
-fn labels(data: &Dataset, text: &str) -> Result<Vec<(usize, usize)>, DataError> {
+fn labels(data: &Dataset, text: &str) -> Result<Vec<(usize, usize)>, LabelError> {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("labels.txt");
     fs::write(&path, text).unwrap();
@@ -351,9 +352,9 @@ fn wrong_lines_are_named_by_file_and_number() {
     save(folder.path(), "train/dog/z.png", &rgb(9));
     let data = load(folder.path()).unwrap();
     let problem = |text: &str, at: &str| match labels(&data, text).unwrap_err() {
-        error @ DataError::LabelLine { .. } => {
+        error @ LabelError::Line { .. } => {
             assert!(error.to_string().contains(at), "{error}");
-            let DataError::LabelLine { problem, .. } = error else { unreachable!() };
+            let LabelError::Line { problem, .. } = error else { unreachable!() };
             problem
         }
         other => panic!("{other}"),
@@ -373,7 +374,7 @@ fn wrong_lines_are_named_by_file_and_number() {
 
     for empty in ["", "# only this\n\n"] {
         let error = labels(&data, empty).unwrap_err();
-        assert!(matches!(error, DataError::NoLabels { .. }), "{error}");
+        assert!(matches!(error, LabelError::NoLabels { .. }), "{error}");
     }
     let error = read_labels(folder.path().join("missing.txt"), &data).unwrap_err();
     assert!(error.to_string().contains("missing.txt"), "{error}");

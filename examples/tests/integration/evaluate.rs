@@ -9,7 +9,8 @@ use slowburn_augment::{WhiteningConfig, presets};
 use slowburn_contrastive::evaluation::{Representation, spread};
 use slowburn_examples::data::{self, Dataset};
 use slowburn_examples::evaluate::Checkpointed;
-use slowburn_examples::scoring::{ImageSet, features};
+use slowburn_examples::scoring::test_images;
+use slowburn_train::monitor::features;
 
 use crate::program::{
     command, evaluate, failure, fine_tune, generator, moco, path, recipe, speckled_folder, success, summary, tiny_data,
@@ -119,8 +120,8 @@ fn a_run_on_whitened_images_is_scored_on_whitened_images() {
         checkpoint.network(data.image_size(), false, &device).expect("fits")
     };
     let deviation = |data: &Dataset| {
-        let set = ImageSet::test(data, &presets::mean_teacher_cifar_tf(), 40, &device);
-        spread(features(&network, &set, Representation::Features).expect("finite").features()).std
+        let set = test_images(data, &presets::mean_teacher_cifar_tf(), 40).expect("fits");
+        spread(features(&network, &set, Representation::Features, &device).expect("finite").features()).std
     };
     let white = data.clone().whitened(&WhiteningConfig::mean_teacher_cifar()).expect("they fit");
     let (found, expected) = (written["spread"]["std"].as_f64().expect("a number"), deviation(&white));
@@ -169,8 +170,8 @@ fn an_encoder_of_whitened_images_is_trained_on_with_whitened_images() {
             checkpoint.network(raw.image_size(), true, &device).expect("fits")
         };
         let accuracy = |data: &Dataset| {
-            let set = ImageSet::test(data, &presets::mean_teacher_cifar_tf(), 40, &device);
-            let logits = features(&network, &set, Representation::Embedding).expect("finite").features();
+            let set = test_images(data, &presets::mean_teacher_cifar_tf(), 40).expect("fits");
+            let logits = features(&network, &set, Representation::Embedding, &device).expect("finite").features();
             let classes = logits.argmax(1).into_data();
             let hits = classes.iter::<i64>().zip(&data.test.labels).filter(|(ours, truth)| *ours as usize == **truth);
             hits.count() as f64 / 40.0

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use slowburn_examples::network::read_safetensors;
+use slowburn_train::run::read_safetensors;
 
 use crate::program::{failure, fine_tune, moco, path, recipe, speckled_folder, success, summary, tiny_data};
 

@@ -12,6 +12,5 @@ mod predict;
 mod program;
 mod resume;
 mod scoring;
-mod trainer;
 mod views;
 mod why_consistency;

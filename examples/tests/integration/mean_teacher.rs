@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use slowburn_examples::network::read_safetensors;
 use slowburn_models::StateDict;
+use slowburn_train::run::read_safetensors;
 
 use crate::program::{command, failure, mean_teacher, path, success, tiny_data};
 use crate::resume::checkpoints;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use slowburn_examples::network::read_safetensors;
+use slowburn_train::run::read_safetensors;
 
 use crate::program::{evaluate, failure, moco, path, recipe, run, spawn, speckled_folder, success, summary, tiny_data};
 use crate::resume::{assert_same_end, checkpoints, kill_when};

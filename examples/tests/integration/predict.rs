@@ -2,11 +2,11 @@
 
 use burn::store::{ModuleSnapshot, PyTorchToBurnAdapter, SafetensorsStore};
 use burn::tensor::Device;
-use slowburn_examples::network::{read_safetensors, save_safetensors};
 use slowburn_models::{
     Classifier, ClassifierConfig, ConvNet13Config, Encoder, HeadVersion, Normalization, ProjectionConfig, ResNetConfig,
     SmallConvNetConfig, Stem, WideResNetConfig, state_dict,
 };
+use slowburn_train::run::{read_safetensors, save_safetensors};
 
 /// Exports one network and has Burn load it into another, whose first weights are others.
 #[track_caller]

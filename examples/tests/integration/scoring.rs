@@ -6,18 +6,19 @@ use burn::tensor::{Device, Tensor, TensorData};
 use slowburn_augment::{Key, presets};
 use slowburn_contrastive::Encode;
 use slowburn_contrastive::evaluation::{FeatureSet, KnnConfig, Representation, spread};
-use slowburn_examples::run::RunFolder;
-use slowburn_examples::scoring::{ImageSet, Monitor, Scoring, features};
-use slowburn_examples::trainer::{mix, read_all};
+use slowburn_examples::scoring::{test_images, training_images};
 use slowburn_examples::{data, moco};
+use slowburn_train::monitor::{EncoderMonitor, ImageBatch, ImageSet, features};
+use slowburn_train::run::RunFolder;
+use slowburn_train::trainer::{initialized, mix};
 
 use crate::program::{self, generator, path, speckled_folder, success, summary, tiny_data};
 
 /// The pixels and classes of a set, in its order.
-fn read(set: &ImageSet<'_>) -> (Vec<f32>, Vec<usize>) {
+fn read(set: &ImageSet) -> (Vec<f32>, Vec<usize>) {
     let (mut values, mut classes) = (Vec::new(), Vec::new());
-    for batch in set.batches() {
-        let (images, labels) = batch.expect("fits");
+    for batch in set.batches(&Device::flex()).expect("fits") {
+        let ImageBatch { images, classes: labels, .. } = batch.expect("fits");
         values.extend(images.into_data().iter::<f32>());
         classes.extend(labels);
     }
@@ -30,8 +31,9 @@ fn images_to_be_scored_pass_the_test_time_transform_in_a_fixed_order() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     tiny_data(folder.path(), 40, 24);
     let data = data::load(folder.path()).expect("a data set");
-    let (views, device) = (presets::moco_fashion(12), Device::flex());
-    let [train, test] = [ImageSet::train(&data, &views, &device), ImageSet::test(&data, &views, usize::MAX, &device)];
+    let views = presets::moco_fashion(12);
+    let [train, test] =
+        [training_images(&data, &views), test_images(&data, &views, usize::MAX)].map(|set| set.expect("fits"));
     for (set, images, labels) in [
         (&train, &data.train.images, data.train.labels.iter().flatten().copied().collect()),
         (&test, &data.test.images, data.test.labels.clone()),
@@ -59,7 +61,7 @@ fn images_without_a_label_are_left_out() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     speckled_folder(folder.path(), 20, 8, 4, false);
     let data = data::load(folder.path()).expect("a data set");
-    let train = ImageSet::train(&data, &presets::moco_fashion(12), &Device::flex());
+    let train = training_images(&data, &presets::moco_fashion(12)).expect("fits");
     assert_eq!((data.train.images.len(), train.len()), (20, 12));
     assert_eq!(read(&train).1, data.train.labels.iter().flatten().copied().collect::<Vec<_>>());
 }
@@ -89,11 +91,12 @@ fn the_monitor_looks_for_training_images_among_other_training_images() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     speckled_folder(folder.path(), 120, 20, 40, false);
     let data = data::load(folder.path()).expect("a data set");
-    let train = ImageSet::train(&data, &presets::moco_fashion(12), &Device::flex());
-    let scoring = Scoring { knn: KnnConfig { k: 1, temperature: 0.1 }, ..Scoring::default() };
-    let monitor = Monitor::new(&train, &scoring);
+    let train = training_images(&data, &presets::moco_fashion(12)).expect("fits");
+    let knn = KnnConfig { k: 1, temperature: 0.1 };
+    let monitor = EncoderMonitor::classes(&train, knn, Representation::Features, &Device::flex()).expect("enough");
     assert_eq!(monitor.bank(), 80);
-    let (accuracy, seen) = monitor.look(&Pixels { nothing: Relu::new() }).expect("finite");
+    let look = monitor.look(&Pixels { nothing: Relu::new() }).expect("finite");
+    let (accuracy, seen) = (look.knn_accuracy.expect("classes are known"), look.spread);
 
     let (values, classes) = read(&train);
     let rows: Vec<&[f32]> = values.chunks_exact(144).collect();
@@ -129,12 +132,12 @@ fn a_run_is_compared_with_its_own_first_weights_and_with_pixels() {
         let network = {
             let _drawn = generator();
             device.seed(mix(seed, u64::MAX));
-            read_all(recipe.network.contrast().init(data.image_size(), &device).expect("valid"))
+            initialized(recipe.network.contrast().init(data.image_size(), &device).expect("valid"))
         };
         let views = recipe.views.evaluation();
-        let sets =
-            [ImageSet::train(&data, &views, &Device::flex()), ImageSet::test(&data, &views, 150, &Device::flex())];
-        let [bank, queries] = sets.map(|set| features(&network, &set, Representation::Features).expect("finite"));
+        let sets = [training_images(&data, &views), test_images(&data, &views, 150)].map(|set| set.expect("fits"));
+        let [bank, queries] =
+            sets.map(|set| features(&network, &set, Representation::Features, &Device::flex()).expect("finite"));
         knn.evaluate(&bank, &queries).expect("valid").accuracy
     };
     assert_eq!(number("random_knn_accuracy"), of_seed(5));

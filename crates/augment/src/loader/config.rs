@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{LoadError, Source, ViewLoader};
 use crate::Views;
 
-/// What happens to an image that cannot be decoded.
+/// What happens to an image that cannot be decoded, or is not there: a broken link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

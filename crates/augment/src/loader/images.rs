@@ -138,7 +138,11 @@ impl Source for Images {
         if index >= self.len() {
             return Err(LoadError::NoSuchSample { index, len: self.len() });
         }
-        Ok(Sample { image: self.get(index), label: self.labels.get(index).copied().flatten() })
+        Ok(Sample { image: self.get(index), label: Source::label(self, index) })
+    }
+
+    fn label(&self, index: usize) -> Option<usize> {
+        self.labels.get(index).copied().flatten()
     }
 }
 

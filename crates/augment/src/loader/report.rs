@@ -28,7 +28,10 @@ impl Report {
         self.images += images as u64;
         self.times_skipped += skipped.len() as u64;
         for skipped in skipped {
-            self.skipped.entry(skipped.sample).or_insert_with(|| skipped.clone());
+            self.skipped.entry(skipped.sample).or_insert_with(|| {
+                tracing::warn!(sample = skipped.sample, "{} is left out: {}", skipped.name, skipped.reason);
+                skipped.clone()
+            });
         }
     }
 }

@@ -48,6 +48,17 @@ pub trait Source: Send + Sync {
     fn name(&self, index: usize) -> String {
         index.to_string()
     }
+
+    /// The label of the image `index`, as far as it is known without reading the image.
+    fn label(&self, index: usize) -> Option<usize> {
+        let _ = index;
+        None
+    }
+
+    /// What files of labels and predictions call the image `index`: the same wherever the source lies.
+    fn id(&self, index: usize) -> String {
+        self.name(index)
+    }
 }
 
 impl<S: Source + ?Sized> Source for Arc<S> {
@@ -61,5 +72,13 @@ impl<S: Source + ?Sized> Source for Arc<S> {
 
     fn name(&self, index: usize) -> String {
         (**self).name(index)
+    }
+
+    fn label(&self, index: usize) -> Option<usize> {
+        (**self).label(index)
+    }
+
+    fn id(&self, index: usize) -> String {
+        (**self).id(index)
     }
 }

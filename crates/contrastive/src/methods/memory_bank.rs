@@ -137,6 +137,7 @@ impl<E: Encode> MemoryBank<E> {
 
 impl<E: Encode> Contrastive for MemoryBank<E> {
     type Encoder = E;
+    type Settings = MemoryBankConfig;
 
     fn contrast(mut self, batch: ViewPair<E::Input>) -> Contrasted<Self> {
         // Read first, then remembered: a slot never is the query that it is compared with.

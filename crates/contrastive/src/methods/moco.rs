@@ -229,6 +229,7 @@ impl<E: Encode> Moco<E> {
 
 impl<E: Encode> Contrastive for Moco<E> {
     type Encoder = E;
+    type Settings = MocoConfig;
 
     fn contrast(mut self, batch: ViewPair<E::Input>) -> Contrasted<Self> {
         let queries = match self.queries(&batch) {

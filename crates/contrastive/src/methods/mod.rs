@@ -10,6 +10,7 @@ use burn::module::{Module, ModuleDisplay};
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
+use serde::Serialize;
 use slowburn_ema::{Refused, sync_running_state};
 
 pub use end_to_end::{EndToEnd, EndToEndConfig};
@@ -48,6 +49,9 @@ pub trait Contrastive: Module + ModuleDisplay {
     /// The network that it trains.
     type Encoder: Encode;
 
+    /// What decides its steps beside weights and batches, to be kept with a run.
+    type Settings: Serialize;
+
     /// The loss of a batch, ready for `backward`, and the method after it: with this batch's keys in its queue or bank.
     ///
     /// On the CPU the loss must be a number; on a GPU, which works ahead while nobody reads, ask
@@ -67,6 +71,9 @@ pub trait Contrastive: Module + ModuleDisplay {
 
     /// The number of calls of [`contrast`](Self::contrast).
     fn steps(&self) -> u64;
+
+    /// The settings that it was made with.
+    fn settings(&self) -> &Self::Settings;
 
     /// What is probably not meant, for a data set of `samples` and batches of `batch`.
     fn diagnose(&self, samples: usize, batch: usize) -> Vec<Warning>;
@@ -119,6 +126,10 @@ macro_rules! accessors {
 
         fn steps(&self) -> u64 {
             self.steps.get()
+        }
+
+        fn settings(&self) -> &Self::Settings {
+            &self.config
         }
     };
 }

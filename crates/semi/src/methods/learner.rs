@@ -2,12 +2,35 @@ use burn::module::{Module, ModuleDisplay};
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
+use serde::Serialize;
 use slowburn_ema::{Refused, StepCount, sync_running_state};
 
 use crate::{Logits, Losses, Objective, Predict, SemiBatch, SemiError, Targets};
 
 /// Where the targets of the consistency cost come from: the one difference between the methods.
 pub trait Teacher<M: Predict>: Module + ModuleDisplay {
+    /// What decides its targets beside weights and batches, to be kept with a run.
+    type Settings: Serialize;
+
+    /// Whether it has targets for images without labels; a batch may leave those out where it has none.
+    const UNLABELED: bool = true;
+
+    /// Whether it looks at a view of its own.
+    const OWN_VIEW: bool = true;
+
+    /// The settings that it was made with.
+    fn settings(&self) -> Self::Settings;
+
+    /// The network that the teacher is, where it is one of its own.
+    fn network(&self) -> Option<&M> {
+        None
+    }
+
+    /// The weight of the old value in its latest average of weights, where it averages them.
+    fn decay(&self) -> Option<f64> {
+        None
+    }
+
     /// Targets for the second view of a batch; none for supervised training.
     ///
     /// Called before the student's own prediction is [observed](Self::observe).

@@ -46,6 +46,20 @@ impl MeanTeacherConfig {
 }
 
 impl<M: Predict> Teacher<M> for Ema<M> {
+    type Settings = EmaConfig;
+
+    fn settings(&self) -> EmaConfig {
+        self.config().clone()
+    }
+
+    fn network(&self) -> Option<&M> {
+        Some(self.module())
+    }
+
+    fn decay(&self) -> Option<f64> {
+        Some(Ema::decay(self))
+    }
+
     fn targets(&self, _student: &M, view: M::Input, _samples: &[usize]) -> Result<Option<Targets>, SemiError> {
         // Training mode, as in both originals: batch statistics, dropout and noise are part of the method.
         Ok(Some(Targets::from_logits(self.with_module(|teacher| teacher.predict(view)).class)))

@@ -50,6 +50,13 @@ pub struct SelfTeacher {
 }
 
 impl<M: Predict> Teacher<M> for SelfTeacher {
+    /// Whether targets have gradients.
+    type Settings = bool;
+
+    fn settings(&self) -> bool {
+        self.gradient_to_target
+    }
+
     fn targets(&self, student: &M, view: M::Input, _samples: &[usize]) -> Result<Option<Targets>, SemiError> {
         let logits = student.predict(view).class;
         Ok(Some(match self.gradient_to_target {

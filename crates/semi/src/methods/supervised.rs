@@ -30,6 +30,13 @@ impl SupervisedConfig {
 pub struct NoTeacher {}
 
 impl<M: Predict> Teacher<M> for NoTeacher {
+    type Settings = ();
+
+    const UNLABELED: bool = false;
+    const OWN_VIEW: bool = false;
+
+    fn settings(&self) {}
+
     fn targets(&self, _student: &M, _view: M::Input, _samples: &[usize]) -> Result<Option<Targets>, SemiError> {
         Ok(None)
     }

@@ -132,6 +132,15 @@ impl PredictionBank {
 }
 
 impl<M: Predict> Teacher<M> for PredictionBank {
+    /// The decay of predictions.
+    type Settings = f64;
+
+    const OWN_VIEW: bool = false;
+
+    fn settings(&self) -> f64 {
+        self.decay
+    }
+
     fn targets(&self, _student: &M, _view: M::Input, samples: &[usize]) -> Result<Option<Targets>, SemiError> {
         let (probabilities, known) = self.targets(samples)?;
         Ok(Some(Targets { probabilities, known: Some(known) }))

@@ -1,0 +1,13 @@
+//! Which images there are and which of them have a label.
+
+mod error;
+mod identity;
+mod label_file;
+mod label_name;
+mod labeled;
+
+pub use error::{LabelError, LabelProblem};
+pub use identity::fingerprint;
+pub(crate) use identity::labeled_indices;
+pub use label_file::{LabelFile, write_labels};
+pub use labeled::Labeled;

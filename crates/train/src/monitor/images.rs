@@ -1,0 +1,124 @@
+use std::sync::Arc;
+
+use burn::tensor::{Device, Tensor};
+use slowburn_augment::loader::{OnCorrupt, ReadBuffers, Source, ViewLoader, ViewLoaderConfig};
+use slowburn_augment::{Pipeline, Views};
+
+use crate::task::TaskError;
+
+/// Images in one forward pass at most.
+const BATCH: usize = 500;
+/// Values in one forward pass at most, 16 MiB of them, so that large images come in smaller batches.
+const VALUES: usize = 1 << 22;
+
+/// Images as an encoder sees them in evaluation, made batch by batch; nothing of them is kept.
+#[derive(Clone)]
+pub struct ImageSet {
+    loader: Arc<ViewLoader<Arc<dyn Source>>>,
+    /// Index and class of each; images without a known class have 0.
+    chosen: Vec<(usize, usize)>,
+}
+
+impl ImageSet {
+    /// Images of a source by index, with the class of each, prepared by the fixed part of a pipeline.
+    ///
+    /// # Errors
+    /// If there is no image, the first cannot be read, or the pipeline does not fit it.
+    pub fn new(source: Arc<dyn Source>, chosen: Vec<(usize, usize)>, pipeline: &Pipeline) -> Result<Self, TaskError> {
+        let Some(&(first, _)) = chosen.first() else {
+            return Err(TaskError::other("there is no image to evaluate on"));
+        };
+        let pipeline = pipeline.evaluation();
+        let size = source.read(first, &mut ReadBuffers::default())?.image.size();
+        pipeline.validate_for(size)?;
+        let values = pipeline.output_size(size).values().max(1);
+        let config = ViewLoaderConfig::new((VALUES / values).clamp(1, BATCH)).with_shuffle(false).with_drop_last(false);
+        let views = Views::repeat(pipeline, 1).map_err(TaskError::other)?;
+        Ok(Self { loader: Arc::new(config.init(source, views)?), chosen })
+    }
+
+    /// The same set, which leaves out images that cannot be decoded, or stops at them.
+    ///
+    /// # Errors
+    /// Those of the loader.
+    pub fn on_corrupt(self, on_corrupt: OnCorrupt) -> Result<Self, TaskError> {
+        let config = self.loader.config().with_on_corrupt(on_corrupt);
+        let loader = config.init(Arc::clone(self.loader.source()), self.loader.views().clone())?;
+        Ok(Self { loader: Arc::new(loader), ..self })
+    }
+
+    /// All but every `n`-th image, and every `n`-th.
+    pub fn split(&self, n: usize) -> (Self, Self) {
+        let part = |held_out: bool| {
+            let kept = self.chosen.iter().enumerate().filter(|(place, _)| place.is_multiple_of(n) == held_out);
+            Self { chosen: kept.map(|(_, chosen)| *chosen).collect(), ..self.clone() }
+        };
+        (part(false), part(true))
+    }
+
+    /// `count` of them at most, spread evenly: files are often sorted by class.
+    pub fn thinned(&self, count: usize) -> Self {
+        let (total, count) = (self.chosen.len(), count.min(self.chosen.len()));
+        let chosen = (0..count).map(|place| self.chosen[place * total / count.max(1)]).collect();
+        Self { chosen, ..self.clone() }
+    }
+
+    /// The number of images.
+    pub fn len(&self) -> usize {
+        self.chosen.len()
+    }
+
+    /// Whether there is no image.
+    pub fn is_empty(&self) -> bool {
+        self.chosen.is_empty()
+    }
+
+    /// Index and class of each image.
+    pub fn chosen(&self) -> &[(usize, usize)] {
+        &self.chosen
+    }
+
+    /// Images `[batch, channels, height, width]` on a device, with index and class of each, in order. Images that were left
+    /// out are missing.
+    ///
+    /// # Errors
+    /// Those of the loader.
+    pub fn batches(
+        &self,
+        device: &Device,
+    ) -> Result<impl Iterator<Item = Result<ImageBatch, TaskError>> + '_, TaskError> {
+        let size = self.loader.config().batch_size;
+        let chunks: Vec<&[(usize, usize)]> = self.chosen.chunks(size).collect();
+        let indices = chunks.iter().map(|chunk| chunk.iter().map(|&(index, _)| index).collect()).collect();
+        let device = device.clone();
+        Ok(self.loader.sampled(0, indices)?.map(move |batch| {
+            let batch = batch?;
+            let mut wanted = chunks[batch.index].iter();
+            // In order, with gaps where images were left out.
+            let class = |sample: &usize| wanted.find(|(index, _)| index == sample).map_or(0, |&(_, class)| class);
+            let classes = batch.samples.iter().map(class).collect();
+            let samples = batch.samples.clone();
+            let Some(images) = batch.into_tensors(&device).into_iter().next() else {
+                return Err(TaskError::other("the loader made no view"));
+            };
+            Ok(ImageBatch { images, classes, samples })
+        }))
+    }
+}
+
+impl std::fmt::Debug for ImageSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ImageSet").field("images", &self.len()).finish_non_exhaustive()
+    }
+}
+
+/// A batch of an [`ImageSet`].
+#[derive(Debug)]
+pub struct ImageBatch {
+    /// `[batch, channels, height, width]`.
+    pub images: Tensor<4>,
+    /// The class of each.
+    pub classes: Vec<usize>,
+    /// The index of each in the source.
+    pub samples: Vec<usize>,
+}

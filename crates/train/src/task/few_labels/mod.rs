@@ -1,0 +1,177 @@
+//! Learning from few labels and many images: two streams, one of the semi-supervised methods.
+
+mod metrics;
+mod run;
+mod validation;
+
+pub use metrics::SemiMetrics;
+pub use run::{FewLabelsTask, HostBatch};
+
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+use serde_json::{Value, json};
+use slowburn_augment::loader::{OnCorrupt, ViewLoaderConfig};
+use slowburn_augment::{Pipeline, Views};
+use slowburn_semi::{Mix, Predict, SemiSupervised, Teacher, TwoStream};
+
+use super::{Fit, TaskError, device_of, shapes};
+use crate::data::{Labeled, fingerprint};
+use crate::monitor::ImageSet;
+
+/// A semi-supervised method with the images that it is to learn from: what [`Trainer::fit`](crate::Trainer::fit) takes.
+#[derive(Debug)]
+pub struct FewLabels<M: Predict, T: Teacher<M>> {
+    method: SemiSupervised<M, T>,
+    name: String,
+    images: Labeled,
+    pipeline: Pipeline,
+    evaluation: Pipeline,
+    mix: Option<Mix>,
+    labeled_in_unlabeled: bool,
+    validation: f64,
+    test: Option<Labeled>,
+    on_corrupt: OnCorrupt,
+    workers: usize,
+}
+
+impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> FewLabels<M, T> {
+    /// A method that learns from images of which some have labels; the views of student and teacher are made by `pipeline`.
+    pub fn new(method: SemiSupervised<M, T>, images: Labeled, pipeline: Pipeline) -> Self {
+        let name = std::any::type_name::<T>();
+        let name = name.split('<').next().unwrap_or_default().rsplit("::").next().unwrap_or_default();
+        let name = match name {
+            "Ema" => "mean-teacher",
+            "SelfTeacher" => "pi",
+            "PredictionBank" => "temporal",
+            "NoTeacher" => "supervised",
+            other => other,
+        };
+        Self {
+            method,
+            name: name.to_owned(),
+            images,
+            evaluation: pipeline.evaluation(),
+            pipeline,
+            mix: None,
+            labeled_in_unlabeled: false,
+            validation: 0.0,
+            test: None,
+            on_corrupt: OnCorrupt::Stop,
+            workers: 0,
+        }
+    }
+
+    /// How a batch is put together; a quarter with labels if nothing is said.
+    pub fn with_mix(self, mix: Mix) -> Self {
+        Self { mix: Some(mix), ..self }
+    }
+
+    /// Whether images with labels are seen without them too, in the other stream.
+    pub fn with_labeled_in_unlabeled(self, both: bool) -> Self {
+        Self { labeled_in_unlabeled: both, ..self }
+    }
+
+    /// Holds this share of the labelled images of each class back, in [0, 1): by them the best epoch is kept, and training may
+    /// stop early. They are then in neither stream.
+    pub fn with_validation(self, share: f64) -> Self {
+        Self { validation: share, ..self }
+    }
+
+    /// Images with labels that are looked at after every epoch and decide nothing.
+    pub fn with_test(self, test: Labeled) -> Self {
+        Self { test: Some(test), ..self }
+    }
+
+    /// What images pass before a network that is looked at; the fixed part of the views if nothing is said.
+    pub fn with_evaluation(self, evaluation: Pipeline) -> Self {
+        Self { evaluation, ..self }
+    }
+
+    /// What happens to an image that cannot be decoded.
+    pub fn with_on_corrupt(self, on_corrupt: OnCorrupt) -> Self {
+        Self { on_corrupt, ..self }
+    }
+
+    /// Threads that read and prepare images; 0: one per core.
+    pub fn with_workers(self, workers: usize) -> Self {
+        Self { workers, ..self }
+    }
+
+    /// The method's name in files and progress.
+    pub fn with_name(self, name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..self }
+    }
+
+    fn settings(&self, mix: Mix) -> Value {
+        json!({
+            "method": self.name,
+            "objective": self.method.objective(),
+            "teacher": self.method.teacher.settings(),
+            "network": shapes(&self.method.student),
+            "classes": self.images.classes(),
+            "labels": self.images.labels().iter().flatten().count(),
+            "images": self.images.labels().len(),
+            "views": self.pipeline,
+            "evaluation": self.evaluation,
+            "mix": mix,
+            "labeled_in_unlabeled": self.labeled_in_unlabeled,
+            "validation": self.validation,
+            "on_corrupt": self.on_corrupt,
+        })
+    }
+
+    fn set(&self, images: &Labeled, labels: &[Option<usize>]) -> Result<Option<ImageSet>, TaskError> {
+        let chosen: Vec<(usize, usize)> =
+            labels.iter().enumerate().filter_map(|(index, label)| label.map(|label| (index, label))).collect();
+        match chosen.is_empty() {
+            true => Ok(None),
+            false => {
+                let set = ImageSet::new(Arc::clone(images.source()), chosen, &self.evaluation)?;
+                Ok(Some(set.on_corrupt(self.on_corrupt)?))
+            }
+        }
+    }
+}
+
+impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> Fit for FewLabels<M, T> {
+    type Task = FewLabelsTask<M, T>;
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn images(&self) -> usize {
+        self.images.labels().len()
+    }
+
+    fn prepare(self, batch: usize, seed: u64) -> Result<(SemiSupervised<M, T>, Self::Task), TaskError> {
+        let mix = self.mix.unwrap_or(Mix::Fixed { labeled: (batch / 4).max(1) });
+        self.images.warn();
+        let settings = self.settings(mix);
+        let (labels, held_out) = validation::split(self.images.labels(), self.validation, seed)?;
+        let labeled: Vec<usize> = (0..labels.len()).filter(|&image| labels[image].is_some()).collect();
+        let unlabeled = (0..labels.len())
+            .filter(|&image| held_out[image].is_none() && (labels[image].is_none() || self.labeled_in_unlabeled));
+        let stream = TwoStream::new(labeled, unlabeled.collect(), batch, mix, seed)?;
+        let config =
+            ViewLoaderConfig::new(batch).with_seed(seed).with_on_corrupt(self.on_corrupt).with_workers(self.workers);
+        let test = self.test.as_ref().map(|test| self.set(test, test.labels())).transpose()?.flatten();
+        let task = FewLabelsTask {
+            phase: self.name.clone(),
+            validation: self.set(&self.images, &held_out)?,
+            test,
+            loader: config.init(Arc::clone(self.images.source()), Views::two(self.pipeline.clone()))?,
+            labels,
+            known: self.images.labels().to_vec(),
+            classes: self.images.classes().to_vec(),
+            stream,
+            device: device_of(&self.method)?,
+            advice: "lower the learning rate or the weight of the consistency cost".to_owned(),
+            settings,
+            fingerprint: fingerprint(self.images.source().as_ref())?,
+            method: std::marker::PhantomData,
+        };
+        Ok((self.method, task))
+    }
+}

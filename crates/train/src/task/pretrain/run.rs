@@ -1,0 +1,164 @@
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::{Device, Tensor};
+use serde_json::Value;
+use slowburn_augment::loader::{Report, Source, ViewBatch, ViewLoader};
+use slowburn_contrastive::{Contrastive, Encode, ViewPair};
+
+use super::ContrastMetrics;
+use crate::monitor::{EncoderMonitor, concerns};
+use crate::progress::Figure;
+use crate::task::{Observed, StepOutcome, Task, TaskBatches, TaskError};
+
+/// A contrastive method in training; `M` makes the difference between the methods.
+#[derive(Debug)]
+pub struct PretrainTask<M> {
+    /// Two views of every image.
+    pub loader: ViewLoader<Arc<dyn Source>>,
+    /// Who looks at the encoder.
+    pub monitor: Option<EncoderMonitor>,
+    /// After every so many epochs, and after the last.
+    pub every: u64,
+    /// Where to train; with autodiff.
+    pub device: Device,
+    /// What may help when the loss is no number.
+    pub advice: String,
+    /// Everything of it that decides how a run ends.
+    pub settings: Value,
+    /// What the images are known by.
+    pub fingerprint: String,
+    /// Which method.
+    pub method: PhantomData<fn() -> M>,
+}
+
+impl<M> PretrainTask<M> {
+    /// What the loader has handed out and left out so far.
+    pub fn report(&self) -> Report {
+        self.loader.report()
+    }
+}
+
+/// Both views of a batch, on the device.
+fn into_views(batch: ViewBatch, device: &Device) -> Result<ViewPair<Tensor<4>>, TaskError> {
+    let samples = batch.samples.clone();
+    let mut views = batch.into_tensors(device).into_iter();
+    match (views.next(), views.next()) {
+        (Some(query), Some(key)) => Ok(ViewPair { query, key, samples }),
+        _ => Err(TaskError::other("a contrastive method needs two views of each image")),
+    }
+}
+
+impl<M: Contrastive> Task for PretrainTask<M>
+where
+    M::Encoder: Encode<Input = Tensor<4>>,
+{
+    type Method = M;
+    type Batch = ViewBatch;
+    type Metrics = ContrastMetrics;
+
+    fn steps_per_epoch(&self) -> usize {
+        self.loader.batches()
+    }
+
+    fn batches(&self, epoch: u64, steps: u64) -> Result<TaskBatches<'_, ViewBatch>, TaskError> {
+        Ok(Box::new(self.loader.epoch(epoch).take(steps as usize).map(|batch| Ok(batch?))))
+    }
+
+    fn images(&self, batch: &ViewBatch) -> usize {
+        batch.len()
+    }
+
+    fn step(
+        &self,
+        method: M,
+        batch: ViewBatch,
+        optimizer: &mut ModuleOptimizer,
+        learning_rate: f64,
+    ) -> Result<(M, StepOutcome), TaskError> {
+        let (method, outcome) = method.contrast(into_views(batch, &self.device)?)?;
+        let gradients = GradientsParams::from_grads(outcome.loss.backward(), method.query());
+        let method = method.optimize(optimizer, learning_rate, gradients);
+        Ok((method, StepOutcome { costs: vec![outcome.loss, outcome.accuracy], known: vec![outcome.chance] }))
+    }
+
+    fn step_figures(&self, seen: &Observed) -> Vec<Figure> {
+        vec![
+            Figure::new("loss", seen.cost(0)),
+            Figure::new("chance ln(K+1)", seen.known(0)),
+            Figure::percent("contrastive accuracy", seen.cost(1)),
+            Figure::new("learning rate", seen.learning_rate),
+        ]
+    }
+
+    fn metrics(&self, method: &M, seen: &Observed) -> Result<ContrastMetrics, TaskError> {
+        let due = seen.epoch.is_multiple_of(self.every) || seen.last;
+        let monitor = self.monitor.as_ref().filter(|_| due);
+        let look = monitor.map(|monitor| monitor.look(method.query())).transpose()?;
+        let metrics = ContrastMetrics {
+            epoch: seen.epoch,
+            step: seen.step,
+            loss: seen.cost(0),
+            chance_loss: seen.known(0),
+            contrast_accuracy: seen.cost(1),
+            learning_rate: seen.learning_rate,
+            knn_accuracy: look.and_then(|look| look.knn_accuracy),
+            spread: look.map(|look| look.spread),
+            effective_rank: look.map(|look| look.effective_rank),
+        };
+        // As often as the monitor looks, so that a bad run does not bury its progress.
+        for concern in concerns(&metrics).into_iter().filter(|_| due) {
+            tracing::warn!("{concern}");
+        }
+        Ok(metrics)
+    }
+
+    fn epoch_figures(&self, metrics: &ContrastMetrics) -> Vec<Figure> {
+        let mut figures = vec![
+            Figure::new("loss", metrics.loss),
+            Figure::new("chance ln(K+1)", metrics.chance_loss),
+            Figure::percent("contrastive accuracy", metrics.contrast_accuracy),
+        ];
+        if let Some(spread) = metrics.spread {
+            figures.extend([Figure::new("feature std", spread.std), Figure::new("evenly spread", spread.even)]);
+        }
+        figures.extend(metrics.effective_rank.map(|rank| Figure::new("effective rank", rank)));
+        figures.extend(metrics.knn_accuracy.map(|accuracy| Figure::percent("kNN of training images", accuracy)));
+        figures
+    }
+
+    fn curves(&self) -> Vec<(&'static str, bool)> {
+        vec![
+            ("loss", false),
+            ("chance ln(K+1)", false),
+            ("contrastive accuracy", true),
+            ("learning rate", true),
+            ("feature std", true),
+            ("evenly spread", true),
+            ("effective rank", true),
+            ("kNN of training images", true),
+        ]
+    }
+
+    fn advice(&self) -> &str {
+        &self.advice
+    }
+
+    fn settings(&self) -> Value {
+        self.settings.clone()
+    }
+
+    fn left_out(&self) -> Vec<String> {
+        self.loader
+            .report()
+            .skipped
+            .into_values()
+            .map(|skipped| format!("{}: {}", skipped.name, skipped.reason))
+            .collect()
+    }
+
+    fn fingerprint(&self) -> String {
+        self.fingerprint.clone()
+    }
+}

@@ -1,0 +1,282 @@
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use burn::module::Module;
+use burn::store::ModuleRecord;
+use burn::tensor::{Bytes, Device};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use slowburn_ema::{Length, Timeline};
+
+use super::speed::timeline_within;
+use super::{OptimizerConfig, Phase, TrainError, TrainerConfig, initialized, mix};
+use crate::progress::{Reporter, lines_or_dashboard};
+use crate::run::{Checkpoint, History, RunFolder};
+use crate::task::{Fit, Task, device_of};
+
+/// Trains a method in a folder of its own: begins, or goes on where the folder holds this very run.
+///
+/// The same settings on the same images and backend give the same weights, whether or not the run was stopped and went on. The
+/// weights at the start are the caller's: call `device.seed(…)` before making the network.
+///
+/// ```no_run
+/// # use burn::tensor::Tensor;
+/// # use slowburn_contrastive::{Contrastive, Encode};
+/// use slowburn_train::{OptimizerConfig, Pretrain, TrainError, Trainer};
+///
+/// # fn fit<M: Contrastive>(task: Pretrain<M>) -> Result<(), TrainError> where M::Encoder: Encode<Input = Tensor<4>> {
+/// let trained = Trainer::new("runs/photos")
+///     .epochs(20.0)
+///     .batch(64)
+///     .optimizer(OptimizerConfig::sgd(0.03).with_weight_decay(1e-4))
+///     .fit(task)?;
+/// println!("{:?}", trained.history.metrics.last());
+/// # Ok(())
+/// # }
+/// ```
+pub struct Trainer {
+    folder: PathBuf,
+    config: TrainerConfig,
+    from: Option<PathBuf>,
+    reporter: Option<Box<dyn Reporter>>,
+}
+
+/// What `config.json` keeps of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Settings {
+    trainer: TrainerConfig,
+    /// Steps of an epoch and in all: of a budget of time those that its first steps made room for.
+    timeline: Timeline,
+    /// The run whose weights, averages and queue it began with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+    task: Value,
+}
+
+/// What training made.
+#[derive(Debug)]
+pub struct Trained<T: Task> {
+    /// The method after its last step.
+    pub method: T::Method,
+    /// What was found out: metrics of every epoch, seconds, the best epoch.
+    pub history: History<T::Metrics>,
+    /// The task, with the loader's report of images that were left out.
+    pub task: T,
+    /// How long it took, in steps.
+    pub timeline: Timeline,
+    /// Where the run is.
+    pub folder: RunFolder,
+}
+
+impl<T: Task> Trained<T> {
+    /// The method as it was after its best epoch, where the task has a [score](Task::score); else after its last.
+    ///
+    /// # Errors
+    /// If the checkpoint is damaged.
+    pub fn best(&self) -> Result<T::Method, TrainError> {
+        match &self.history.best {
+            Some(_) => {
+                let checkpoint: Checkpoint<T::Metrics> = self.folder.best()?;
+                with_record(self.method.clone(), checkpoint.method)
+            }
+            None => Ok(self.method.clone()),
+        }
+    }
+}
+
+/// A method with the weights of a record.
+pub(super) fn with_record<M: Module>(method: M, record: Vec<u8>) -> Result<M, TrainError> {
+    let misfit = |error: burn::store::RecordError| TrainError::Record { reason: error.to_string() };
+    let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(record)).map_err(misfit)?;
+    method.try_load_record(record).map_err(misfit)
+}
+
+/// How many images were left out, and the first of them, as `summary.json` has it.
+const SHOWN: usize = 20;
+
+impl Trainer {
+    /// A trainer of the run in this folder, which need not exist.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into(), config: TrainerConfig::default(), from: None, reporter: None }
+    }
+
+    /// Takes all settings at once.
+    pub fn config(self, config: TrainerConfig) -> Self {
+        Self { config, ..self }
+    }
+
+    /// Sets the length in epochs, which need not be whole.
+    pub fn epochs(self, epochs: f64) -> Self {
+        let config = TrainerConfig { length: Some(Length::Epochs(epochs)), ..self.config };
+        Self { config, ..self }
+    }
+
+    /// Sets the length in steps.
+    pub fn steps(self, steps: u64) -> Self {
+        let config = TrainerConfig { length: Some(Length::Steps(steps)), ..self.config };
+        Self { config, ..self }
+    }
+
+    /// Trains for about this long instead of a number of epochs, evaluation included. The speed of the first steps decides how
+    /// many fit in; `config.json` then keeps their number. A run that is killed before that begins anew.
+    pub fn time(self, time: Duration) -> Self {
+        let config = TrainerConfig { time: Some(time.as_secs_f64()), ..self.config };
+        Self { config, ..self }
+    }
+
+    /// Sets the number of images in a batch.
+    pub fn batch(self, batch: usize) -> Self {
+        let config = TrainerConfig { batch: Some(batch), ..self.config };
+        Self { config, ..self }
+    }
+
+    /// Sets the seed of batches, views, dropout and noise.
+    pub fn seed(self, seed: u64) -> Self {
+        let config = TrainerConfig { seed, ..self.config };
+        Self { config, ..self }
+    }
+
+    /// Sets update rule and learning rate.
+    pub fn optimizer(self, optimizer: OptimizerConfig) -> Self {
+        let config = TrainerConfig { optimizer, ..self.config };
+        Self { config, ..self }
+    }
+
+    /// Stops after this many epochs without a better score, where the task has one.
+    pub fn patience(self, epochs: u64) -> Self {
+        let config = TrainerConfig { patience: Some(epochs), ..self.config };
+        Self { config, ..self }
+    }
+
+    /// Begins with the method of another run: weights, average and queue as its newest checkpoint has them; optimizer and
+    /// schedules begin anew. The settings say so.
+    pub fn from_run(self, folder: impl Into<PathBuf>) -> Self {
+        Self { from: Some(folder.into()), ..self }
+    }
+
+    /// Shows progress through this, in the place of the dashboard (feature `tui`) or lines on standard error.
+    pub fn reporter(self, reporter: impl Reporter + 'static) -> Self {
+        Self { reporter: Some(Box::new(reporter)), ..self }
+    }
+
+    /// Trains to the end and returns the method.
+    ///
+    /// # Errors
+    /// [`TrainError`]: settings out of range, a folder that holds another run, images that cannot be read, costs and weights
+    /// that are no numbers.
+    pub fn fit<F: Fit>(mut self, fit: F) -> Result<Trained<F::Task>, TrainError> {
+        self.config.validate()?;
+        let config = self.config.for_images(fit.images());
+        let (name, batch, images) = (fit.name(), config.batch.unwrap_or(1), fit.images());
+        if self.config != config {
+            tracing::info!("chosen for {images} images: batches of {batch}, {}", in_words(&config));
+        }
+        let (method, task) = fit.prepare(batch, config.seed)?;
+        let device = device_of(&method)?;
+        device.seed(mix(config.seed, u64::MAX));
+        let mut method = initialized(method);
+        let data = task.fingerprint();
+        let (folder, settings) = match self.folder.join("config.json").exists() {
+            true => self.open(&config, &task, &data)?,
+            false => {
+                if let Some(from) = &self.from {
+                    method = begin_from::<F::Task>(method, from)?;
+                }
+                let (begun, timeline) = self.timeline(method, &task, &config, &device)?;
+                method = begun;
+                let settings = self.settings(&config, timeline, &task);
+                let folder = RunFolder::create(&self.folder, &settings, &data)?;
+                task.write_files(folder.path())?;
+                (folder, settings)
+            }
+        };
+        let mut reporter = self.reporter.take().unwrap_or_else(|| lines_or_dashboard(false, &task.curves()));
+        let resume = folder.latest()?;
+        let history = resume.as_ref().map(|(_, resume)| resume.header.progress.clone()).unwrap_or_default();
+        let phase = Phase {
+            name: &name,
+            order: 1,
+            task: &task,
+            optimizer: &settings.trainer.optimizer,
+            timeline: settings.timeline,
+            seed: config.seed,
+            patience: config.patience,
+            device: &device,
+            folder: &folder,
+            reporter: reporter.as_mut(),
+        };
+        let (method, history) = phase.train(method, history, resume)?;
+        let trained = Trained { method, history, task, timeline: settings.timeline, folder };
+        trained.folder.write_summary(&summary(&name, &trained))?;
+        Ok(trained)
+    }
+
+    /// The run that the folder holds, which must be the one that is asked for.
+    fn open<T: Task>(&self, config: &TrainerConfig, task: &T, data: &str) -> Result<(RunFolder, Settings), TrainError> {
+        let (folder, held): (_, Settings) = RunFolder::open(&self.folder)?;
+        let length = config.length.map(|length| Timeline::new(task.steps_per_epoch(), length));
+        let asked = self.settings(config, length.unwrap_or(held.timeline), task);
+        folder.check_same(&asked, &self.folder, data)?;
+        Ok((folder, held))
+    }
+
+    fn settings<T: Task>(&self, config: &TrainerConfig, timeline: Timeline, task: &T) -> Settings {
+        let from = self.from.as_ref().map(|from| from.display().to_string());
+        Settings { trainer: config.clone(), timeline, from, task: task.settings() }
+    }
+
+    /// How many steps to make, and the method as it was.
+    fn timeline<T: Task>(
+        &self,
+        method: T::Method,
+        task: &T,
+        config: &TrainerConfig,
+        device: &Device,
+    ) -> Result<(T::Method, Timeline), TrainError> {
+        match (config.length, config.time) {
+            (Some(length), _) => Ok((method, Timeline::new(task.steps_per_epoch(), length))),
+            (None, Some(time)) => timeline_within(time, method, task, config, device),
+            (None, None) => unreachable!("a length is chosen where no time is given"),
+        }
+    }
+}
+
+impl std::fmt::Debug for Trainer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Trainer").field("folder", &self.folder).field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+fn begin_from<T: Task>(method: T::Method, from: &Path) -> Result<T::Method, TrainError> {
+    let (folder, _): (_, Value) = RunFolder::open(from)?;
+    match folder.latest::<T::Metrics>()? {
+        Some((_, checkpoint)) => with_record(method, checkpoint.method),
+        None => Err(TrainError::Record { reason: format!("{} has no checkpoint yet", from.display()) }),
+    }
+}
+
+fn in_words(config: &TrainerConfig) -> String {
+    match (config.length, config.time) {
+        (Some(Length::Epochs(epochs)), _) => format!("{epochs} epochs"),
+        (Some(Length::Steps(steps)), _) => format!("{steps} steps"),
+        (_, Some(time)) => format!("as many epochs as fit into {time} s"),
+        _ => String::new(),
+    }
+}
+
+fn summary<T: Task>(name: &str, trained: &Trained<T>) -> Value {
+    let Trained { history, timeline, .. } = trained;
+    let left_out = trained.task.left_out();
+    let first: Vec<&String> = left_out.iter().take(SHOWN).collect();
+    serde_json::json!({
+        "method": name,
+        "epochs": history.metrics.len(),
+        "steps": timeline.total,
+        "steps_per_epoch": timeline.per_epoch,
+        "train_seconds": history.train_seconds,
+        "images_per_second": history.images as f64 / history.train_seconds.max(f64::MIN_POSITIVE),
+        "best": history.best,
+        "last": history.metrics.last(),
+        "left_out": { "images": left_out.len(), "first": first },
+    })
+}
