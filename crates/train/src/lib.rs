@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod data;
+pub mod defaults;
 pub mod monitor;
 pub mod progress;
 pub mod run;
