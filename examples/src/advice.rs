@@ -1,6 +1,7 @@
 //! What the library advises, in the words of the programs' flags.
 
 use anyhow::anyhow;
+use slowburn_ema::EmaError;
 use slowburn_train::TrainError;
 use slowburn_train::run::RunError;
 
@@ -14,6 +15,9 @@ pub fn in_flags(error: impl Into<TrainError>) -> anyhow::Error {
         }
         TrainError::Run(RunError::NotEmpty { path }) => {
             anyhow!("{} is not empty: choose another --out", path.display())
+        }
+        TrainError::Schedule(EmaError::Setting { field: "learning_rate", value, range }) => {
+            anyhow!("--lr is {value}: it must be {range}")
         }
         error => error.into(),
     }

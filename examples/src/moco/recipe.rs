@@ -224,7 +224,7 @@ impl Recipe {
         let positive = |value: f64| value > 0.0 && value.is_finite();
         unless(positive(self.temperature), "--temperature", self.temperature, "positive and finite")?;
         unless((0.0..=1.0).contains(&self.decay), "--decay", self.decay, "in [0, 1]")?;
-        self.optimizer.validate()?;
+        self.optimizer.validate().map_err(crate::advice::in_flags)?;
         for (flag, value) in [
             ("--batch", self.batch),
             ("--queue", self.queue),

@@ -169,7 +169,7 @@ impl Recipe {
         }
         self.decay.validate()?;
         self.objective(Timeline { per_epoch: 1, total: 1 }).validate()?;
-        self.optimizer.validate()?;
+        self.optimizer.validate().map_err(crate::advice::in_flags)?;
         let ramps = [self.consistency.ramp_up, self.consistency.ramp_down, self.optimizer.schedule.ramp_up];
         ensure!(
             !ramps.contains(&RampShape::CosineByEpochFromZero),

@@ -11,6 +11,7 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     ("slowburn-models", &["slowburn-layers"], &["slowburn-models"]),
     ("slowburn-contrastive", METHODS_MAY, &["slowburn-contrastive"]),
     ("slowburn-semi", METHODS_MAY, &["slowburn-augment", "slowburn-semi"]),
+    ("slowburn-train", TRAIN_MAY, &["slowburn-contrastive", "slowburn-semi", "slowburn-train"]),
     ("slowburn-examples", PROGRAMS_MAY, &[]),
     ("slowburn-benches", BENCHES_MAY, PROGRAMS_MAY),
     ("slowburn-testkit", &[], &[]),
@@ -18,6 +19,17 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
 
 /// The networks behind a feature.
 const METHODS_MAY: &[&str] = &["slowburn-ema", "slowburn-layers", "slowburn-models"];
+
+/// Everything that is trained and that trains.
+const TRAIN_MAY: &[&str] = &[
+    "slowburn-augment",
+    "slowburn-contrastive",
+    "slowburn-ema",
+    "slowburn-layers",
+    "slowburn-models",
+    "slowburn-optim",
+    "slowburn-semi",
+];
 
 const PROGRAMS_MAY: &[&str] = &[
     "slowburn-augment",
@@ -27,6 +39,7 @@ const PROGRAMS_MAY: &[&str] = &[
     "slowburn-models",
     "slowburn-optim",
     "slowburn-semi",
+    "slowburn-train",
 ];
 
 /// They open devices as the programs do.
@@ -39,6 +52,7 @@ const BENCHES_MAY: &[&str] = &[
     "slowburn-models",
     "slowburn-optim",
     "slowburn-semi",
+    "slowburn-train",
 ];
 
 /// What cargo knows of each crate of the workspace.

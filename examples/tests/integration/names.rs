@@ -15,6 +15,12 @@ const SURFACES: &[(&str, &str)] = &[
     ("contrastive", "src/lib.rs"),
     ("contrastive", "src/evaluation/mod.rs"),
     ("semi", "src/lib.rs"),
+    ("train", "src/data/mod.rs"),
+    ("train", "src/monitor/mod.rs"),
+    ("train", "src/progress/mod.rs"),
+    ("train", "src/run/mod.rs"),
+    ("train", "src/task/mod.rs"),
+    ("train", "src/trainer/mod.rs"),
 ];
 
 /// Of burn-core 0.22.1, `src/lib.rs`, and the module that Burn's own adds.
@@ -40,7 +46,7 @@ const PRELUDE: &[&str] = &[
 ];
 
 /// One item under two paths, which is no ambiguity.
-const SHARED: &[&str] = &["Refused", "SplitBatchNorm", "SplitBatchNormConfig"];
+const SHARED: &[&str] = &["Ramp", "Refused", "SplitBatchNorm", "SplitBatchNormConfig"];
 
 /// The names in the `pub use` statements of a file.
 fn public_names(text: &str) -> Vec<String> {

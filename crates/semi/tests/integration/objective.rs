@@ -3,6 +3,7 @@
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, FloatDType, Tensor};
 use proptest::prelude::*;
+use slowburn_ema::EmaError;
 use slowburn_semi::{Consistency, CostReduction, Logits, Objective, Ramp, SemiError, Targets};
 
 use crate::{CLASSES, assert_close, matrix, numbers, read, scalar};
@@ -222,7 +223,7 @@ fn half_precision_logits_are_costed_in_f32() {
 #[test]
 fn settings_out_of_range_are_refused_by_name() {
     let field = |objective: Objective| match objective.validate() {
-        Err(SemiError::OutOfRange { field, .. }) => field,
+        Err(SemiError::OutOfRange { field, .. } | SemiError::Average(EmaError::Zero { field })) => field,
         other => panic!("{other:?}"),
     };
     let base = Objective::default;

@@ -7,7 +7,7 @@ use crate::task::TaskError;
 const LOOKED_AT: usize = 16;
 
 /// SHA-256, in hexadecimal, over the names of all images and the pixels of sixteen of them: equal wherever a folder lies, and
-/// other where images came or went, or were made anew. An image that cannot be decoded counts by its name.
+/// other where images came or went, or were made anew. An image that cannot be read counts by its name.
 ///
 /// # Errors
 /// If a file cannot be read.
@@ -32,7 +32,7 @@ pub fn fingerprint(source: &dyn Source) -> Result<String, TaskError> {
                 hash.update(sample.image.bytes().unwrap_or_default());
                 sample.image.values().unwrap_or_default().iter().for_each(|value| hash.update(value.to_le_bytes()));
             }
-            Err(LoadError::Corrupt { .. }) => hash.update(b"corrupt"),
+            Err(LoadError::Corrupt { .. } | LoadError::Unreadable { .. }) => hash.update(b"corrupt"),
             Err(error) => return Err(error.into()),
         }
     }

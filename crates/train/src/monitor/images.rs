@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
 use slowburn_augment::loader::{OnCorrupt, ReadBuffers, Source, ViewLoader, ViewLoaderConfig};
-use slowburn_augment::{Pipeline, Views};
+use slowburn_augment::{ImageSize, Pipeline, Views};
 
 use crate::task::TaskError;
 
@@ -25,26 +25,28 @@ impl ImageSet {
     /// # Errors
     /// If there is no image, the first cannot be read, or the pipeline does not fit it.
     pub fn new(source: Arc<dyn Source>, chosen: Vec<(usize, usize)>, pipeline: &Pipeline) -> Result<Self, TaskError> {
-        let Some(&(first, _)) = chosen.first() else {
-            return Err(TaskError::other("there is no image to evaluate on"));
-        };
-        let pipeline = pipeline.evaluation();
-        let size = source.read(first, &mut ReadBuffers::default())?.image.size();
-        pipeline.validate_for(size)?;
-        let values = pipeline.output_size(size).values().max(1);
-        let config = ViewLoaderConfig::new((VALUES / values).clamp(1, BATCH)).with_shuffle(false).with_drop_last(false);
-        let views = Views::repeat(pipeline, 1).map_err(TaskError::other)?;
-        Ok(Self { loader: Arc::new(config.init(source, views)?), chosen })
+        Self::with_on_corrupt(source, chosen, pipeline, OnCorrupt::Stop)
     }
 
-    /// The same set, which leaves out images that cannot be decoded, or stops at them.
+    /// The same, which may leave out images that cannot be decoded.
     ///
     /// # Errors
-    /// Those of the loader.
-    pub fn on_corrupt(self, on_corrupt: OnCorrupt) -> Result<Self, TaskError> {
-        let config = self.loader.config().with_on_corrupt(on_corrupt);
-        let loader = config.init(Arc::clone(self.loader.source()), self.loader.views().clone())?;
-        Ok(Self { loader: Arc::new(loader), ..self })
+    /// As [`new`](Self::new).
+    pub fn with_on_corrupt(
+        source: Arc<dyn Source>,
+        chosen: Vec<(usize, usize)>,
+        pipeline: &Pipeline,
+        on_corrupt: OnCorrupt,
+    ) -> Result<Self, TaskError> {
+        let pipeline = pipeline.evaluation();
+        let size = first_size(source.as_ref(), &chosen, &pipeline, on_corrupt)?;
+        let values = pipeline.output_size(size).values().max(1);
+        let config = ViewLoaderConfig::new((VALUES / values).clamp(1, BATCH))
+            .with_shuffle(false)
+            .with_drop_last(false)
+            .with_on_corrupt(on_corrupt);
+        let views = Views::repeat(pipeline, 1).map_err(TaskError::other)?;
+        Ok(Self { loader: Arc::new(config.init(source, views)?), chosen })
     }
 
     /// All but every `n`-th image, and every `n`-th.
@@ -104,6 +106,28 @@ impl ImageSet {
             Ok(ImageBatch { images, classes, samples })
         }))
     }
+}
+
+/// The size of the first image that can be decoded, which fits the pipeline.
+fn first_size(
+    source: &dyn Source,
+    chosen: &[(usize, usize)],
+    pipeline: &Pipeline,
+    on_corrupt: OnCorrupt,
+) -> Result<ImageSize, TaskError> {
+    let mut buffers = ReadBuffers::default();
+    for &(index, _) in chosen {
+        match source.read(index, &mut buffers) {
+            Ok(sample) => {
+                let size = sample.image.size();
+                let unsuitable = |error| TaskError::other(format!("{}: {error}", source.name(index)));
+                return pipeline.validate_for(size).map(|()| size).map_err(unsuitable);
+            }
+            Err(_) if on_corrupt == OnCorrupt::Skip => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(TaskError::other("there is no image to evaluate on"))
 }
 
 impl std::fmt::Debug for ImageSet {

@@ -5,9 +5,10 @@ use super::{Figure, Reporter, StepReport};
 /// The shortest time between two lines within an epoch.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// Plain progress lines on standard error, for logs and pipes.
+/// Plain progress lines, for logs and pipes: on standard error, or as events of `tracing`.
 #[derive(Debug)]
 pub struct Lines {
+    traced: bool,
     phase: String,
     epochs: u64,
     steps: u64,
@@ -19,26 +20,37 @@ pub struct Lines {
 impl Default for Lines {
     fn default() -> Self {
         let now = Instant::now();
-        Self { phase: String::new(), epochs: 0, steps: 0, first: 0, began: now, printed: now }
+        Self { traced: false, phase: String::new(), epochs: 0, steps: 0, first: 0, began: now, printed: now }
     }
 }
 
 impl Lines {
+    /// Lines as events of `tracing`, of the level `info`, for whoever has installed a subscriber.
+    pub fn traced() -> Self {
+        Self { traced: true, ..Self::default() }
+    }
+
     /// Seconds left in this part, at the rate since it began or was resumed.
     fn left(&self, step: u64) -> f64 {
         let made = step.saturating_sub(self.first).max(1);
         self.began.elapsed().as_secs_f64() / made as f64 * self.steps.saturating_sub(step) as f64
+    }
+
+    fn say(&self, line: &str) {
+        match self.traced {
+            true => tracing::info!("{line}"),
+            false => eprintln!("{line}"),
+        }
     }
 }
 
 impl Reporter for Lines {
     fn begin(&mut self, phase: &str, epochs: u64, steps: u64, done: u64) {
         let now = Instant::now();
-        *self = Self { phase: phase.to_owned(), epochs, steps, first: done, began: now, printed: now };
-        match done {
-            0 => eprintln!("{phase}: {epochs} epochs, {steps} steps"),
-            _ => eprintln!("{phase}: {epochs} epochs, {steps} steps, going on after step {done}"),
-        }
+        let (traced, phase) = (self.traced, phase.to_owned());
+        *self = Self { traced, phase, epochs, steps, first: done, began: now, printed: now };
+        let after = if done > 0 { format!(", going on after step {done}") } else { String::new() };
+        self.say(&format!("{}: {epochs} epochs, {steps} steps{after}", self.phase));
     }
 
     fn step(&mut self, step: &StepReport) {
@@ -46,7 +58,7 @@ impl Reporter for Lines {
             return;
         }
         self.printed = Instant::now();
-        eprintln!(
+        self.say(&format!(
             "{}  epoch {}/{}  step {}/{}  {:.0} images/s  {:.0} s left  {}",
             self.phase,
             step.epoch,
@@ -56,11 +68,11 @@ impl Reporter for Lines {
             step.images as f64 / step.seconds.max(f64::MIN_POSITIVE),
             self.left(step.step),
             list(&step.figures),
-        );
+        ));
     }
 
     fn epoch(&mut self, epoch: u64, figures: &[Figure]) {
-        eprintln!("{}  epoch {epoch}/{}  {}", self.phase, self.epochs, list(figures));
+        self.say(&format!("{}  epoch {epoch}/{}  {}", self.phase, self.epochs, list(figures)));
     }
 }
 

@@ -67,3 +67,16 @@ pub fn lines_or_dashboard(plain: bool, curves: &[(&'static str, bool)]) -> Box<d
     let _ = (plain, curves);
     Box::new(Lines::default())
 }
+
+/// What nobody chose: the dashboard on a terminal (feature `tui`); else events of `tracing` where a subscriber listens, so that
+/// nothing is said twice; else lines.
+pub(crate) fn unasked(curves: &[(&'static str, bool)]) -> Box<dyn Reporter> {
+    #[cfg(feature = "tui")]
+    if std::io::IsTerminal::is_terminal(&std::io::stdout()) {
+        return Box::new(Dashboard::new(curves));
+    }
+    match tracing::enabled!(tracing::Level::INFO) {
+        true => Box::new(Lines::traced()),
+        false => lines_or_dashboard(true, curves),
+    }
+}

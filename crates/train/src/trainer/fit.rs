@@ -10,7 +10,7 @@ use slowburn_ema::{Length, Timeline};
 
 use super::speed::timeline_within;
 use super::{OptimizerConfig, Phase, TrainError, TrainerConfig, initialized, mix};
-use crate::progress::{Reporter, lines_or_dashboard};
+use crate::progress::{Reporter, unasked};
 use crate::run::{Checkpoint, History, RunFolder};
 use crate::task::{Fit, Task, device_of};
 
@@ -190,7 +190,7 @@ impl Trainer {
                 (folder, settings)
             }
         };
-        let mut reporter = self.reporter.take().unwrap_or_else(|| lines_or_dashboard(false, &task.curves()));
+        let mut reporter = self.reporter.take().unwrap_or_else(|| unasked(&task.curves()));
         let resume = folder.latest()?;
         let history = resume.as_ref().map(|(_, resume)| resume.header.progress.clone()).unwrap_or_default();
         let phase = Phase {

@@ -143,8 +143,8 @@ impl<T: Task> Phase<'_, '_, T> {
         self.reporter.epoch(at.epoch, &figures);
         at.history.metrics.push(metrics);
         self.save(&method, at, score)?;
-        warn_of_waiting(at.epoch, waited / epoch_seconds);
-        tracing::info!(epoch = at.epoch, step = at.step, waited, "{}", list(&figures));
+        warn_of_waiting(at.epoch, waited, epoch_seconds);
+        tracing::debug!(epoch = at.epoch, step = at.step, waited, "{}", list(&figures));
         Ok(method)
     }
 
@@ -260,8 +260,12 @@ impl<T: Task> Phase<'_, '_, T> {
 /// The share of an epoch's time in which the loop may wait for images before that is worth a word.
 const WAITING: f64 = 0.1;
 
-fn warn_of_waiting(epoch: u64, share: f64) {
-    if share > WAITING {
+/// Seconds of waiting that are worth one: the first batch of an epoch is always waited for.
+const WORTH_A_WORD: f64 = 2.0;
+
+fn warn_of_waiting(epoch: u64, waited: f64, seconds: f64) {
+    let share = waited / seconds;
+    if share > WAITING && waited > WORTH_A_WORD {
         tracing::warn!(
             "epoch {epoch}: {:.0} % of the time went into waiting for images: use more workers or cores, or smaller files (views \
              of 224 pixels need no photos of 4,000)",

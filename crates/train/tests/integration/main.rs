@@ -1,3 +1,7 @@
 //! Tests of the crate as its users see it.
 
+mod few_labels;
 mod phase;
+mod photos;
+mod pretrain;
+mod support;

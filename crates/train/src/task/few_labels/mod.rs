@@ -127,8 +127,8 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> FewLabels<M, T> {
         match chosen.is_empty() {
             true => Ok(None),
             false => {
-                let set = ImageSet::new(Arc::clone(images.source()), chosen, &self.evaluation)?;
-                Ok(Some(set.on_corrupt(self.on_corrupt)?))
+                let source = Arc::clone(images.source());
+                ImageSet::with_on_corrupt(source, chosen, &self.evaluation, self.on_corrupt).map(Some)
             }
         }
     }

@@ -1,0 +1,160 @@
+//! Few labels on a stranger's photos and network: labels from a file, validation, the best epoch, early stopping.
+
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor};
+use slowburn_augment::loader::{Decoder, ImageFolder};
+use slowburn_ema::Decay;
+use slowburn_ema::{Ema, EmaConfig};
+use slowburn_models::{Classifier, ClassifierConfig};
+use slowburn_semi::{
+    MeanTeacher, MeanTeacherConfig, Mix, Objective, Predict, SemiBatch, SemiSupervised, SupervisedConfig,
+};
+use slowburn_testkit::generator;
+use slowburn_train::data::LabelFile;
+use slowburn_train::progress::Silent;
+use slowburn_train::run::{read_safetensors, save_safetensors};
+use slowburn_train::task::{FewLabelsTask, Task};
+use slowburn_train::trainer::{initialized, mix};
+use slowburn_train::{FewLabels, Fit, Labeled, OptimizerConfig, TrainError, Trained, Trainer};
+
+use crate::support::{Mine, StopAfter, photos, views, weights};
+
+type Network = Classifier<Mine>;
+
+/// 40 photos, 16 of them with a label in a table.
+fn data(folder: &Path) -> Labeled {
+    let images = folder.join("photos");
+    if !images.exists() {
+        photos(&images, 40);
+        let row =
+            |number: usize| format!("{},p{number}.jpg\n", if number.is_multiple_of(2) { "upright" } else { "flat" });
+        let table: String = (0..16).map(row).collect();
+        std::fs::write(folder.join("labels.csv"), format!("label,filename\n{table}")).expect("written");
+    }
+    let images = ImageFolder::flat(images).expect("photos").with_decoder(Decoder::rgb());
+    Labeled::from_file(images, folder.join("labels.csv")).expect("labels")
+}
+
+fn method(classes: usize) -> MeanTeacher<Network> {
+    let device = Device::flex().autodiff();
+    device.seed(3);
+    let network = ClassifierConfig::new(classes).init(Mine::new(&device), &device).expect("valid");
+    let average = EmaConfig::new(Decay::WarmUp { decay: 0.9 });
+    MeanTeacherConfig { objective: Objective::default(), average }.init(network, &device).expect("valid")
+}
+
+type Fitted = Result<Trained<FewLabelsTask<Network, Ema<Network>>>, TrainError>;
+
+fn fit(trainer: Trainer, folder: &Path) -> Fitted {
+    let _drawn = generator();
+    let labeled = data(folder);
+    trainer.fit(FewLabels::new(method(labeled.classes().len()), labeled, views()).with_validation(0.25))
+}
+
+fn trainer(run: &Path) -> Trainer {
+    Trainer::new(run).epochs(4.0).batch(8).optimizer(OptimizerConfig::adam(0.01)).reporter(Silent)
+}
+
+#[test]
+fn few_labels_are_learned_from_and_a_stopped_run_goes_on() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let whole = fit(trainer(&folder.path().join("whole")), folder.path()).expect("trained");
+    // 12 labels to learn from, 4 held back, 24 images without: 24 / (8 − 2) batches.
+    assert_eq!((whole.timeline.per_epoch, whole.timeline.total), (4, 16));
+    let run = folder.path().join("stopped");
+    fit(trainer(&run).reporter(StopAfter(7)), folder.path()).expect_err("stopped");
+    let resumed = fit(trainer(&run), folder.path()).expect("goes on");
+    assert!(weights(&resumed.method) == weights(&whole.method));
+    assert_eq!((resumed.history.metrics, resumed.history.best), (whole.history.metrics.clone(), whole.history.best));
+
+    // What the folder says of its labels is what was read.
+    let labeled = data(folder.path());
+    let names: Vec<String> = (0..40).map(|image| labeled.source().id(image)).collect();
+    let file = LabelFile::read(run.join("labels.txt"), &names, None).expect("labels");
+    assert_eq!((file.labels.as_slice(), file.classes.as_slice()), (labeled.labels(), labeled.classes()));
+}
+
+#[test]
+fn the_best_epoch_is_kept_and_patience_ends_a_run() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let run = folder.path().join("run");
+    let trained = fit(trainer(&run).epochs(40.0).patience(3), folder.path()).expect("trained");
+    let best = trained.history.best.expect("a validation part");
+    let epochs = trained.history.metrics.len() as u64;
+    assert_eq!(epochs, best.epoch + 3, "three epochs without a better one");
+    let scores: Vec<f64> = trained.history.metrics.iter().filter_map(|row| row.validation_accuracy).collect();
+    let highest = scores.iter().copied().fold(0.0, f64::max);
+    assert_eq!((best.score, scores[best.epoch as usize - 1]), (highest, highest));
+    let kept = trained.best().expect("kept");
+    assert_eq!(kept.steps(), best.step);
+    assert_ne!(weights(&kept), weights(&trained.method), "the last epoch is another one");
+    // A run that stopped early is over.
+    let again = fit(trainer(&run).epochs(40.0).patience(3).reporter(StopAfter(1)), folder.path()).expect("over");
+    assert_eq!(again.history.metrics.len() as u64, epochs);
+
+    let file = folder.path().join("teacher.safetensors");
+    save_safetensors(kept.teacher.module(), &file).expect("written");
+    assert!(read_safetensors(&file).expect("intact").contains_key("fc.weight"));
+}
+
+/// Images that are held back are in no batch, and no label of theirs is seen.
+#[test]
+fn images_to_validate_by_are_in_no_batch() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let labeled = data(folder.path());
+    let _drawn = generator();
+    let fit = FewLabels::new(method(2), labeled.clone(), views()).with_validation(0.5).with_labeled_in_unlabeled(true);
+    let (method, task) = fit.prepare(8, 5).expect("fits");
+    let held_out: Vec<usize> =
+        task.validation.as_ref().expect("a part").chosen().iter().map(|&(image, _)| image).collect();
+    assert_eq!(held_out.len(), 8);
+    let mut seen = 0;
+    for epoch in 0..3 {
+        for batch in task.batches(epoch, 100).expect("batches") {
+            let batch: SemiBatch<Tensor<4>> = batch.expect("fits").into_device(&task.device).expect("views");
+            assert_eq!(batch.student.dims(), [8, 3, 12, 12]);
+            for (image, label) in batch.samples.iter().zip(&batch.labels) {
+                assert!(!held_out.contains(image), "{image}");
+                seen += usize::from(label.is_some());
+                assert!(label.is_none() || *label == labeled.labels()[*image]);
+            }
+        }
+    }
+    assert!(seen > 0);
+    drop(method);
+}
+
+/// The loop's steps are those that the method's own calls make.
+#[test]
+fn training_is_the_methods_own_steps() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let device = Device::flex().autodiff();
+    let supervised = || -> SemiSupervised<Network, slowburn_semi::NoTeacher> {
+        device.seed(3);
+        let network = ClassifierConfig::new(2).init(Mine::new(&device), &device).expect("valid");
+        SupervisedConfig::default().init(network, &device).expect("valid")
+    };
+    let _drawn = generator();
+    let task = || FewLabels::new(supervised(), data(folder.path()), views()).with_mix(Mix::Fixed { labeled: 8 });
+    let rate = OptimizerConfig::sgd(0.05).with_schedule(slowburn_ema::Schedule::constant(0.05));
+    let run = Trainer::new(folder.path().join("run")).steps(3).batch(8).optimizer(rate.clone()).reporter(Silent);
+    let trained = run.fit(task()).expect("trained");
+
+    let (method, prepared) = task().prepare(8, 0).expect("fits");
+    // Burn draws weights when they are first read.
+    device.seed(mix(0, u64::MAX));
+    let mut method = initialized(method);
+    let mut optimizer = rate.init(trained.timeline).expect("valid").optimizer;
+    for epoch in 0..2 {
+        for batch in prepared.batches(epoch, trained.timeline.in_epoch(epoch)).expect("batches") {
+            let batch = batch.expect("fits").into_device(&device).expect("views");
+            let losses = method.losses(batch).expect("finite");
+            let gradients = burn::optim::GradientsParams::from_grads(losses.total.backward(), &method.student);
+            method = method.optimize(&mut optimizer, 0.05, gradients).expect("fits");
+        }
+    }
+    assert!(weights(&trained.method) == weights(&method));
+    let images = Tensor::zeros([1, 3, 12, 12], &Device::flex());
+    assert_eq!(trained.method.student.predict(images).class.dims(), [1, 2]);
+}
