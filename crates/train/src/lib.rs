@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "burn-train")]
+pub mod burn_train;
 pub mod data;
 pub mod defaults;
 pub mod monitor;
@@ -7,6 +9,12 @@ pub mod progress;
 pub mod run;
 pub mod task;
 pub mod trainer;
+
+pub use slowburn_augment as augment;
+pub use slowburn_contrastive as contrastive;
+pub use slowburn_ema as ema;
+pub use slowburn_models as models;
+pub use slowburn_semi as semi;
 
 pub use data::Labeled;
 pub use monitor::embed;

@@ -65,6 +65,12 @@ impl ImageSet {
         Self { chosen, ..self.clone() }
     }
 
+    /// Some of them, by place.
+    pub fn slice(&self, places: std::ops::Range<usize>) -> Self {
+        let chosen = self.chosen.get(places).unwrap_or_default().to_vec();
+        Self { chosen, ..self.clone() }
+    }
+
     /// The number of images.
     pub fn len(&self) -> usize {
         self.chosen.len()

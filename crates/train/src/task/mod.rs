@@ -6,6 +6,8 @@ mod pretrain;
 
 pub use error::TaskError;
 pub use few_labels::{FewLabels, FewLabelsTask, HostBatch, SemiMetrics};
+#[cfg(feature = "burn-train")]
+pub(crate) use pretrain::into_views;
 pub use pretrain::{ContrastMetrics, Pretrain, PretrainTask};
 
 use burn::module::Module;

@@ -1,5 +1,6 @@
 //! Tests of the crate as its users see it.
 
+mod burn_train;
 mod few_labels;
 mod phase;
 mod photos;

@@ -5,6 +5,8 @@ mod run;
 
 pub use metrics::ContrastMetrics;
 pub use run::PretrainTask;
+#[cfg(feature = "burn-train")]
+pub(crate) use run::into_views;
 
 use std::marker::PhantomData;
 use std::sync::Arc;

@@ -41,7 +41,7 @@ impl<M> PretrainTask<M> {
 }
 
 /// Both views of a batch, on the device.
-fn into_views(batch: ViewBatch, device: &Device) -> Result<ViewPair<Tensor<4>>, TaskError> {
+pub(crate) fn into_views(batch: ViewBatch, device: &Device) -> Result<ViewPair<Tensor<4>>, TaskError> {
     let samples = batch.samples.clone();
     let mut views = batch.into_tensors(device).into_iter();
     match (views.next(), views.next()) {
