@@ -34,7 +34,7 @@ fn start(cli: &Cli) -> Result<()> {
     recipe.fit_views(data.image_size());
     recipe.views.validate_for(data.image_size())?;
     let plan = Plan::new(&recipe, &data)?;
-    let folder = RunFolder::create(&out, &recipe, &data.fingerprint()).map_err(in_flags)?;
+    let folder = RunFolder::create(&out, &recipe, &data.fingerprint()?).map_err(in_flags)?;
     let data = recipe.prepare(data)?;
     let session = Session { recipe: &recipe, data: &data, plan: &plan, encoder: None, device, folder: &folder };
     session.finish(None, cli.plain).map(drop)
@@ -45,7 +45,7 @@ fn resume(cli: &Cli, path: PathBuf) -> Result<()> {
     let recipe = cli.recipe_on(&run)?;
     let device = device::for_training(&recipe.device, recipe.exact)?;
     let data = data::load(&recipe.data)?;
-    folder.check_same(&recipe, &recipe.data, &data.fingerprint())?;
+    folder.check_same(&recipe, &recipe.data, &data.fingerprint()?)?;
     let plan = Plan::new(&recipe, &data)?;
     let data = recipe.prepare(data)?;
     let session = Session { recipe: &recipe, data: &data, plan: &plan, encoder: None, device, folder: &folder };

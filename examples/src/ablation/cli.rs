@@ -101,7 +101,7 @@ impl Plan {
 
     fn check(&self, data: &Dataset) -> Result<()> {
         device::parse(&self.base.device)?;
-        for setting in self.settings(data.train.images.len()) {
+        for setting in self.settings(data.train.len()) {
             setting.recipe.validate()?;
             moco::check(&setting.recipe, data)?;
         }
@@ -110,8 +110,8 @@ impl Plan {
 
     /// All runs that are not finished, each in a folder of its own.
     fn run(&self, data: &Dataset, folder: &RunFolder, plain: bool) -> Result<Summary> {
-        let settings = self.settings(data.train.images.len());
-        let fingerprint = data.fingerprint();
+        let settings = self.settings(data.train.len());
+        let fingerprint = data.fingerprint()?;
         let known = (data.path.as_path(), fingerprint.as_str());
         let mut summary = Summary {
             seeds: self.seeds.clone(),
@@ -167,7 +167,7 @@ pub fn run(cli: &Cli) -> Result<()> {
         Some(path) => {
             let (folder, plan): (_, Plan) = RunFolder::open(path)?;
             let data = data::load(&plan.base.data)?;
-            folder.check_same(&plan, &plan.base.data, &data.fingerprint())?;
+            folder.check_same(&plan, &plan.base.data, &data.fingerprint()?)?;
             (folder, plan, data)
         }
         None => {
@@ -177,7 +177,7 @@ pub fn run(cli: &Cli) -> Result<()> {
             let data = data::load(&plan.base.data)?;
             plan.base.fit_views(data.image_size());
             plan.check(&data)?;
-            (RunFolder::create(&out, &plan, &data.fingerprint())?, plan, data)
+            (RunFolder::create(&out, &plan, &data.fingerprint()?)?, plan, data)
         }
     };
     let summary = plan.run(&data, &folder, cli.plain)?;

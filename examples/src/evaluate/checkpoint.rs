@@ -174,7 +174,7 @@ impl Checkpointed {
     /// # Errors
     /// [`CheckpointError::OtherImages`].
     pub fn check_images(&self, data: &Dataset) -> Result<(), CheckpointError> {
-        if self.whitening.is_none() || self.data_sha256.as_ref() == Some(&data.fingerprint()) {
+        if self.whitening.is_none() || self.data_sha256 == data.fingerprint().ok() {
             return Ok(());
         }
         Err(CheckpointError::OtherImages { path: self.file.clone(), data: data.path.clone() })
@@ -187,7 +187,7 @@ impl Checkpointed {
     pub fn prepare(&self, data: Dataset) -> anyhow::Result<Dataset> {
         self.check_images(&data)?;
         match &self.whitening {
-            Some(whitening) => data.whitened(whitening),
+            Some(whitening) => Ok(data.whitened(whitening)?),
             None => Ok(data),
         }
     }

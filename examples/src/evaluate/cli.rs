@@ -185,7 +185,7 @@ pub fn run(cli: &Cli) -> Result<Evaluation> {
     cli.sweep().validate()?;
     let checkpoint = Checkpointed::read(&cli.checkpoint, cli.encoder == Encoding::Average, cli.arch)?;
     let data = data::load(&cli.data)?;
-    let data_sha256 = data.fingerprint();
+    let data_sha256 = data.fingerprint()?;
     let pipeline = checkpoint.pipeline(cli.views.as_deref(), data.image_size())?;
     let data = checkpoint.prepare(data)?;
     let network = checkpoint.network(pipeline.output_size(data.image_size()), cli.embedding, &device)?;

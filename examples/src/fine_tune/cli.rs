@@ -142,7 +142,7 @@ pub fn run(cli: &Cli) -> Result<()> {
         Some(path) => {
             let (folder, recipe): (_, Recipe) = RunFolder::open(path)?;
             let data = data::load(&recipe.tuning.data)?;
-            folder.check_same(&recipe, &recipe.tuning.data, &data.fingerprint())?;
+            folder.check_same(&recipe, &recipe.tuning.data, &data.fingerprint()?)?;
             recipe.check(&data)?;
             (folder, recipe, data)
         }
@@ -155,7 +155,7 @@ pub fn run(cli: &Cli) -> Result<()> {
             recipe.fit(cli.views.as_deref(), &data)?;
             Plan::new(&recipe.tuning, &data)?;
             recipe.check(&data)?;
-            (RunFolder::create(&out, &recipe, &data.fingerprint())?, recipe, data)
+            (RunFolder::create(&out, &recipe, &data.fingerprint()?)?, recipe, data)
         }
     };
     let summary: Summary = recipe.run(&data, &folder, cli.plain)?;

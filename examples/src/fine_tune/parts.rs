@@ -99,7 +99,7 @@ impl Recipe {
             Start::From(path) => (path.clone(), None),
             Start::Moco(recipe) => {
                 let summary: moco::Summary =
-                    match Part::find(folder, PRETRAINING, recipe.as_ref(), (&data.path, &data.fingerprint()))? {
+                    match Part::find(folder, PRETRAINING, recipe.as_ref(), (&data.path, &data.fingerprint()?))? {
                         Part::Finished(summary) => summary,
                         Part::Open(folder, checkpoint) => {
                             moco::finish(plain, recipe, data, &folder, checkpoint.map(|resume| *resume))?
@@ -155,7 +155,7 @@ impl Tuning<'_> {
     /// Trains from this encoder, or from scratch, in the folder `name`.
     fn run(&self, name: &str, encoder: Option<&StateDict>) -> Result<training::Summary> {
         let &Self { recipe, data, images, whole, plain } = self;
-        let (folder, checkpoint) = match Part::find(whole, name, recipe, (&data.path, &data.fingerprint()))? {
+        let (folder, checkpoint) = match Part::find(whole, name, recipe, (&data.path, &data.fingerprint()?))? {
             Part::Finished(summary) => return Ok(summary),
             Part::Open(folder, checkpoint) => (folder, checkpoint.map(|resume| *resume)),
         };

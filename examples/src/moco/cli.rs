@@ -184,7 +184,7 @@ pub fn run(cli: &Cli) -> Result<()> {
             let (folder, run): (_, Recipe) = RunFolder::open(path)?;
             let recipe = cli.recipe_on(&run)?;
             let data = data::load(&recipe.data)?;
-            folder.check_same(&recipe, &recipe.data, &data.fingerprint())?;
+            folder.check_same(&recipe, &recipe.data, &data.fingerprint()?)?;
             let checkpoint = folder.latest()?;
             finish(cli.plain, &recipe, &data, &folder, checkpoint).map(drop)
         }
@@ -195,7 +195,7 @@ pub fn run(cli: &Cli) -> Result<()> {
             let data = data::load(&recipe.data)?;
             recipe.fit_views(data.image_size());
             check(&recipe, &data)?;
-            let folder = RunFolder::create(&out, &recipe, &data.fingerprint()).map_err(in_flags)?;
+            let folder = RunFolder::create(&out, &recipe, &data.fingerprint()?).map_err(in_flags)?;
             finish(cli.plain, &recipe, &data, &folder, None).map(drop)
         }
     }
@@ -207,7 +207,7 @@ pub(crate) fn check(recipe: &Recipe, data: &Dataset) -> Result<()> {
     recipe.views.validate_for(data.image_size())?;
     recipe.evaluation().validate_for(data.image_size())?;
     let labelled = data.train.labels.iter().flatten().count();
-    recipe.validate_for(data.train.images.len(), labelled)?;
+    recipe.validate_for(data.train.len(), labelled)?;
     Ok(recipe.scoring.validate(labelled)?)
 }
 

@@ -42,7 +42,7 @@ const SCATTERED: usize = 2000;
 impl Session<'_> {
     /// How long training takes.
     pub fn steps(recipe: &Recipe, data: &Dataset) -> Timeline {
-        Timeline::new(data.train.images.len() / recipe.batch, recipe.length)
+        Timeline::new(data.train.len() / recipe.batch, recipe.length)
     }
 
     /// Trains from the start or from a checkpoint and returns the summary and the history it came from.
@@ -88,7 +88,7 @@ impl Session<'_> {
         report: &mut dyn Reporter,
     ) -> Result<(Projector<Backbone>, History)> {
         let (recipe, device, network) = (self.recipe, &self.device, self.network()?);
-        let samples = self.data.train.images.len();
+        let samples = self.data.train.len();
         match recipe.method {
             Method::Moco => {
                 let method = recipe.moco().init(network, device)?;
@@ -143,7 +143,7 @@ impl Session<'_> {
         M: Contrastive<Encoder = Projector<Backbone>>,
     {
         let recipe = self.recipe;
-        for warning in method.diagnose(self.data.train.images.len(), recipe.batch) {
+        for warning in method.diagnose(self.data.train.len(), recipe.batch) {
             tracing::warn!("{warning}");
         }
         let task = PretrainTask {
@@ -174,7 +174,7 @@ impl Session<'_> {
     /// Two views of every training image, labels unseen, in whole batches.
     fn loader(&self) -> Result<ViewLoader<Arc<dyn Source>>> {
         let config = ViewLoaderConfig::new(self.recipe.batch).with_seed(self.recipe.seed);
-        Ok(config.init(Arc::clone(&self.data.train.images) as _, Views::two(self.recipe.views.clone()))?)
+        Ok(config.init(Arc::clone(&self.data.train.images), Views::two(self.recipe.views.clone()))?)
     }
 
     fn scatter(&self, test: &FeatureSet) -> Result<()> {

@@ -153,7 +153,7 @@ impl Recipe {
     /// If the whitening does not fit the images.
     pub fn prepare(&self, data: Dataset) -> anyhow::Result<Dataset> {
         match &self.whitening {
-            Some(whitening) => data.whitened(whitening),
+            Some(whitening) => Ok(data.whitened(whitening)?),
             None => Ok(data),
         }
     }

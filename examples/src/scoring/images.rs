@@ -12,7 +12,7 @@ use crate::data::Dataset;
 /// If the pipeline does not fit the images.
 pub fn test_images(data: &Dataset, views: &Pipeline, count: usize) -> Result<ImageSet> {
     let chosen = data.test.labels.iter().copied().enumerate().collect();
-    Ok(ImageSet::new(Arc::clone(&data.test.images) as _, chosen, views)?.thinned(count))
+    Ok(ImageSet::new(Arc::clone(&data.test.images), chosen, views)?.thinned(count))
 }
 
 /// All training images that have a label.
@@ -22,5 +22,5 @@ pub fn test_images(data: &Dataset, views: &Pipeline, count: usize) -> Result<Ima
 pub fn training_images(data: &Dataset, views: &Pipeline) -> Result<ImageSet> {
     let labels = data.train.labels.iter().enumerate();
     let chosen = labels.filter_map(|(index, label)| label.map(|label| (index, label))).collect();
-    Ok(ImageSet::new(Arc::clone(&data.train.images) as _, chosen, views)?)
+    Ok(ImageSet::new(Arc::clone(&data.train.images), chosen, views)?)
 }

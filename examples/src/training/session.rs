@@ -118,7 +118,7 @@ impl Session<'_> {
                 part.train(|student| Ok(config.init(student, device)?), progress, resume, report)
             }
             Method::Temporal => {
-                let (config, images) = (temporal(recipe, objective), self.data.train.images.len());
+                let (config, images) = (temporal(recipe, objective), self.data.train.len());
                 let classes = self.data.classes.len();
                 part.train(|student| Ok(config.init(student, images, classes, device)?), progress, resume, report)
             }
@@ -198,7 +198,7 @@ impl Part<'_> {
         let loader = ViewLoaderConfig::new(recipe.batch).with_seed(recipe.seed);
         Ok(FewLabelsTask {
             phase: name.to_owned(),
-            loader: loader.init(Arc::clone(&data.train.images) as _, views)?,
+            loader: loader.init(Arc::clone(&data.train.images), views)?,
             labels: plan.labels.clone(),
             known: plan.labels.clone(),
             classes: data.classes.clone(),

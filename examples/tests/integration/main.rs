@@ -1,7 +1,6 @@
 //! Integration tests.
 
 mod ablation;
-mod data;
 mod evaluate;
 mod fine_tune;
 mod layers;

@@ -35,8 +35,8 @@ fn images_to_be_scored_pass_the_test_time_transform_in_a_fixed_order() {
     let [train, test] =
         [training_images(&data, &views), test_images(&data, &views, usize::MAX)].map(|set| set.expect("fits"));
     for (set, images, labels) in [
-        (&train, &data.train.images, data.train.labels.iter().flatten().copied().collect()),
-        (&test, &data.test.images, data.test.labels.clone()),
+        (&train, data.train.memory.as_ref().expect("small"), data.train.labels.iter().flatten().copied().collect()),
+        (&test, data.test.memory.as_ref().expect("small"), data.test.labels.clone()),
     ] {
         let (values, classes) = read(set);
         assert_eq!(classes, labels);
@@ -52,7 +52,7 @@ fn images_to_be_scored_pass_the_test_time_transform_in_a_fixed_order() {
         assert_eq!(read(set).0, values, "again");
     }
     let random = views.draw_batch(&[Key { seed: 77, epoch: 5, sample: 0, view: 1 }], data.image_size()).expect("fits");
-    let random = views.apply_batch(&[data.test.images.get(0)], &random).expect("fits");
+    let random = views.apply_batch(&[data.test.memory.as_ref().expect("small").get(0)], &random).expect("fits");
     assert_ne!(random[..], read(&test).0[..144], "the views themselves are random");
 }
 
@@ -62,7 +62,7 @@ fn images_without_a_label_are_left_out() {
     speckled_folder(folder.path(), 20, 8, 4, false);
     let data = data::load(folder.path()).expect("a data set");
     let train = training_images(&data, &presets::moco_fashion(12)).expect("fits");
-    assert_eq!((data.train.images.len(), train.len()), (20, 12));
+    assert_eq!((data.train.len(), train.len()), (20, 12));
     assert_eq!(read(&train).1, data.train.labels.iter().flatten().copied().collect::<Vec<_>>());
 }
 
@@ -150,8 +150,12 @@ fn a_run_is_compared_with_its_own_first_weights_and_with_pixels() {
         let values = Tensor::from_data(TensorData::new(values, [labels.len(), 144]), &Device::flex());
         FeatureSet::new(values, labels, Representation::Input).expect("finite")
     };
-    let bank = pixels(&data.train.images, data.train.labels.iter().flatten().copied().collect());
-    let expected = knn.evaluate(&bank, &pixels(&data.test.images, data.test.labels.clone())).expect("valid").accuracy;
+    let bank =
+        pixels(data.train.memory.as_ref().expect("small"), data.train.labels.iter().flatten().copied().collect());
+    let expected = knn
+        .evaluate(&bank, &pixels(data.test.memory.as_ref().expect("small"), data.test.labels.clone()))
+        .expect("valid")
+        .accuracy;
     assert_eq!(number("pixel_knn_accuracy"), expected);
     for other in ["knn_accuracy", "random_knn_accuracy"] {
         assert_ne!(expected, number(other), "{other} is something else");

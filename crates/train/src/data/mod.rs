@@ -5,9 +5,11 @@ mod identity;
 mod label_file;
 mod label_name;
 mod labeled;
+mod set;
 
 pub use error::{LabelError, LabelProblem};
 pub use identity::fingerprint;
 pub(crate) use identity::labeled_indices;
 pub use label_file::{LabelFile, write_labels};
 pub use labeled::Labeled;
+pub use set::{DataError, Dataset, Split, read_idx_images, read_idx_labels};

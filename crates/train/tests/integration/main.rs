@@ -1,6 +1,7 @@
 //! Tests of the crate as its users see it.
 
 mod burn_train;
+mod data;
 mod few_labels;
 mod phase;
 mod photos;

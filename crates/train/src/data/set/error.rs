@@ -1,9 +1,9 @@
 use std::path::{Path, PathBuf};
 
-use slowburn_augment::ImageSize;
-use slowburn_augment::loader::DecodeError;
+use slowburn_augment::loader::LoadError;
+use slowburn_augment::{AugmentError, ImageSize, WhiteningError};
 
-/// What can be wrong with a data set or a label file. Every message names the file and what is allowed.
+/// What can be wrong with a data set. Every message names the file and what is allowed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
@@ -59,12 +59,6 @@ pub enum DataError {
         /// What belongs there.
         allowed: &'static str,
     },
-    /// A name that is not Unicode, so neither messages nor label files can have it.
-    #[error("the name of {} is not valid UTF-8", path.display())]
-    Name {
-        /// The file or folder.
-        path: PathBuf,
-    },
     /// A class of the test set that the training set has not.
     #[error("{} is not a class of the training set, which has {}", path.display(), classes.join(", "))]
     UnknownTestClass {
@@ -81,14 +75,38 @@ pub enum DataError {
         /// The classes found.
         classes: Vec<String>,
     },
-    /// An image is damaged, cut short, or of another format than JPEG and PNG.
-    #[error("cannot decode {}: {source}", path.display())]
-    CorruptImage {
-        /// The image.
-        path: PathBuf,
-        /// What the decoder says.
-        source: DecodeError,
+    /// A folder without images, or an image that cannot be read or decoded.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// Grey images among colours, or the other way round.
+    #[error(
+        "{} is {other_size} (height×width×channels), {} is {first_size}: all images must have as many channels",
+        other.display(), first.display()
+    )]
+    Channels {
+        /// The image the others are compared with.
+        first: PathBuf,
+        /// Its size.
+        first_size: ImageSize,
+        /// The image that differs.
+        other: PathBuf,
+        /// Its size.
+        other_size: ImageSize,
     },
+    /// Something that needs all images at once, of images that are read as they are needed.
+    #[error("{}: {wanted} needs images of one size, a gibibyte of them at most", path.display())]
+    NotInMemory {
+        /// The data set.
+        path: PathBuf,
+        /// What needs them.
+        wanted: &'static str,
+    },
+    /// The images do not fit the whitening.
+    #[error(transparent)]
+    Whitening(#[from] WhiteningError),
+    /// The images do not fit what is computed of them.
+    #[error(transparent)]
+    Image(#[from] AugmentError),
     /// Two images differ in size or channels.
     #[error(
         "{} is {other_size} (height×width×channels), {} is {first_size}: all images must have one size",

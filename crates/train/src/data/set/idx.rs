@@ -1,7 +1,6 @@
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use flate2::bufread::MultiGzDecoder;
 use slowburn_augment::ImageSize;
@@ -29,15 +28,9 @@ pub(super) fn is_layout(path: &Path) -> bool {
 pub(super) fn load(path: &Path) -> Result<Dataset, DataError> {
     let train_images = required(path, TRAIN_IMAGES)?;
     let train_labels = required(path, TRAIN_LABELS)?;
-    let (test_images, test_labels) = match (find(path, TEST_IMAGES), find(path, TEST_LABELS)) {
-        (None, None) => {
-            return Err(DataError::NoTestSet {
-                path: path.to_owned(),
-                expected: "looked for t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, plain or .gz",
-            });
-        }
-        _ => (required(path, TEST_IMAGES)?, required(path, TEST_LABELS)?),
-    };
+    let tested = find(path, TEST_IMAGES).is_some() || find(path, TEST_LABELS).is_some();
+    let test_files =
+        tested.then(|| Ok::<_, DataError>((required(path, TEST_IMAGES)?, required(path, TEST_LABELS)?))).transpose()?;
 
     let (images, labels) = read_split(&train_images, &train_labels)?;
     let named = read_classes(&path.join("classes.txt"))?;
@@ -48,26 +41,27 @@ pub(super) fn load(path: &Path) -> Result<Dataset, DataError> {
     }
     let train_classes = check_labels(&train_labels, &labels, classes.len())?;
 
-    let (test, labels) = read_split(&test_images, &test_labels)?;
-    let test_classes = check_labels(&test_labels, &labels, classes.len())?;
-    if test.size() != images.size() {
-        return Err(DataError::ImageSizes {
-            first: train_images,
-            first_size: images.size(),
-            other: test_images,
-            other_size: test.size(),
-        });
-    }
-    Ok(Dataset {
-        path: path.to_owned(),
-        classes,
-        train: Split {
-            names: indices(&images),
-            images: Arc::new(images),
-            labels: train_classes.into_iter().map(Some).collect(),
-        },
-        test: Split { names: indices(&test), images: Arc::new(test), labels: test_classes },
-    })
+    let size = images.size();
+    let test = match &test_files {
+        None => Split::empty(),
+        Some((test_images, test_labels)) => {
+            let (test, labels) = read_split(test_images, test_labels)?;
+            let labels = check_labels(test_labels, &labels, classes.len())?;
+            if test.size() != size {
+                return Err(DataError::ImageSizes {
+                    first: train_images,
+                    first_size: size,
+                    other: test_images.clone(),
+                    other_size: test.size(),
+                });
+            }
+            let names = indices(&test);
+            Split::in_memory(test, names, labels)
+        }
+    };
+    let names = indices(&images);
+    let train = Split::in_memory(images, names, train_classes.into_iter().map(Some).collect());
+    Ok(Dataset { path: path.to_owned(), classes, train, test, size })
 }
 
 /// The file `name` or `name.gz` in `folder`.
@@ -85,24 +79,44 @@ fn required(folder: &Path, name: &'static str) -> Result<PathBuf, DataError> {
 
 /// Images and as many labels.
 fn read_split(images_path: &Path, labels_path: &Path) -> Result<(Images, Vec<u8>), DataError> {
-    let ([count, height, width], pixels) = read_idx(images_path, IMAGES_MAGIC)?;
-    let ([labelled], labels) = read_idx(labels_path, LABELS_MAGIC)?;
-    if count != labelled {
+    let images: ([usize; 3], Vec<u8>) = read_idx(images_path, IMAGES_MAGIC)?;
+    let labels = read_idx_labels(labels_path)?;
+    let [count, ..] = images.0;
+    if count != labels.len() {
         return Err(DataError::CountMismatch {
             images_path: images_path.to_owned(),
             images: count,
             labels_path: labels_path.to_owned(),
-            labels: labelled,
+            labels: labels.len(),
         });
     }
-    let size = ImageSize::new(height, width, 1);
+    Ok((grey(images_path, images)?, labels))
+}
+
+/// Grey images in the IDX format: unsigned bytes in three dimensions, the file plain or with `.gz`.
+///
+/// # Errors
+/// [`DataError`], which names the file.
+pub fn read_idx_images(path: &Path) -> Result<Images, DataError> {
+    grey(path, read_idx(path, IMAGES_MAGIC)?)
+}
+
+/// Labels in the IDX format: unsigned bytes in one dimension, the file plain or with `.gz`.
+///
+/// # Errors
+/// [`DataError`], which names the file.
+pub fn read_idx_labels(path: &Path) -> Result<Vec<u8>, DataError> {
+    let ([_], labels) = read_idx(path, LABELS_MAGIC)?;
+    Ok(labels)
+}
+
+fn grey(path: &Path, (dims, pixels): ([usize; 3], Vec<u8>)) -> Result<Images, DataError> {
+    let [_, height, width] = dims;
     if pixels.is_empty() {
-        return Err(DataError::Empty {
-            path: images_path.to_owned(),
-            allowed: "at least one image of at least one pixel",
-        });
+        return Err(DataError::Empty { path: path.to_owned(), allowed: "at least one image of at least one pixel" });
     }
-    Ok((Images::new(size, pixels).expect("the header was compared with the length"), labels))
+    // The header was compared with the length.
+    Ok(Images::new(ImageSize::new(height, width, 1), pixels)?)
 }
 
 /// Dimensions and content of an IDX file of unsigned bytes. The whole file must be there, and nothing behind it.
