@@ -32,6 +32,7 @@ fn start(cli: &Cli) -> Result<()> {
     let device = device::for_training(&recipe.device, recipe.exact)?;
     let data = data::load(&recipe.data)?;
     recipe.fit_views(data.image_size());
+    cli.fit_to(&mut recipe, &data);
     recipe.views.validate_for(data.image_size())?;
     let plan = Plan::new(&recipe, &data)?;
     let folder = RunFolder::create(&out, &recipe, &data.fingerprint()?).map_err(in_flags)?;

@@ -7,6 +7,9 @@ use clap::{Parser, ValueEnum};
 use slowburn_ema::{Decay, Length, RampShape};
 use slowburn_semi::{Consistency, Mix};
 
+use slowburn_train::data::Dataset;
+use slowburn_train::defaults;
+
 use crate::network::Arch;
 use crate::recipe::{Labels, Method, PRESETS, Recipe, fashion, preset};
 
@@ -100,6 +103,10 @@ pub enum ConsistencyFlag {
     Kl,
 }
 
+/// Images and labels that the defaults of the flags are for.
+const SHIPPED: usize = 10_000;
+const SHIPPED_LABELS: usize = 100;
+
 impl Cli {
     /// The recipe for a new run.
     ///
@@ -184,6 +191,38 @@ impl Cli {
         recipe.exact |= self.exact;
         recipe.baseline &= !self.no_baseline;
         Ok(recipe)
+    }
+
+    /// Chooses for the images what no flag and no preset says.
+    pub fn fit_to(&self, recipe: &mut Recipe, data: &Dataset) {
+        recipe.fixed = Some(recipe.network.backbone().fixed());
+        let (images, known) = (data.train.len(), data.train.labels.iter().flatten().count());
+        let before = defaults::few_labels(SHIPPED, SHIPPED_LABELS);
+        let mut said = Vec::new();
+        if let (Labels::Count(count), None) = (&recipe.labels, &self.labels)
+            && *count > known
+        {
+            recipe.labels = Labels::All;
+            said.push("--labels all".to_owned());
+        }
+        let used = if let Labels::Count(count) = recipe.labels { count } else { known };
+        let chosen = defaults::few_labels(images, used);
+        if self.preset.is_some() || chosen == before {
+            return;
+        }
+        if let (None, None, Mix::Fixed { .. }) = (self.batch, self.labeled_batch, recipe.mix)
+            && chosen.batch != before.batch
+        {
+            (recipe.batch, recipe.mix) = (chosen.batch, Mix::Fixed { labeled: chosen.labeled });
+            said.push(format!("--batch {} --labeled-batch {}", chosen.batch, chosen.labeled));
+        }
+        if self.epochs.is_none() && chosen.epochs != before.epochs {
+            recipe.set_length(Length::Epochs(chosen.epochs as f64));
+            said.push(format!("--epochs {}", chosen.epochs));
+        }
+        if !said.is_empty() {
+            tracing::info!("chosen for {images} images, {used} with a label: {}", said.join(" "));
+        }
     }
 
     fn change_method(&self, recipe: &mut Recipe, method: Method) {

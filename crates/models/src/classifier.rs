@@ -50,7 +50,9 @@ pub struct Classifier<E: Encoder> {
     pub fc: Linear,
     /// The consistency head, of the same shape.
     pub fc_consistency: Option<Linear>,
-    /// How many consecutive images share batch statistics in training; without, all.
+    /// How many consecutive images share batch statistics in training; without, all. A **size**, of neighbours in the batch:
+    /// labelled images, which come first in a two-stream batch, have statistics of their own. `splits` of
+    /// [`SplitBatchNorm`](crate::SplitBatchNorm) is a **number** of groups, of every n-th image.
     pub group: Option<usize>,
 }
 

@@ -53,12 +53,12 @@ impl Summary {
             let points = rows.filter_map(|row| Some((place(row.value?), 100.0 * spread(of(row)).0)));
             Curve { name, color, points: points.collect() }
         };
-        let panel = |title, group, place: &dyn Fn(f64) -> f64, across| {
+        let panel = |title: &str, group, place: &dyn Fn(f64) -> f64, across| {
             let curves = vec![
                 curve("linear probe", ORANGE, group, place, &|row| &row.linear),
                 curve("kNN", BLUE, group, place, &|row| &row.knn),
             ];
-            Panel { title, curves, across }
+            Panel { title: String::from(title), curves, across }
         };
         [
             panel("large: test accuracy, %", Group::Queue, &f64::log2, Across::Powers("keys in the queue")),

@@ -12,6 +12,7 @@ use crate::data::{self, Dataset};
 use crate::network::Arch;
 use crate::{device, report};
 use slowburn_ema::Length;
+use slowburn_train::defaults;
 use slowburn_train::progress::lines_or_dashboard;
 use slowburn_train::run::{RunFolder, default_folder};
 
@@ -93,6 +94,9 @@ pub struct Cli {
     pub plain: bool,
 }
 
+/// Images that the defaults of the flags are for.
+const SHIPPED: usize = 10_000;
+
 impl Cli {
     /// The recipe for a new run.
     ///
@@ -161,6 +165,37 @@ impl Cli {
         Ok(recipe)
     }
 
+    /// Chooses for the images what no flag and no preset says.
+    fn fit_to(&self, recipe: &mut Recipe, data: &Dataset) {
+        recipe.fixed = Some(recipe.network.contrast().backbone.fixed());
+        let images = data.train.len();
+        let before = defaults::pretrain(SHIPPED, SHIPPED);
+        let chosen = defaults::pretrain(images, data.train.labels.iter().flatten().count());
+        if self.preset.is_some() || chosen == before {
+            return;
+        }
+        let mut said = Vec::new();
+        let mut choose = |flag: &str, given: bool, value: usize, was: usize, set: &mut dyn FnMut(usize)| {
+            if !given && value != was {
+                set(value);
+                said.push(format!("{flag} {value}"));
+            }
+        };
+        let splits = recipe.network.splits;
+        if splits > 1 && self.batch.is_none() {
+            choose("--splits", self.splits.is_some(), chosen.splits, before.splits, &mut |v| recipe.network.splits = v);
+        }
+        choose("--batch", self.batch.is_some(), chosen.batch, before.batch, &mut |v| recipe.batch = v);
+        choose("--queue", self.queue.is_some(), chosen.queue, before.queue, &mut |v| recipe.queue = v);
+        choose("--knn", self.knn.is_some(), chosen.k, before.k, &mut |v| recipe.scoring.knn.k = v);
+        choose("--epochs", self.epochs.is_some(), chosen.epochs as usize, before.epochs as usize, &mut |v| {
+            recipe.set_length(Length::Epochs(v as f64));
+        });
+        if !said.is_empty() {
+            tracing::info!("chosen for {images} images: {}", said.join(" "));
+        }
+    }
+
     /// Refuses what was given and says nothing to the method.
     fn check_flags(&self, method: Method) -> Result<(), RecipeError> {
         [("--queue", self.queue.is_some()), ("--decay", self.decay.is_some()), ("--no-shuffle", self.no_shuffle)]
@@ -194,6 +229,7 @@ pub fn run(cli: &Cli) -> Result<()> {
             RunFolder::check_free(&out).map_err(in_flags)?;
             let data = data::load(&recipe.data)?;
             recipe.fit_views(data.image_size());
+            cli.fit_to(&mut recipe, &data);
             check(&recipe, &data)?;
             let folder = RunFolder::create(&out, &recipe, &data.fingerprint()?).map_err(in_flags)?;
             finish(cli.plain, &recipe, &data, &folder, None).map(drop)

@@ -29,6 +29,7 @@ pub fn fashion() -> Recipe {
     let length = Length::Epochs(20.0);
     Recipe {
         preset: None,
+        fixed: None,
         data: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/data/fashion-mnist")),
         seed: 0,
         views: gray_views(Version::V2, 28),

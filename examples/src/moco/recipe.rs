@@ -9,7 +9,7 @@ use slowburn_train::OptimizerConfig;
 
 use super::RecipeError;
 use super::defaults::{gray_views, imagenet_views};
-use crate::network::{Arch, BackboneConfig, ContrastConfig, Normalization};
+use crate::network::{Arch, BackboneConfig, ContrastConfig, Fixed, Normalization};
 use crate::scoring::Scoring;
 
 /// Where keys come from.
@@ -139,6 +139,9 @@ pub struct Recipe {
     /// Whether convolutions do without Winograd's way.
     #[serde(default)]
     pub exact: bool,
+    /// What no setting changes; runs of earlier versions do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fixed: Option<Fixed>,
 }
 
 /// The views of one version where `views` are those of the other, of the same size.

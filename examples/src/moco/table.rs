@@ -107,8 +107,8 @@ pub(super) fn panels(metrics: &[ContrastMetrics], random: f64) -> [Panel; 2] {
     ];
     let across = Across::Steps;
     [
-        Panel { title: "accuracy, %", curves: accuracies, across },
-        Panel { title: "mean loss of an epoch", curves: losses, across },
+        Panel { title: "accuracy, %".to_owned(), curves: accuracies, across },
+        Panel { title: "mean loss of an epoch".to_owned(), curves: losses, across },
     ]
 }
 

@@ -2,8 +2,10 @@
 
 mod backbone;
 mod classifier;
+mod fixed;
 mod projector;
 
 pub use backbone::{Arch, Backbone, BackboneConfig, Normalization};
 pub use classifier::NetworkConfig;
+pub use fixed::Fixed;
 pub use projector::ContrastConfig;

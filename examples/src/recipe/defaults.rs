@@ -53,6 +53,7 @@ pub fn fashion() -> Recipe {
         baseline: true,
         device: "cpu".to_owned(),
         exact: false,
-        monitor: 2000,
+        curve_images: 2000,
+        fixed: None,
     }
 }

@@ -20,7 +20,7 @@ use slowburn_semi::{Consistency, CostReduction, Mix, Objective};
 use slowburn_train::OptimizerConfig;
 
 use crate::data::Dataset;
-use crate::network::NetworkConfig;
+use crate::network::{Fixed, NetworkConfig};
 
 /// Which method trains the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -107,8 +107,12 @@ pub struct Recipe {
     /// Whether convolutions do without Winograd's way.
     #[serde(default)]
     pub exact: bool,
-    /// Test images that the curves are drawn from; the final table uses all.
-    pub monitor: usize,
+    /// Test images that the curves are drawn from, spread evenly; the final table uses all.
+    #[serde(alias = "monitor")]
+    pub curve_images: usize,
+    /// What no setting changes; runs of earlier versions do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fixed: Option<Fixed>,
 }
 
 impl Recipe {

@@ -139,7 +139,7 @@ impl Preset {
         recipe.labels = self.labels();
         recipe.method = self.method;
         recipe.baseline = false;
-        recipe.monitor = usize::MAX;
+        recipe.curve_images = usize::MAX;
         recipe
     }
 

@@ -64,7 +64,7 @@ impl Across {
 #[derive(Debug)]
 pub struct Panel {
     /// What is above it.
-    pub title: &'static str,
+    pub title: String,
     /// Its curves; one without points is left out.
     pub curves: Vec<Curve>,
     /// What they are drawn over.
@@ -111,7 +111,7 @@ where
     };
 
     let mut chart = ChartBuilder::on(area)
-        .caption(panel.title, ("sans-serif", 18))
+        .caption(&panel.title, ("sans-serif", 18))
         .margin(12)
         .x_label_area_size(36)
         .y_label_area_size(52)
@@ -153,7 +153,7 @@ mod tests {
 
     fn panel(points: Vec<(f64, f64)>) -> Panel {
         Panel {
-            title: "accuracy",
+            title: "accuracy".to_owned(),
             curves: vec![Curve { name: "the teacher's", color: BLUE, points }],
             across: Across::Steps,
         }

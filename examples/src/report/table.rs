@@ -92,6 +92,10 @@ impl Lines {
         self.add("length", format!("{} epochs of {} steps: {} steps", steps.epochs(), steps.per_epoch, steps.total));
         self.add("data", data.describe());
         let (used, unlabeled) = (plan.labeled(), plan.unlabeled);
+        let (all, curves) = (data.test.len(), recipe.curve_images);
+        if curves < all {
+            self.add("curves", format!("of {curves} test images, spread evenly; the final table of all {all}"));
+        }
         self.add("labels", format!("{used} used ({}), {unlabeled} images in the unlabelled stream", recipe.labels));
     }
 }

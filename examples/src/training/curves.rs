@@ -4,10 +4,13 @@ use slowburn_train::task::SemiMetrics;
 use super::BASELINE_PHASE;
 
 /// Accuracies and costs over the steps.
-pub fn panels(metrics: &[SemiMetrics]) -> [Panel; 2] {
+///
+/// Accuracies are of so many of all test images.
+pub fn panels(metrics: &[SemiMetrics], (monitored, all): (usize, usize)) -> [Panel; 2] {
+    let images = if monitored < all { format!(", {monitored} of {all} images") } else { String::new() };
     [
-        Panel { title: "test accuracy, %", curves: accuracies(metrics), across: Across::Steps },
-        Panel { title: "mean cost of an epoch", curves: costs(metrics), across: Across::Steps },
+        Panel { title: format!("test accuracy, %{images}"), curves: accuracies(metrics), across: Across::Steps },
+        Panel { title: "mean cost of an epoch".to_owned(), curves: costs(metrics), across: Across::Steps },
     ]
 }
 
@@ -67,7 +70,8 @@ mod tests {
     #[test]
     fn the_baseline_is_a_curve_of_its_own() {
         let [left, right] =
-            panels(&[row(BASELINE_PHASE, 10, 0.5), row("mean-teacher", 10, 0.6), row("mean-teacher", 20, 0.7)]);
+            panels(&[row(BASELINE_PHASE, 10, 0.5), row("mean-teacher", 10, 0.6), row("mean-teacher", 20, 0.7)], (2, 9));
+        assert_eq!(left.title, "test accuracy, %, 2 of 9 images");
         let points = |name: &str| left.curves.iter().find(|curve| curve.name == name).expect(name).points.clone();
         assert_eq!(points("labels alone"), [(10.0, 50.0)]);
         assert_eq!(points("teacher"), [(10.0, 60.0), (20.0, 70.0)]);

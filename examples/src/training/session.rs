@@ -204,7 +204,7 @@ impl Part<'_> {
             classes: data.classes.clone(),
             stream: plan.stream.clone(),
             validation: None,
-            test: Some(test_images(data, &recipe.views, recipe.monitor)?),
+            test: Some(test_images(data, &recipe.views, recipe.curve_images)?),
             device: device.clone(),
             advice: "lower --lr or --weight".to_owned(),
             settings: serde_json::Value::Null,
