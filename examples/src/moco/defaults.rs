@@ -4,8 +4,8 @@ use slowburn_augment::{Pipeline, presets};
 
 use super::{Method, NetworkConfig, Recipe, Version};
 use crate::network::Arch;
-use crate::scoring::Scoring;
 use slowburn_ema::{Length, RampShape, Schedule};
+use slowburn_train::monitor::Scoring;
 use slowburn_train::{Algorithm, OptimizerConfig};
 
 /// The views of grey images.

@@ -4,8 +4,8 @@ use slowburn_contrastive::evaluation::{KnnConfig, ProbeConfig, Representation, S
 use super::defaults::{fashion, imagenet_views};
 use super::{Method, NetworkConfig, Recipe, Version};
 use crate::network::Arch;
-use crate::scoring::Scoring;
 use slowburn_ema::{Length, RampShape, Schedule};
+use slowburn_train::monitor::Scoring;
 use slowburn_train::{Algorithm, OptimizerConfig};
 
 /// A published row and the recipe behind it.

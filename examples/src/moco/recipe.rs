@@ -10,7 +10,7 @@ use slowburn_train::OptimizerConfig;
 use super::RecipeError;
 use super::defaults::{gray_views, imagenet_views};
 use crate::network::{Arch, BackboneConfig, ContrastConfig, Fixed, Normalization};
-use crate::scoring::Scoring;
+use slowburn_train::monitor::Scoring;
 
 /// Where keys come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]

@@ -21,7 +21,8 @@ use crate::advice::in_flags;
 use crate::data::Dataset;
 use crate::network::Backbone;
 use crate::report::{Scatter, draw_scatter};
-use crate::scoring::{ScoredSets, Scores, pixels, principal_plane, test_images, training_images};
+use crate::scoring::{test_images, training_images};
+use slowburn_train::monitor::{ScoredSets, Scores, pixels, principal_plane};
 
 /// A whole pre-training: random encoder, method, scores, summary.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Version;
-use crate::scoring::Scores;
+use slowburn_train::monitor::Scores;
 
 /// The end of a run, as `summary.json`. Accuracies are fractions of all test images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -5,11 +5,15 @@ mod concern;
 mod embed;
 mod encoder;
 mod images;
+mod projection;
 mod rank;
+mod scoring;
 
 pub use accuracy::accuracies;
 pub use concern::{Concern, concerns};
 pub use embed::embed;
 pub use encoder::{EncoderMonitor, Look, features};
 pub use images::{ImageBatch, ImageSet};
+pub use projection::{Projection, principal_plane};
 pub use rank::effective_rank;
+pub use scoring::{ScoredSets, Scores, Scoring, pixels};

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
-use slowburn_augment::loader::{Decoder, ImageFolder};
+use slowburn_augment::loader::{Decoder, ImageFolder, OnCorrupt};
 use slowburn_contrastive::{Contrastive, Moco, MocoConfig};
 use slowburn_ema::Decay;
 use slowburn_models::{HeadVersion, ProjectionConfig, Projector};
@@ -148,4 +148,65 @@ fn features_are_written_with_the_names_of_photos() {
     assert_eq!(names, (0..7).map(|number| format!("p{number}.jpg")).collect::<Vec<_>>());
     let tensors = safetensors::SafeTensors::deserialize(&bytes).expect("safetensors");
     assert_eq!(tensors.tensor("features").expect("there").shape(), [7, 8]);
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_the_run_with_step_and_advice() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let images = folder.path().join("photos");
+    photos(&images, 25);
+    let wild = trainer(&folder.path().join("run")).optimizer(OptimizerConfig::sgd(1e30));
+    let error = fit(wild, &images).expect_err("diverged");
+    assert!(matches!(error, TrainError::NotFinite { .. } | TrainError::Weights { .. }), "{error:?}");
+    let said = error.to_string();
+    assert!(said.contains("of moco: lower the learning rate or raise the temperature"), "{said}");
+    assert!(said.contains("There is no checkpoint yet"), "{said}");
+}
+
+/// Text that a subscriber writes.
+#[derive(Clone, Default)]
+struct Said(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Said {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("not poisoned").extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_subscriber_sees_epochs_steps_checkpoints_and_files_that_are_left_out() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let images = folder.path().join("photos");
+    photos(&images, 24);
+    std::fs::write(images.join("broken.jpg"), [0xff, 0xd8, 0xff]).expect("written");
+    std::fs::write(images.join("other.webp"), "x").expect("written");
+    let said = Said::default();
+    let writer = said.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    tracing::subscriber::with_default(subscriber, || {
+        let _drawn = generator();
+        let run = Trainer::new(folder.path().join("run")).epochs(2.0).batch(5).optimizer(OptimizerConfig::sgd(0.1));
+        run.fit(task(&images).with_on_corrupt(OnCorrupt::Skip)).expect("trained");
+    });
+    let said = String::from_utf8(said.0.lock().expect("not poisoned").clone()).expect("text");
+    for part in [
+        "INFO epoch{phase=\"moco\" epoch=1}",
+        "moco: 2 epochs, 10 steps",
+        "epoch 2/2  loss",
+        "TRACE epoch{phase=\"moco\" epoch=2}",
+        "checkpoints/001-moco-000000005.ckpt",
+        "broken.jpg is left out",
+        "1 images below",
+    ] {
+        assert!(said.contains(part), "{part} is not in\n{said}");
+    }
 }

@@ -1,6 +1,7 @@
-use anyhow::anyhow;
 use burn::tensor::Tensor;
 use faer::{MatRef, Side};
+
+use crate::task::TaskError;
 
 /// Points of a plane, with the share of the variance that it shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,15 +17,19 @@ pub struct Projection {
 ///
 /// # Errors
 /// For samples of less than two numbers, or that are not finite.
-pub fn principal_plane(features: Tensor<2>) -> anyhow::Result<Projection> {
+pub fn principal_plane(features: Tensor<2>) -> Result<Projection, TaskError> {
     let [samples, dim] = features.dims();
-    anyhow::ensure!(dim >= 2, "samples of {dim} numbers span no plane");
+    if dim < 2 {
+        return Err(TaskError::other(format!("samples of {dim} numbers span no plane")));
+    }
     let centred = features.clone() - features.mean_dim(0);
     let covariance = centred.clone().transpose().matmul(centred.clone()).div_scalar(samples as f64);
     let covariance: Vec<f64> = covariance.into_data().iter::<f64>().collect();
-    anyhow::ensure!(covariance.iter().all(|value| value.is_finite()), "the samples' covariance is not finite");
+    if !covariance.iter().all(|value| value.is_finite()) {
+        return Err(TaskError::NotFinite { what: "the samples' covariance" });
+    }
     let eigen = MatRef::from_row_major_slice(&covariance, dim, dim).self_adjoint_eigen(Side::Lower);
-    let eigen = eigen.map_err(|_| anyhow!("the eigenvectors of the samples' covariance were not found"))?;
+    let eigen = eigen.map_err(|_| TaskError::other("the eigenvectors of the samples' covariance were not found"))?;
     let total: f64 = (0..dim).map(|place| covariance[place * (dim + 1)]).sum();
     let rows: Vec<f64> = centred.into_data().iter::<f64>().collect();
     // In ascending order.

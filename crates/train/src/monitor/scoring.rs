@@ -1,11 +1,12 @@
-use anyhow::Result;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use slowburn_contrastive::Encode;
 use slowburn_contrastive::evaluation::{
     FeatureSet, KnnConfig, KnnReport, ProbeConfig, Representation, SweepConfig, SweepReport,
 };
-use slowburn_train::monitor::{ImageBatch, ImageSet, features};
+
+use super::{ImageBatch, ImageSet, features};
+use crate::task::TaskError;
 
 /// How features are scored: everything that a score depends on beside the features.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,11 +64,19 @@ impl Scoring {
     ///
     /// # Errors
     /// Those of [`features`].
-    pub fn sets<E>(&self, encoder: &E, train: &ImageSet, test: &ImageSet, device: &Device) -> Result<ScoredSets>
+    pub fn sets<E>(
+        &self,
+        encoder: &E,
+        train: &ImageSet,
+        test: &ImageSet,
+        device: &Device,
+    ) -> Result<ScoredSets, TaskError>
     where
         E: Encode<Input = Tensor<4>>,
     {
-        let sets = |what| anyhow::Ok([features(encoder, train, what, device)?, features(encoder, test, what, device)?]);
+        let sets = |what| {
+            Ok::<_, TaskError>([features(encoder, train, what, device)?, features(encoder, test, what, device)?])
+        };
         let neighbours = sets(self.representation)?;
         let probe = match self.probe_representation() == self.representation {
             true => neighbours.clone(),
@@ -107,7 +116,7 @@ impl ScoredSets {
 ///
 /// # Errors
 /// If the images do not fit the pipeline.
-pub fn pixels(set: &ImageSet, device: &Device) -> Result<FeatureSet> {
+pub fn pixels(set: &ImageSet, device: &Device) -> Result<FeatureSet, TaskError> {
     let (mut parts, mut labels) = (Vec::new(), Vec::new());
     for batch in set.batches(device)? {
         let ImageBatch { images, classes, .. } = batch?;
