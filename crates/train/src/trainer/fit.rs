@@ -1,17 +1,16 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use burn::module::Module;
-use burn::store::ModuleRecord;
-use burn::tensor::{Bytes, Device};
+use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use slowburn_ema::{Length, Timeline};
 
+use super::record::with_record;
 use super::speed::timeline_within;
-use super::{OptimizerConfig, Phase, TrainError, TrainerConfig, initialized, mix};
+use super::{OptimizerConfig, Phase, TrainError, Trained, TrainerConfig, initialized, mix};
 use crate::progress::{Reporter, unasked};
-use crate::run::{Checkpoint, History, RunFolder};
+use crate::run::RunFolder;
 use crate::task::{Fit, Task, device_of};
 
 /// Trains a method in a folder of its own: begins, or goes on where the folder holds this very run.
@@ -52,47 +51,6 @@ struct Settings {
     from: Option<String>,
     task: Value,
 }
-
-/// What training made.
-#[derive(Debug)]
-pub struct Trained<T: Task> {
-    /// The method after its last step.
-    pub method: T::Method,
-    /// What was found out: metrics of every epoch, seconds, the best epoch.
-    pub history: History<T::Metrics>,
-    /// The task, with the loader's report of images that were left out.
-    pub task: T,
-    /// How long it took, in steps.
-    pub timeline: Timeline,
-    /// Where the run is.
-    pub folder: RunFolder,
-}
-
-impl<T: Task> Trained<T> {
-    /// The method as it was after its best epoch, where the task has a [score](Task::score); else after its last.
-    ///
-    /// # Errors
-    /// If the checkpoint is damaged.
-    pub fn best(&self) -> Result<T::Method, TrainError> {
-        match &self.history.best {
-            Some(_) => {
-                let checkpoint: Checkpoint<T::Metrics> = self.folder.best()?;
-                with_record(self.method.clone(), checkpoint.method)
-            }
-            None => Ok(self.method.clone()),
-        }
-    }
-}
-
-/// A method with the weights of a record.
-pub(super) fn with_record<M: Module>(method: M, record: Vec<u8>) -> Result<M, TrainError> {
-    let misfit = |error: burn::store::RecordError| TrainError::Record { reason: error.to_string() };
-    let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(record)).map_err(misfit)?;
-    method.try_load_record(record).map_err(misfit)
-}
-
-/// How many images were left out, and the first of them, as `summary.json` has it.
-const SHOWN: usize = 20;
 
 impl Trainer {
     /// A trainer of the run in this folder, which need not exist.
@@ -207,7 +165,7 @@ impl Trainer {
         };
         let (method, history) = phase.train(method, history, resume)?;
         let trained = Trained { method, history, task, timeline: settings.timeline, folder };
-        trained.folder.write_summary(&summary(&name, &trained))?;
+        trained.folder.write_summary(&trained.summary(&name))?;
         Ok(trained)
     }
 
@@ -262,21 +220,4 @@ fn in_words(config: &TrainerConfig) -> String {
         (_, Some(time)) => format!("as many epochs as fit into {time} s"),
         _ => String::new(),
     }
-}
-
-fn summary<T: Task>(name: &str, trained: &Trained<T>) -> Value {
-    let Trained { history, timeline, .. } = trained;
-    let left_out = trained.task.left_out();
-    let first: Vec<&String> = left_out.iter().take(SHOWN).collect();
-    serde_json::json!({
-        "method": name,
-        "epochs": history.metrics.len(),
-        "steps": timeline.total,
-        "steps_per_epoch": timeline.per_epoch,
-        "train_seconds": history.train_seconds,
-        "images_per_second": history.images as f64 / history.train_seconds.max(f64::MIN_POSITIVE),
-        "best": history.best,
-        "last": history.metrics.last(),
-        "left_out": { "images": left_out.len(), "first": first },
-    })
 }

@@ -7,12 +7,15 @@ mod finite;
 mod fit;
 mod optimizer;
 mod phase;
+mod record;
 mod seed;
 mod speed;
+mod trained;
 
 pub use config::TrainerConfig;
 pub use error::{Stop, TrainError};
-pub use fit::{Trained, Trainer};
+pub use fit::Trainer;
 pub use optimizer::{Algorithm, OptimizerConfig, OptimizerState};
 pub use phase::Phase;
 pub use seed::{initialized, mix};
+pub use trained::Trained;

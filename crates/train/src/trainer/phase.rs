@@ -1,15 +1,14 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use burn::module::Module;
 use burn::optim::OptimizerRecord;
-use burn::store::ModuleRecord;
 use burn::tensor::{Bytes, Device};
 use slowburn_ema::Timeline;
 use slowburn_layers::{ComputePath, fast_path};
 
 use super::costs::Costs;
 use super::finite::diverged;
+use super::record::{misfit, record_of, with_record};
 use super::{OptimizerConfig, OptimizerState, Stop, TrainError, mix};
 use crate::progress::{Reporter, StepReport, list};
 use crate::run::{BestEpoch, Checkpoint, Header, History, NAMES, RunFolder};
@@ -87,7 +86,6 @@ impl<T: Task> Phase<'_, '_, T> {
         history: History<T::Metrics>,
         resume: Option<(PathBuf, Checkpoint<T::Metrics>)>,
     ) -> Result<(T::Method, Position<T::Metrics>), TrainError> {
-        let misfit = |error: burn::store::RecordError| TrainError::Record { reason: error.to_string() };
         let optimizer = self.optimizer.init(self.timeline)?;
         let mut at = Position { optimizer, step: 0, epoch: 0, history, checkpoint: None };
         let Some((file, Checkpoint { header, method: record, optimizer })) = resume else {
@@ -99,8 +97,7 @@ impl<T: Task> Phase<'_, '_, T> {
             return Err(TrainError::Names { found: header.names });
         }
         at.checkpoint = Some(file);
-        let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(record)).map_err(misfit)?;
-        let method = method.try_load_record(record).map_err(misfit)?;
+        let method = with_record(method, record)?;
         let record = OptimizerRecord::from_bytes(Bytes::from_bytes_vec(optimizer)).map_err(misfit)?;
         at.optimizer.optimizer = at.optimizer.optimizer.load_record(record);
         Header { step: at.step, epoch: at.epoch, progress: at.history, .. } = header;
@@ -234,7 +231,6 @@ impl<T: Task> Phase<'_, '_, T> {
     }
 
     fn save(&self, method: &T::Method, at: &mut Position<T::Metrics>, score: Option<f64>) -> Result<(), TrainError> {
-        let unwritable = |error: burn::store::RecordError| TrainError::Record { reason: error.to_string() };
         let best = score.filter(|&score| at.history.best.is_none_or(|best| score > best.score));
         if let Some(score) = best {
             at.history.best = Some(BestEpoch { epoch: at.epoch, step: at.step, score });
@@ -244,8 +240,8 @@ impl<T: Task> Phase<'_, '_, T> {
         let header = Header { names: NAMES, phase, order, step: at.step, epoch: at.epoch, progress };
         let checkpoint = Checkpoint {
             header,
-            method: method.clone().into_record().into_bytes().map_err(unwritable)?.to_vec(),
-            optimizer: at.optimizer.optimizer.into_bytes().map_err(unwritable)?.to_vec(),
+            method: record_of(method.clone())?,
+            optimizer: at.optimizer.optimizer.into_bytes().map_err(misfit)?.to_vec(),
         };
         if best.is_some() {
             self.folder.save_best(&checkpoint)?;

@@ -2,11 +2,10 @@
 
 use std::time::Instant;
 
-use burn::module::Module;
 use burn::tensor::Device;
 use slowburn_ema::{Length, Timeline};
 
-use super::fit::with_record;
+use super::record::{record_of, with_record};
 use super::{TrainError, TrainerConfig, mix};
 use crate::task::{Observed, Task};
 
@@ -23,9 +22,8 @@ pub(super) fn timeline_within<T: Task>(
     config: &TrainerConfig,
     device: &Device,
 ) -> Result<(T::Method, Timeline), TrainError> {
-    let unwritable = |error: burn::store::RecordError| TrainError::Record { reason: error.to_string() };
     // A clone would share running statistics with the method, so that its passes would change both.
-    let record = method.clone().into_record().into_bytes().map_err(unwritable)?.to_vec();
+    let record = record_of(method.clone())?;
     let per_epoch = task.steps_per_epoch().max(1);
     let mut optimizer = config.optimizer.init(Timeline::new(per_epoch, Length::Epochs(1.0)))?;
     let (mut method, mut times, mut seen) = (method, Vec::new(), Observed { epoch: 1, ..Observed::default() });
