@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use slowburn_examples::device;
+use slowburn::device;
 
 /// A backend with the device that is measured.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::register_font;
 
-const FONT: &[u8] = include_bytes!("../../examples/assets/DejaVuSans-subset.ttf");
+const FONT: &[u8] = include_bytes!("../../crates/slowburn/assets/DejaVuSans-subset.ttf");
 
 /// Of bars and points.
 pub(crate) const BLUE: RGBColor = RGBColor(31, 119, 180);

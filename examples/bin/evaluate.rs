@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::Parser;
-use slowburn_examples::evaluate::{Cli, run};
+use slowburn::evaluate::{Cli, run};
 
 fn main() -> Result<()> {
     print!("{}", run(&Cli::parse())?);

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::Parser;
-use slowburn_examples::fine_tune::{Cli, run};
+use slowburn::fine_tune::{Cli, run};
 
 fn main() -> Result<()> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).without_time().with_target(false).init();

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Parser;
-use slowburn_examples::advice::in_flags;
-use slowburn_examples::cli::{Cli, preset_list};
-use slowburn_examples::recipe::Recipe;
-use slowburn_examples::training::{Plan, Session};
-use slowburn_examples::{data, device};
+use slowburn::advice::in_flags;
+use slowburn::cli::{Cli, preset_list};
+use slowburn::recipe::Recipe;
+use slowburn::training::{Plan, Session};
+use slowburn::{data, device};
 use slowburn_train::run::{RunFolder, default_folder};
 
 fn main() -> Result<()> {

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::Parser;
-use slowburn_examples::moco::{Cli, run};
+use slowburn::moco::{Cli, run};
 
 fn main() -> Result<()> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).without_time().with_target(false).init();

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::Parser;
-use slowburn_examples::sheet::{Cli, run};
+use slowburn::sheet::{Cli, run};
 
 fn main() -> Result<()> {
     print!("{}", run(&Cli::parse())?);

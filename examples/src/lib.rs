@@ -1,19 +1,7 @@
-//! Parts shared by the example programs: data, recipes, the training loop, the run folder and its reports.
+//! The two studies among the examples: MoCo's parts varied one at a time, and why consistency helps.
 
 pub mod ablation;
-pub mod advice;
-pub mod cli;
-pub mod data;
-pub mod device;
-pub mod evaluate;
-pub mod fine_tune;
-pub mod moco;
-pub mod network;
-pub mod recipe;
-pub mod report;
-pub mod scoring;
-pub mod sheet;
-pub mod training;
+mod spread;
 pub mod why;
 
 /// The README's code runs as a test.

@@ -56,20 +56,20 @@ pub struct FewLabelsDefaults {
     pub batch: usize,
     /// Those of them that have a label: a quarter.
     pub labeled: usize,
-    /// Passes over the images without one: 10, or as many as make 2,060 steps, at most 200.
+    /// Passes over the images without one: 10, or as many as make 2,080 steps, at most 200.
     pub epochs: u64,
 }
 
 const FEW_BATCH: usize = 64;
-/// Those of 10 epochs of 9,900 images without a label.
-const FEW_STEPS: usize = 2060;
+/// Those of 10 epochs of 10,000 images.
+const FEW_STEPS: usize = 2080;
 const FEW_EPOCHS: [usize; 2] = [10, 200];
 
-/// Learning from this many images, of which so many have a label that is used.
-pub fn few_labels(images: usize, labeled: usize) -> FewLabelsDefaults {
+/// Learning from this many images, of which few have a label.
+pub fn few_labels(images: usize) -> FewLabelsDefaults {
     let batch = (images / BATCHES).clamp(4, FEW_BATCH);
     let share = batch / 4;
-    let per_epoch = (images.saturating_sub(labeled) / (batch - share)).max(1);
+    let per_epoch = (images / (batch - share)).max(1);
     let epochs = FEW_STEPS.div_ceil(per_epoch).clamp(FEW_EPOCHS[0], FEW_EPOCHS[1]) as u64;
     FewLabelsDefaults { batch, labeled: share, epochs }
 }
@@ -83,20 +83,20 @@ mod tests {
         let expected = PretrainDefaults { batch: 128, splits: 8, queue: 4096, k: 200, epochs: 20 };
         assert_eq!(pretrain(10_000, 10_000), expected);
         assert_eq!(pretrain(1_281_167, 1_281_167), expected);
-        assert_eq!(few_labels(10_000, 100), FewLabelsDefaults { batch: 64, labeled: 16, epochs: 10 });
+        assert_eq!(few_labels(10_000), FewLabelsDefaults { batch: 64, labeled: 16, epochs: 10 });
     }
 
     #[test]
     fn few_images_have_settings_that_fit() {
         assert_eq!(pretrain(60, 60), PretrainDefaults { batch: 6, splits: 2, queue: 54, k: 4, epochs: 156 });
         assert_eq!(pretrain(1000, 0), PretrainDefaults { batch: 120, splits: 8, queue: 840, k: 1, epochs: 195 });
-        assert_eq!(few_labels(60, 20), FewLabelsDefaults { batch: 7, labeled: 1, epochs: 200 });
+        assert_eq!(few_labels(60), FewLabelsDefaults { batch: 7, labeled: 1, epochs: 200 });
         for images in 4..5000 {
             let PretrainDefaults { batch, splits, queue, k, epochs } = pretrain(images, images);
             assert!((2..=128).contains(&batch) && batch <= images && batch.is_multiple_of(splits), "{images}");
             assert!(queue >= batch && queue <= images - batch && queue.is_multiple_of(batch), "{images}: {queue}");
             assert!((1..=images).contains(&k) && (20..=200).contains(&epochs), "{images}");
-            let FewLabelsDefaults { batch, labeled, epochs } = few_labels(images, images / 2);
+            let FewLabelsDefaults { batch, labeled, epochs } = few_labels(images);
             assert!(labeled >= 1 && labeled < batch && batch <= images.max(4) && (10..=200).contains(&epochs));
         }
     }

@@ -5,11 +5,11 @@ use clap::Parser;
 use serde::{Deserialize, Serialize};
 
 use super::{Group, Row, Setting, Summary, grid};
-use crate::advice::in_flags;
-use crate::data::Dataset;
-use crate::network::Arch;
-use crate::recipe::seeds;
-use crate::{data, device, moco, report};
+use slowburn::advice::in_flags;
+use slowburn::data::Dataset;
+use slowburn::network::Arch;
+use slowburn::recipe::seeds;
+use slowburn::{data, device, moco, report};
 use slowburn_train::run::{Part, RunFolder, default_folder};
 
 /// Vary MoCo's parts, one at a time: queue, decay, batch statistics, version, method.

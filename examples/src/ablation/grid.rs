@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::moco::{Method, Recipe, Version};
+use slowburn::moco::{Method, Recipe, Version};
 
 /// What is varied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -97,7 +97,7 @@ pub fn grid(group: Group, base: &Recipe, images: usize) -> Vec<Setting> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::moco::fashion;
+    use slowburn::moco::fashion;
 
     #[test]
     fn every_setting_is_valid_and_every_group_has_the_default() {

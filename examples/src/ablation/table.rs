@@ -1,9 +1,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::Group;
-use crate::moco;
-use crate::report::{Across, BLUE, Curve, ORANGE, Panel};
-use crate::scoring::{percent, spread};
+use crate::spread::{percent, spread};
+use slowburn::moco;
+use slowburn::report::{Across, BLUE, Curve, ORANGE, Panel};
 
 /// Accuracies of one setting, by seed, as fractions of the test images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

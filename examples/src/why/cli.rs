@@ -6,11 +6,11 @@ use clap::Parser;
 
 use super::train::{GRID, Problem};
 use super::{Idea, Moons, Outcome, Recipe, Row, Summary, train};
-use crate::advice::in_flags;
-use crate::cli::set;
-use crate::device;
-use crate::recipe::seeds;
-use crate::report::{Region, Regions, draw_regions};
+use slowburn::advice::in_flags;
+use slowburn::cli::set;
+use slowburn::device;
+use slowburn::recipe::seeds;
+use slowburn::report::{Region, Regions, draw_regions};
 use slowburn_train::run::{RunFolder, default_folder};
 
 /// Unlabelled points in a panel: more of them would hide what is under them.

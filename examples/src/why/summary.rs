@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Idea;
-use crate::scoring::percent;
+use crate::spread::percent;
 
 /// Accuracies of one training, by seed, as fractions of the test points.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

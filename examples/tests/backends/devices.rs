@@ -1,6 +1,6 @@
 //! Opening a device.
 
-use slowburn_examples::device;
+use slowburn::device;
 
 /// wgpu takes options once in a process, and other devices are the same however often they are asked for.
 #[test]

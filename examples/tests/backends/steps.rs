@@ -2,10 +2,10 @@
 
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
+use slowburn::network::{Arch, BackboneConfig, ContrastConfig, NetworkConfig, Normalization};
 use slowburn_augment::ImageSize;
 use slowburn_contrastive::{Contrastive, InfoNce, MocoConfig, ViewPair};
 use slowburn_ema::{Decay, EmaConfig};
-use slowburn_examples::network::{Arch, BackboneConfig, ContrastConfig, NetworkConfig, Normalization};
 use slowburn_models::HeadVersion;
 use slowburn_optim::FusedSgdConfig;
 use slowburn_semi::{MeanTeacherConfig, Objective, SemiBatch};

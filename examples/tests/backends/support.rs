@@ -2,7 +2,7 @@
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
-use slowburn_examples::device;
+use slowburn::device;
 
 /// The backends of this program but the one that the others are compared with; only that in the variable
 /// `SLOWBURN_BACKEND`, where it is set.

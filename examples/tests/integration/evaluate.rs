@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use sha2::{Digest, Sha256};
+use slowburn::data::{self, Dataset};
+use slowburn::evaluate::Checkpointed;
+use slowburn::scoring::test_images;
 use slowburn_augment::{WhiteningConfig, presets};
 use slowburn_contrastive::evaluation::{Representation, spread};
-use slowburn_examples::data::{self, Dataset};
-use slowburn_examples::evaluate::Checkpointed;
-use slowburn_examples::scoring::test_images;
 use slowburn_train::monitor::features;
 
 use crate::program::{

@@ -12,6 +12,7 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     ("slowburn-contrastive", METHODS_MAY, &["slowburn-contrastive"]),
     ("slowburn-semi", METHODS_MAY, &["slowburn-augment", "slowburn-semi"]),
     ("slowburn-train", TRAIN_MAY, &["slowburn-contrastive", "slowburn-semi", "slowburn-train"]),
+    ("slowburn", PROGRAM_MAY, &[]),
     ("slowburn-examples", PROGRAMS_MAY, &[]),
     ("slowburn-benches", BENCHES_MAY, PROGRAMS_MAY),
     ("slowburn-testkit", &[], &[]),
@@ -31,7 +32,20 @@ const TRAIN_MAY: &[&str] = &[
     "slowburn-semi",
 ];
 
+/// The program stands on everything.
+const PROGRAM_MAY: &[&str] = &[
+    "slowburn-augment",
+    "slowburn-contrastive",
+    "slowburn-ema",
+    "slowburn-layers",
+    "slowburn-models",
+    "slowburn-optim",
+    "slowburn-semi",
+    "slowburn-train",
+];
+
 const PROGRAMS_MAY: &[&str] = &[
+    "slowburn",
     "slowburn-augment",
     "slowburn-contrastive",
     "slowburn-ema",
@@ -47,7 +61,7 @@ const BENCHES_MAY: &[&str] = &[
     "slowburn-augment",
     "slowburn-contrastive",
     "slowburn-ema",
-    "slowburn-examples",
+    "slowburn",
     "slowburn-layers",
     "slowburn-models",
     "slowburn-optim",

@@ -3,11 +3,11 @@
 use burn::module::Module;
 use burn::nn::Relu;
 use burn::tensor::{Device, Tensor, TensorData};
+use slowburn::scoring::{test_images, training_images};
+use slowburn::{data, moco};
 use slowburn_augment::{Key, presets};
 use slowburn_contrastive::Encode;
 use slowburn_contrastive::evaluation::{FeatureSet, KnnConfig, Representation, spread};
-use slowburn_examples::scoring::{test_images, training_images};
-use slowburn_examples::{data, moco};
 use slowburn_train::monitor::{EncoderMonitor, ImageBatch, ImageSet, features};
 use slowburn_train::run::RunFolder;
 use slowburn_train::trainer::{initialized, mix};

@@ -238,7 +238,10 @@ pub fn run(cli: &Cli) -> Result<()> {
 }
 
 /// Everything that can be wrong is found out before the run folder is made.
-pub(crate) fn check(recipe: &Recipe, data: &Dataset) -> Result<()> {
+///
+/// # Errors
+/// What is wrong, with the flag.
+pub fn check(recipe: &Recipe, data: &Dataset) -> Result<()> {
     device::parse(&recipe.device)?;
     recipe.views.validate_for(data.image_size())?;
     recipe.evaluation().validate_for(data.image_size())?;
@@ -248,7 +251,10 @@ pub(crate) fn check(recipe: &Recipe, data: &Dataset) -> Result<()> {
 }
 
 /// Pre-trains to the end, shows what is active, progress and result, and writes curves and summary.
-pub(crate) fn finish(
+///
+/// # Errors
+/// Those of training and of files.
+pub fn finish(
     plain: bool,
     recipe: &Recipe,
     data: &Dataset,

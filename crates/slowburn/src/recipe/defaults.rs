@@ -1,5 +1,3 @@
-use std::path::PathBuf;
-
 use slowburn_augment::presets;
 use slowburn_ema::{Decay, Length, RampShape, Schedule};
 use slowburn_semi::{Consistency, CostReduction, Mix};
@@ -12,7 +10,7 @@ use crate::network::{Arch, NetworkConfig, Normalization};
 pub fn fashion() -> Recipe {
     Recipe {
         preset: None,
-        data: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/data/fashion-mnist")),
+        data: crate::data::shipped(),
         labels: Labels::Count(100),
         seed: 0,
         whitening: None,

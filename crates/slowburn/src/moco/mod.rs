@@ -10,7 +10,7 @@ mod summary;
 mod table;
 
 pub use cli::{Cli, run};
-pub(crate) use cli::{check, finish};
+pub use cli::{check, finish};
 pub use defaults::fashion;
 pub use error::RecipeError;
 pub use presets::{PRESETS, Preset, preset, preset_list};
@@ -24,10 +24,10 @@ use slowburn_train::run::Checkpoint;
 use slowburn_train::task::ContrastMetrics;
 
 /// What a run has found out so far.
-pub(crate) type History = slowburn_train::run::History<ContrastMetrics>;
+pub type History = slowburn_train::run::History<ContrastMetrics>;
 
 /// A checkpoint to go on from, and its file.
-pub(crate) type Resume = (PathBuf, Checkpoint<ContrastMetrics>);
+pub type Resume = (PathBuf, Checkpoint<ContrastMetrics>);
 
 /// Every figure with its direction.
 const CURVES: &[(&str, bool)] = &[

@@ -1,5 +1,3 @@
-use std::path::PathBuf;
-
 use slowburn_augment::{Pipeline, presets};
 
 use super::{Method, NetworkConfig, Recipe, Version};
@@ -30,7 +28,7 @@ pub fn fashion() -> Recipe {
     Recipe {
         preset: None,
         fixed: None,
-        data: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/data/fashion-mnist")),
+        data: crate::data::shipped(),
         seed: 0,
         views: gray_views(Version::V2, 28),
         evaluation: None,

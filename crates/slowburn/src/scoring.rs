@@ -1,3 +1,5 @@
+//! The images that an encoder is scored on.
+
 use std::sync::Arc;
 
 use anyhow::Result;

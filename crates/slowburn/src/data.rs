@@ -1,6 +1,6 @@
 //! The data sets of the programs: with a test set, and labels of a file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use slowburn_train::data::{DataError, LabelError, LabelFile};
@@ -34,4 +34,10 @@ pub fn load(path: impl AsRef<Path>) -> Result<Dataset, DataError> {
 pub fn read_labels(path: impl AsRef<Path>, dataset: &Dataset) -> Result<Vec<(usize, usize)>, LabelError> {
     let file = LabelFile::read(path, &dataset.train.names, Some(&dataset.classes))?;
     Ok(file.labels.into_iter().enumerate().filter_map(|(image, label)| label.map(|label| (image, label))).collect())
+}
+
+/// Where the images are that come with the repository: a part of Fashion-MNIST.
+pub fn shipped() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new("."));
+    root.join("examples/data/fashion-mnist")
 }

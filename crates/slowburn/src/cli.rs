@@ -8,7 +8,7 @@ use slowburn_ema::{Decay, Length, RampShape};
 use slowburn_semi::{Consistency, Mix};
 
 use slowburn_train::data::Dataset;
-use slowburn_train::defaults;
+use slowburn_train::defaults::{self, FewLabelsDefaults};
 
 use crate::network::Arch;
 use crate::recipe::{Labels, Method, PRESETS, Recipe, fashion, preset};
@@ -103,9 +103,8 @@ pub enum ConsistencyFlag {
     Kl,
 }
 
-/// Images and labels that the defaults of the flags are for.
+/// Images that the defaults of the flags are for.
 const SHIPPED: usize = 10_000;
-const SHIPPED_LABELS: usize = 100;
 
 impl Cli {
     /// The recipe for a new run.
@@ -197,7 +196,7 @@ impl Cli {
     pub fn fit_to(&self, recipe: &mut Recipe, data: &Dataset) {
         recipe.fixed = Some(recipe.network.backbone().fixed());
         let (images, known) = (data.train.len(), data.train.labels.iter().flatten().count());
-        let before = defaults::few_labels(SHIPPED, SHIPPED_LABELS);
+        let before = defaults::few_labels(SHIPPED);
         let mut said = Vec::new();
         if let (Labels::Count(count), None) = (&recipe.labels, &self.labels)
             && *count > known
@@ -205,23 +204,30 @@ impl Cli {
             recipe.labels = Labels::All;
             said.push("--labels all".to_owned());
         }
-        let used = if let Labels::Count(count) = recipe.labels { count } else { known };
-        let chosen = defaults::few_labels(images, used);
-        if self.preset.is_some() || chosen == before {
-            return;
-        }
-        if let (None, None, Mix::Fixed { .. }) = (self.batch, self.labeled_batch, recipe.mix)
-            && chosen.batch != before.batch
-        {
-            (recipe.batch, recipe.mix) = (chosen.batch, Mix::Fixed { labeled: chosen.labeled });
-            said.push(format!("--batch {} --labeled-batch {}", chosen.batch, chosen.labeled));
-        }
-        if self.epochs.is_none() && chosen.epochs != before.epochs {
-            recipe.set_length(Length::Epochs(chosen.epochs as f64));
-            said.push(format!("--epochs {}", chosen.epochs));
+        let chosen = defaults::few_labels(images);
+        if self.preset.is_none() && chosen != before {
+            self.choose(recipe, chosen, &mut said);
         }
         if !said.is_empty() {
-            tracing::info!("chosen for {images} images, {used} with a label: {}", said.join(" "));
+            tracing::info!("chosen for {images} images: {}", said.join(" "));
+        }
+    }
+
+    fn choose(&self, recipe: &mut Recipe, chosen: FewLabelsDefaults, said: &mut Vec<String>) {
+        let FewLabelsDefaults { batch, labeled, epochs } = chosen;
+        if let (None, None, Mix::Fixed { .. }) = (self.batch, self.labeled_batch, recipe.mix)
+            && batch != recipe.batch
+        {
+            (recipe.batch, recipe.mix) = (batch, Mix::Fixed { labeled });
+            said.push(format!("--batch {batch} --labeled-batch {labeled}"));
+        }
+        if self.epochs.is_none() && recipe.length != Length::Epochs(epochs as f64) {
+            recipe.set_length(Length::Epochs(epochs as f64));
+            said.push(format!("--epochs {epochs}"));
+        }
+        // A flag counts epochs, however many there are.
+        if let Some(epochs) = self.ramp_up {
+            recipe.consistency.ramp_up = RampShape::SigmoidUp(Length::Epochs(epochs));
         }
     }
 
@@ -238,7 +244,7 @@ impl Cli {
 }
 
 /// Replaces a setting where its flag was given.
-pub(crate) fn set<T: Clone>(field: &mut T, flag: &Option<T>) {
+pub fn set<T: Clone>(field: &mut T, flag: &Option<T>) {
     if let Some(value) = flag {
         *field = value.clone();
     }

@@ -1,0 +1,15 @@
+//! The program's commands as a library: recipes, command lines, reports, and how they drive `slowburn-train`.
+
+pub mod advice;
+pub mod cli;
+pub mod data;
+pub mod device;
+pub mod evaluate;
+pub mod fine_tune;
+pub mod moco;
+pub mod network;
+pub mod recipe;
+pub mod report;
+pub mod scoring;
+pub mod sheet;
+pub mod training;
