@@ -9,9 +9,9 @@ use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d, Relu};
 use burn::tensor::{Device, Tensor};
 use slowburn_augment::loader::{Decoder, ImageFolder};
 use slowburn_augment::presets;
-use slowburn_ema::{Decay, EmaConfig, Ramp};
+use slowburn_ema::{Decay, EmaConfig};
 use slowburn_models::{ClassifierConfig, Encoder};
-use slowburn_semi::{MeanTeacherConfig, Objective};
+use slowburn_semi::MeanTeacherConfig;
 use slowburn_train::run::save_safetensors;
 use slowburn_train::{FewLabels, Labeled, OptimizerConfig, Trainer};
 
@@ -49,21 +49,19 @@ impl Encoder for Mine {
     }
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let mut arguments = std::env::args().skip(1);
     let (Some(folder), Some(labels), Some(run)) = (arguments.next(), arguments.next(), arguments.next()) else {
-        return Err("usage: few_labels PHOTOS LABELS RUN".into());
+        anyhow::bail!("usage: few_labels PHOTOS LABELS RUN");
     };
     let device = Device::flex().autodiff();
     device.seed(0);
 
     let photos = Labeled::from_file(ImageFolder::flat(folder)?.with_decoder(Decoder::rgb()), labels)?;
     let network = ClassifierConfig::new(photos.classes().len()).init(Mine::new(&device), &device)?;
-    let teacher = MeanTeacherConfig {
-        objective: Objective { weight: 10.0, ramp_up: Ramp::SigmoidUp { length: 500 }, ..Objective::default() },
-        average: EmaConfig::new(Decay::WarmUp { decay: 0.99 }),
-    };
+    let average = EmaConfig::new(Decay::WarmUp { decay: 0.99 });
+    let teacher = MeanTeacherConfig { average, ..MeanTeacherConfig::default() };
     let task = FewLabels::new(teacher.init(network, &device)?, photos, presets::mean_teacher_imagenet(64));
     let trained = Trainer::new(&run).optimizer(OptimizerConfig::adam(3e-3)).fit(task.with_validation(0.2))?;
 

@@ -46,11 +46,11 @@ impl Encoder for Mine {
     }
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let mut arguments = std::env::args().skip(1);
     let (Some(folder), Some(run)) = (arguments.next(), arguments.next()) else {
-        return Err("usage: pretrain_photos PHOTOS RUN".into());
+        anyhow::bail!("usage: pretrain_photos PHOTOS RUN");
     };
     let device = Device::flex().autodiff();
     device.seed(0);
@@ -63,13 +63,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let views = presets::moco_v2(64);
     let task = Pretrain::new(moco, photos.clone(), views.clone()).with_on_corrupt(OnCorrupt::Skip);
     let trained = Trainer::new(&run)
-        .epochs(epochs as f64)
+        .epochs(epochs)
         .batch(batch)
         .optimizer(OptimizerConfig::sgd(0.03).with_weight_decay(1e-4))
         .fit(task)?;
 
     let file = trained.folder.file("features.safetensors");
-    embed(trained.method.query(), photos, &views, &file)?;
+    embed(trained.method.query(), photos, &views, OnCorrupt::Skip, &file)?;
     println!("{}", file.display());
     Ok(())
 }

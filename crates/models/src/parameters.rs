@@ -10,7 +10,7 @@ use burn::{
 /// The rules from path to name are few:
 ///
 /// - the names of enum variants are dropped;
-/// - a batch norm's `gamma` and `beta` are called `weight` and `bias`;
+/// - a normalisation's `gamma` and `beta` are called `weight` and `bias`;
 /// - a linear layer's weight is `[out, in]` in PyTorch and `[in, out]` in Burn.
 ///
 /// With them a [`ResNet`](crate::ResNet) in a [`Classifier`](crate::Classifier), whose encoder stands where it does itself,
@@ -136,12 +136,34 @@ impl Location {
         for (name, container) in &self.stack {
             let field = match (container.as_str(), name.as_str()) {
                 (container, _) if container.starts_with("Enum:") => continue,
-                ("Struct:BatchNorm", "gamma") => "weight",
-                ("Struct:BatchNorm", "beta") => "bias",
+                (container, "gamma") if is_norm(container) => "weight",
+                (container, "beta") if is_norm(container) => "bias",
                 (_, name) => name,
             };
             fields.push(field);
         }
         fields.join(".")
+    }
+}
+
+/// Burn's normalisations with a scale and a shift.
+fn is_norm(container: &str) -> bool {
+    let names = ["BatchNorm", "LayerNorm", "GroupNorm", "InstanceNorm", "RmsNorm"];
+    container.strip_prefix("Struct:").is_some_and(|name| names.contains(&name))
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::nn::{GroupNormConfig, LayerNormConfig};
+    use burn::tensor::Device;
+
+    use super::*;
+
+    #[test]
+    fn normalisations_have_pytorchs_names() {
+        let device = Device::flex();
+        let names = |list: Vec<ParameterInfo>| list.into_iter().map(|info| info.name).collect::<Vec<_>>();
+        assert_eq!(names(parameters(&LayerNormConfig::new(4).init(&device))), ["weight", "bias"]);
+        assert_eq!(names(parameters(&GroupNormConfig::new(2, 4).init(&device))), ["weight", "bias"]);
     }
 }

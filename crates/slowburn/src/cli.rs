@@ -221,8 +221,8 @@ impl Cli {
             (recipe.batch, recipe.mix) = (batch, Mix::Fixed { labeled });
             said.push(format!("--batch {batch} --labeled-batch {labeled}"));
         }
-        if self.epochs.is_none() && recipe.length != Length::Epochs(epochs as f64) {
-            recipe.set_length(Length::Epochs(epochs as f64));
+        if self.epochs.is_none() && recipe.length != Length::Epochs(epochs.into()) {
+            recipe.set_length(Length::Epochs(epochs.into()));
             said.push(format!("--epochs {epochs}"));
         }
         // A flag counts epochs, however many there are.

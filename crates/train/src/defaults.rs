@@ -14,7 +14,7 @@ pub struct PretrainDefaults {
     /// Neighbours that vote in the kNN monitor: 200, or a tenth of its bank, at least 1.
     pub k: usize,
     /// Passes over the images: 20, or as many as make 1,560 steps, at most 200.
-    pub epochs: u64,
+    pub epochs: u32,
 }
 
 const BATCH: usize = 128;
@@ -45,7 +45,7 @@ pub fn pretrain(images: usize, labeled: usize) -> PretrainDefaults {
         splits,
         queue: fits.max(batch),
         k: NEIGHBOURS.min(bank / 10).max(1),
-        epochs: STEPS.div_ceil(per_epoch).clamp(EPOCHS[0], EPOCHS[1]) as u64,
+        epochs: STEPS.div_ceil(per_epoch).clamp(EPOCHS[0], EPOCHS[1]) as u32,
     }
 }
 
@@ -54,10 +54,10 @@ pub fn pretrain(images: usize, labeled: usize) -> PretrainDefaults {
 pub struct FewLabelsDefaults {
     /// Images in a batch: 64, or as many as leave 8 batches an epoch, at least 4.
     pub batch: usize,
-    /// Those of them that have a label: a quarter.
+    /// Those of them that have a label: a quarter, rounded up.
     pub labeled: usize,
     /// Passes over the images without one: 10, or as many as make 2,080 steps, at most 200.
-    pub epochs: u64,
+    pub epochs: u32,
 }
 
 const FEW_BATCH: usize = 64;
@@ -68,9 +68,9 @@ const FEW_EPOCHS: [usize; 2] = [10, 200];
 /// Learning from this many images, of which few have a label.
 pub fn few_labels(images: usize) -> FewLabelsDefaults {
     let batch = (images / BATCHES).clamp(4, FEW_BATCH);
-    let share = batch / 4;
+    let share = batch.div_ceil(4);
     let per_epoch = (images / (batch - share)).max(1);
-    let epochs = FEW_STEPS.div_ceil(per_epoch).clamp(FEW_EPOCHS[0], FEW_EPOCHS[1]) as u64;
+    let epochs = FEW_STEPS.div_ceil(per_epoch).clamp(FEW_EPOCHS[0], FEW_EPOCHS[1]) as u32;
     FewLabelsDefaults { batch, labeled: share, epochs }
 }
 
@@ -90,7 +90,7 @@ mod tests {
     fn few_images_have_settings_that_fit() {
         assert_eq!(pretrain(60, 60), PretrainDefaults { batch: 6, splits: 2, queue: 54, k: 4, epochs: 156 });
         assert_eq!(pretrain(1000, 0), PretrainDefaults { batch: 120, splits: 8, queue: 840, k: 1, epochs: 195 });
-        assert_eq!(few_labels(60), FewLabelsDefaults { batch: 7, labeled: 1, epochs: 200 });
+        assert_eq!(few_labels(60), FewLabelsDefaults { batch: 7, labeled: 2, epochs: 174 });
         for images in 4..5000 {
             let PretrainDefaults { batch, splits, queue, k, epochs } = pretrain(images, images);
             assert!((2..=128).contains(&batch) && batch <= images && batch.is_multiple_of(splits), "{images}");

@@ -13,7 +13,9 @@ pub mod trainer;
 pub use slowburn_augment as augment;
 pub use slowburn_contrastive as contrastive;
 pub use slowburn_ema as ema;
+pub use slowburn_layers as layers;
 pub use slowburn_models as models;
+pub use slowburn_optim as optim;
 pub use slowburn_semi as semi;
 
 pub use data::Labeled;

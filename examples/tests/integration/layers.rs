@@ -95,7 +95,7 @@ fn no_crate_depends_on_one_beside_or_above_it() {
             assert!(may, "{name} must not depend on {on}");
         }
         let default = &package["features"]["default"];
-        if !["slowburn-benches", "slowburn-examples", "slowburn-testkit"].contains(&name) {
+        if !["slowburn", "slowburn-benches", "slowburn-examples", "slowburn-testkit"].contains(&name) {
             assert_eq!(default, &serde_json::json!([]), "{name} must enable no backend by default");
         }
     }
@@ -109,8 +109,13 @@ fn backend_features_reach_the_layers() {
     let package = |name: &str| packages.iter().find(|package| package["name"] == name).expect("a package");
     for (from, to) in [
         ("slowburn-models", "slowburn-layers"),
-        ("slowburn-examples", "slowburn-models"),
-        ("slowburn-benches", "slowburn-examples"),
+        ("slowburn-train", "slowburn-contrastive"),
+        ("slowburn-train", "slowburn-optim"),
+        ("slowburn-train", "slowburn-semi"),
+        ("slowburn", "slowburn-models"),
+        ("slowburn", "slowburn-train"),
+        ("slowburn-examples", "slowburn"),
+        ("slowburn-benches", "slowburn"),
     ] {
         for feature in ["cuda", "cuda-cpp", "vulkan", "metal", "wgpu", "flex", "ndarray"] {
             let enables = package(from)["features"][feature].as_array().expect("a feature");
@@ -128,7 +133,7 @@ fn backend_features_reach_the_layers() {
             assert!(enables.iter().any(|enabled| *enabled == wanted), "{from}'s {feature} lacks {wanted}");
         }
     }
-    for from in ["slowburn-examples", "slowburn-benches"] {
+    for from in ["slowburn", "slowburn-examples", "slowburn-benches"] {
         let default = package(from)["features"]["default"].as_array().expect("a list");
         assert!(default.iter().any(|enabled| enabled == "flex"), "{from}");
     }

@@ -180,6 +180,11 @@ impl<M: Predict, T: Teacher<M>> SemiSupervised<M, T> {
         &self.objective
     }
 
+    /// The same method with another rise of the consistency weight: where its length is known only once the data are.
+    pub fn with_ramp_up(self, ramp_up: slowburn_ema::Ramp) -> Self {
+        Self { objective: Objective { ramp_up, ..self.objective }, ..self }
+    }
+
     /// The teacher's prediction for new data, or the student's where the teacher is no network.
     ///
     /// Call it on [`Module::valid`] of this value for evaluation.

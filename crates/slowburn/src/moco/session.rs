@@ -94,7 +94,7 @@ impl Session<'_> {
             Method::Moco => {
                 let method = recipe.moco().init(network, device)?;
                 let (method, progress) = self.part(method, monitor, progress, resume, report)?;
-                save_safetensors(&method.export(EncoderRole::Key), &self.folder.file("key.safetensors"))?;
+                save_safetensors(&method.export(EncoderRole::Key), self.folder.file("key.safetensors"))?;
                 self.finished(&method, progress)
             }
             Method::EndToEnd => {
@@ -128,7 +128,7 @@ impl Session<'_> {
         M: Contrastive<Encoder = Projector<Backbone>>,
     {
         let query = method.query().clone();
-        save_safetensors(&query, &self.folder.file("query.safetensors"))?;
+        save_safetensors(&query, self.folder.file("query.safetensors"))?;
         Ok((query, progress))
     }
 

@@ -145,9 +145,9 @@ impl Session<'_> {
     }
 
     fn export(&self, trained: &Trained) -> Result<()> {
-        save_safetensors(&trained.student, &self.folder.file("student.safetensors"))?;
+        save_safetensors(&trained.student, self.folder.file("student.safetensors"))?;
         if let Some(teacher) = &trained.teacher {
-            save_safetensors(teacher, &self.folder.file("teacher.safetensors"))?;
+            save_safetensors(teacher, self.folder.file("teacher.safetensors"))?;
         }
         Ok(())
     }
@@ -203,6 +203,7 @@ impl Part<'_> {
             known: plan.labels.clone(),
             classes: data.classes.clone(),
             stream: plan.stream.clone(),
+            ramp_up: None,
             validation: None,
             test: Some(test_images(data, &recipe.views, recipe.curve_images)?),
             device: device.clone(),

@@ -5,19 +5,18 @@ use burn::tensor::Tensor;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use slowburn_augment::Pipeline;
-use slowburn_augment::loader::Source;
+use slowburn_augment::loader::{OnCorrupt, Source};
 use slowburn_contrastive::Encode;
-use slowburn_contrastive::evaluation::Representation;
 
-use super::{ImageSet, features};
+use super::{ImageBatch, ImageSet};
 use crate::run::write_atomically;
 use crate::task::{TaskError, device_of_any};
 
-/// Writes the features of all images of a source as safetensors: `features`, `[images, D]` in f32, in the order of the source,
-/// and the images' names as a JSON list in the metadata, `names`.
+/// Writes the features of the images of a source as safetensors: `features`, `[images, D]` in f32, in the order of the source,
+/// and the images' names as a JSON list in the metadata, `names`. Returns the names of the images that were left out because they
+/// cannot be decoded, as `on_corrupt` may allow.
 ///
-/// Images pass the fixed part of `pipeline`: crop and normalisation, nothing random. An image that cannot be decoded is an
-/// error.
+/// Images pass the fixed part of `pipeline`: crop and normalisation, nothing random. The encoder is used in evaluation mode.
 ///
 /// # Errors
 /// Those of the loader, features that are not finite, and of the file.
@@ -25,21 +24,31 @@ pub fn embed<E>(
     encoder: &E,
     images: impl Source + 'static,
     pipeline: &Pipeline,
+    on_corrupt: OnCorrupt,
     path: impl AsRef<Path>,
-) -> Result<(), TaskError>
+) -> Result<Vec<String>, TaskError>
 where
     E: Encode<Input = Tensor<4>>,
 {
-    let source: Arc<dyn Source> = Arc::new(images);
-    let names: Vec<String> = (0..source.len()).map(|index| source.id(index)).collect();
-    let set = ImageSet::new(source, (0..names.len()).map(|index| (index, 0)).collect(), pipeline)?;
-    let features = features(encoder, &set, Representation::Features, &device_of_any(encoder).without_autodiff())?;
-    let shape = vec![features.samples(), features.dim()];
-    let data = features.features().into_data();
-    let view = TensorView::new(Dtype::F32, shape, data.as_bytes()).map_err(TaskError::other)?;
-    let names = serde_json::to_string(&names).map_err(TaskError::other)?;
-    let metadata = [("names".to_owned(), names)].into();
-    let bytes = safetensors::serialize([("features", view)], Some(metadata)).map_err(TaskError::other)?;
-    write_atomically(path.as_ref(), &bytes)
-        .map_err(|error| TaskError::other(format!("{}: {error}", path.as_ref().display())))
+    let (source, path): (Arc<dyn Source>, _) = (Arc::new(images), path.as_ref());
+    let chosen = (0..source.len()).map(|index| (index, 0)).collect();
+    let set = ImageSet::with_on_corrupt(Arc::clone(&source), chosen, pipeline, on_corrupt)?;
+    let (device, encoder) = (device_of_any(encoder).without_autodiff(), encoder.valid());
+    let (mut values, mut names, mut dim) = (Vec::new(), Vec::new(), 0);
+    for batch in set.batches(&device)? {
+        let ImageBatch { images, samples, .. } = batch?;
+        let features = encoder.features(images);
+        dim = features.dims()[1];
+        values.extend(features.into_data().iter::<f32>());
+        names.extend(samples.into_iter().map(|sample| source.id(sample)));
+    }
+    if !values.iter().all(|value| value.is_finite()) {
+        return Err(TaskError::NotFinite { what: "the features" });
+    }
+    let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let view = TensorView::new(Dtype::F32, vec![names.len(), dim], &bytes).map_err(TaskError::other)?;
+    let metadata = [("names".to_owned(), serde_json::to_string(&names).map_err(TaskError::other)?)].into();
+    let file = safetensors::serialize([("features", view)], Some(metadata)).map_err(TaskError::other)?;
+    write_atomically(path, &file).map_err(|error| TaskError::other(format!("{}: {error}", path.display())))?;
+    Ok(set.report().skipped.into_keys().map(|sample| source.id(sample)).collect())
 }

@@ -90,6 +90,11 @@ impl EncoderMonitor {
         })
     }
 
+    /// What was handed out and left out so far.
+    pub fn reports(&self) -> Vec<slowburn_augment::loader::Report> {
+        self.bank.iter().chain([&self.queries]).map(ImageSet::report).collect()
+    }
+
     /// Images in the bank; 0 where classes are unknown.
     pub fn bank(&self) -> usize {
         self.bank.as_ref().map_or(0, ImageSet::len)

@@ -81,6 +81,11 @@ impl ImageSet {
         self.chosen.is_empty()
     }
 
+    /// What was handed out and left out so far.
+    pub fn report(&self) -> slowburn_augment::loader::Report {
+        self.loader.report()
+    }
+
     /// Index and class of each image.
     pub fn chosen(&self) -> &[(usize, usize)] {
         &self.chosen

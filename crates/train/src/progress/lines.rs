@@ -49,7 +49,11 @@ impl Reporter for Lines {
         let now = Instant::now();
         let (traced, phase) = (self.traced, phase.to_owned());
         *self = Self { traced, phase, epochs, steps, first: done, began: now, printed: now };
-        let after = if done > 0 { format!(", going on after step {done}") } else { String::new() };
+        let after = match done {
+            0 => String::new(),
+            _ if done >= steps => ", all of them made".to_owned(),
+            _ => format!(", going on after step {done}"),
+        };
         self.say(&format!("{}: {epochs} epochs, {steps} steps{after}", self.phase));
     }
 
@@ -72,7 +76,7 @@ impl Reporter for Lines {
     }
 
     fn epoch(&mut self, epoch: u64, figures: &[Figure]) {
-        self.say(&format!("{}  epoch {epoch}/{}  {}", self.phase, self.epochs, list(figures)));
+        self.say(&format!("{}  epoch {epoch}/{} in the mean  {}", self.phase, self.epochs, list(figures)));
     }
 }
 

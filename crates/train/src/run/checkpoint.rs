@@ -49,7 +49,7 @@ pub struct History<M> {
     pub best: Option<BestEpoch>,
 }
 
-/// The epoch with the best score.
+/// The epoch with the best score; the last of them where several have it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct BestEpoch {
     /// The epoch, counted from 1.
@@ -58,6 +58,9 @@ pub struct BestEpoch {
     pub step: u64,
     /// Its score: higher is better.
     pub score: f64,
+    /// The first epoch with this score, from which patience counts.
+    #[serde(default)]
+    pub improved: u64,
 }
 
 impl<M> Default for History<M> {

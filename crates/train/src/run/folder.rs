@@ -55,7 +55,7 @@ pub enum RunError {
         reason: String,
     },
     /// The run was made with other settings than those asked for.
-    #[error("{path} was made with other settings:\n  {}", .differences.join("\n  "))]
+    #[error("{path} was made with other settings: take these, or another folder\n  {}", .differences.join("\n  "))]
     OtherRecipe {
         /// The folder.
         path: PathBuf,
@@ -63,12 +63,12 @@ pub enum RunError {
         differences: Vec<String>,
     },
     /// The data have changed since the run began.
-    #[error("the data at {data} are not those that the run in {path} began with")]
+    #[error("{data} are not those that the run in {path} began with: files came, went or changed")]
     OtherData {
         /// The folder.
         path: PathBuf,
-        /// Where the data are.
-        data: PathBuf,
+        /// Which data.
+        data: String,
     },
     /// A checkpoint failed.
     #[error(transparent)]
@@ -83,8 +83,7 @@ struct Description<R> {
     data_sha256: String,
 }
 
-/// A folder with `config.json`, `metrics.jsonl`, `checkpoints/`, and at the end `curves.svg`, `curves.png`, the
-/// models as safetensors, and `summary.json`.
+/// A folder with `config.json`, `metrics.jsonl`, `checkpoints/`, and at the end `summary.json`; who trains may write more.
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
@@ -158,6 +157,21 @@ impl RunFolder {
         written.map(|()| folder)
     }
 
+    /// Empties the folder of a run that has made no checkpoint, so that another can begin in it: `config.json` and these files.
+    ///
+    /// # Errors
+    /// Input or output errors.
+    pub fn discard_unbegun(self, files: &[&str]) -> Result<(), RunError> {
+        for name in ["config.json"].iter().chain(files) {
+            let path = self.file(name);
+            match fs::remove_file(&path) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(RunError::Io { path, source }),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Opens a run to go on with it, and returns its recipe.
     ///
     /// # Errors
@@ -168,7 +182,7 @@ impl RunFolder {
         Ok((folder, description.recipe))
     }
 
-    /// Checks that the run began with this recipe and these data, which lie at `data`.
+    /// Checks that the run began with this recipe and these data, which lie at `data` if that says anything.
     ///
     /// # Errors
     /// [`RunError::OtherRecipe`] with every setting that differs, or [`RunError::OtherData`].
@@ -184,7 +198,11 @@ impl RunFolder {
             return Err(RunError::OtherRecipe { path: self.path.clone(), differences });
         }
         if description.data_sha256 != data_sha256 {
-            return Err(RunError::OtherData { path: self.path.clone(), data: data.to_owned() });
+            let data = match data.as_os_str().is_empty() {
+                true => "the images".to_owned(),
+                false => format!("the data at {}", data.display()),
+            };
+            return Err(RunError::OtherData { path: self.path.clone(), data });
         }
         Ok(())
     }

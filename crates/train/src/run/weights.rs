@@ -85,7 +85,8 @@ const PREFIXES: [&str; 4] = ["module.encoder_q.", "encoder_q.", "module.", "back
 ///
 /// # Errors
 /// Input or output errors, which name the file.
-pub fn save_safetensors<M: Module>(module: &M, path: &Path) -> Result<(), WeightsError> {
+pub fn save_safetensors<M: Module>(module: &M, path: impl AsRef<Path>) -> Result<(), WeightsError> {
+    let path = path.as_ref();
     let state = state_dict(module);
     let format = |source| WeightsError::Format { path: path.to_owned(), source };
     let tensors = state.iter().map(|(name, data)| {
@@ -132,7 +133,7 @@ pub fn parse_safetensors(bytes: &[u8], path: &Path) -> Result<StateDict, Weights
     read.collect()
 }
 
-/// Replaces a module's weights by those of the file `path`.
+/// Replaces a module's weights by those that [`read_safetensors`] read; `path` is for the errors.
 ///
 /// # Errors
 /// [`WeightsError::Misfit`] with every difference; the module is then as it was.

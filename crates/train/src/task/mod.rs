@@ -16,6 +16,7 @@ use burn::tensor::Tensor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use slowburn_ema::Timeline;
 
 use crate::progress::Figure;
 
@@ -81,6 +82,11 @@ pub trait Task: Sync {
     /// Those of the loader.
     fn batches(&self, epoch: u64, steps: u64) -> Result<TaskBatches<'_, Self::Batch>, TaskError>;
 
+    /// The method for a training of this length: the ramps of a method count steps, and how many there are is known only now.
+    fn fit_to(&self, method: Self::Method, _timeline: Timeline) -> Self::Method {
+        method
+    }
+
     /// The number of images in a batch; two views of one count once.
     fn images(&self, batch: &Self::Batch) -> usize;
 
@@ -122,6 +128,11 @@ pub trait Task: Sync {
     /// training may stop early.
     fn score(&self, _metrics: &Self::Metrics) -> Option<f64> {
         None
+    }
+
+    /// Whether epochs have a [score](Self::score).
+    fn has_score(&self) -> bool {
+        false
     }
 
     /// Everything of the task that decides how a run ends, for `config.json`.
@@ -185,4 +196,12 @@ pub(crate) fn shapes<M: Module>(network: &M) -> Vec<String> {
 /// The device of a module.
 pub(crate) fn device_of_any<M: Module>(module: &M) -> burn::tensor::Device {
     module.devices().into_iter().next().unwrap_or_default()
+}
+
+/// Each image that loaders left out once, with the reason.
+pub(crate) fn left_out(reports: impl Iterator<Item = slowburn_augment::loader::Report>) -> Vec<String> {
+    let skipped = reports.flat_map(|report| report.skipped.into_values());
+    let by_sample: std::collections::BTreeMap<String, String> =
+        skipped.map(|skipped| (skipped.name, skipped.reason)).collect();
+    by_sample.into_iter().map(|(name, reason)| format!("{name}: {reason}")).collect()
 }

@@ -4,14 +4,15 @@ use std::time::Duration;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use slowburn_augment::loader::LoadError;
 use slowburn_ema::{Length, Timeline};
 
 use super::record::with_record;
 use super::speed::timeline_within;
-use super::{OptimizerConfig, Phase, TrainError, Trained, TrainerConfig, initialized, mix};
+use super::{OptimizerConfig, Phase, TrainError, Trained, TrainerConfig};
 use crate::progress::{Reporter, unasked};
 use crate::run::RunFolder;
-use crate::task::{Fit, Task, device_of};
+use crate::task::{Fit, Task, TaskError, device_of};
 
 /// Trains a method in a folder of its own: begins, or goes on where the folder holds this very run.
 ///
@@ -64,8 +65,8 @@ impl Trainer {
     }
 
     /// Sets the length in epochs, which need not be whole.
-    pub fn epochs(self, epochs: f64) -> Self {
-        let config = TrainerConfig { length: Some(Length::Epochs(epochs)), ..self.config };
+    pub fn epochs(self, epochs: impl Into<f64>) -> Self {
+        let config = TrainerConfig { length: Some(Length::Epochs(epochs.into())), ..self.config };
         Self { config, ..self }
     }
 
@@ -122,7 +123,11 @@ impl Trainer {
     /// # Errors
     /// [`TrainError`]: settings out of range, a folder that holds another run, images that cannot be read, costs and weights
     /// that are no numbers.
-    pub fn fit<F: Fit>(mut self, fit: F) -> Result<Trained<F::Task>, TrainError> {
+    pub fn fit<F: Fit>(self, fit: F) -> Result<Trained<F::Task>, TrainError> {
+        self.train(fit).map_err(advised)
+    }
+
+    fn train<F: Fit>(mut self, fit: F) -> Result<Trained<F::Task>, TrainError> {
         self.config.validate()?;
         let config = self.config.for_images(fit.images());
         let (name, batch, images) = (fit.name(), config.batch.unwrap_or(1), fit.images());
@@ -131,12 +136,18 @@ impl Trainer {
         }
         let (method, task) = fit.prepare(batch, config.seed)?;
         let device = device_of(&method)?;
-        device.seed(mix(config.seed, u64::MAX));
-        let mut method = initialized(method);
+        let mut method = method;
+        if config.patience.is_some() && !task.has_score() {
+            return Err(TrainError::Setting {
+                field: "patience",
+                value: format!("{:?}", config.patience.unwrap_or_default()),
+                range: "left out where no epoch has a score: FewLabels::with_validation gives one".to_owned(),
+            });
+        }
         let data = task.fingerprint();
-        let (folder, settings) = match self.folder.join("config.json").exists() {
-            true => self.open(&config, &task, &data)?,
-            false => {
+        let (folder, settings) = match self.open(&config, &task, &data)? {
+            Some(held) => held,
+            None => {
                 if let Some(from) = &self.from {
                     method = begin_from::<F::Task>(method, from)?;
                 }
@@ -169,13 +180,27 @@ impl Trainer {
         Ok(trained)
     }
 
-    /// The run that the folder holds, which must be the one that is asked for.
-    fn open<T: Task>(&self, config: &TrainerConfig, task: &T, data: &str) -> Result<(RunFolder, Settings), TrainError> {
+    /// The run that the folder holds, which must be the one that is asked for; none where nothing has been trained in it yet.
+    fn open<T: Task>(
+        &self,
+        config: &TrainerConfig,
+        task: &T,
+        data: &str,
+    ) -> Result<Option<(RunFolder, Settings)>, TrainError> {
+        if !self.folder.join("config.json").exists() {
+            return Ok(None);
+        }
         let (folder, held): (_, Settings) = RunFolder::open(&self.folder)?;
-        let length = config.length.map(|length| Timeline::new(task.steps_per_epoch(), length));
-        let asked = self.settings(config, length.unwrap_or(held.timeline), task);
-        folder.check_same(&asked, &self.folder, data)?;
-        Ok((folder, held))
+        // What decides the timeline is compared: length, batch and images.
+        let asked = self.settings(config, held.timeline, task);
+        match folder.check_same(&asked, Path::new(""), data) {
+            Ok(()) => Ok(Some((folder, held))),
+            Err(_) if folder.newest()?.is_none() => {
+                folder.discard_unbegun(&["labels.txt", "validation.txt"])?;
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn settings<T: Task>(&self, config: &TrainerConfig, timeline: Timeline, task: &T) -> Settings {
@@ -203,6 +228,19 @@ impl std::fmt::Debug for Trainer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Trainer").field("folder", &self.folder).field("config", &self.config).finish_non_exhaustive()
     }
+}
+
+/// The error with what helps, where a setting does.
+fn advised(error: TrainError) -> TrainError {
+    let TrainError::Task(TaskError::Other(cause)) = &error else { return error };
+    let help = match cause.downcast_ref::<LoadError>() {
+        Some(LoadError::Corrupt { .. }) => "with_on_corrupt(OnCorrupt::Skip) leaves such images out",
+        Some(LoadError::Unsuitable { .. } | LoadError::Sizes { .. }) => {
+            "where grey images are among colours, Decoder::rgb() makes three channels of all"
+        }
+        _ => return error,
+    };
+    TaskError::other(format!("{cause}; {help}")).into()
 }
 
 fn begin_from<T: Task>(method: T::Method, from: &Path) -> Result<T::Method, TrainError> {

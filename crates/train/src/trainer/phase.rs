@@ -72,6 +72,7 @@ impl<T: Task> Phase<'_, '_, T> {
         history: History<T::Metrics>,
         resume: Option<(PathBuf, Checkpoint<T::Metrics>)>,
     ) -> Result<Trained<T>, TrainError> {
+        let method = self.task.fit_to(method, self.timeline);
         let (mut method, mut at) = self.start(method, history, resume)?;
         self.reporter.begin(self.name, self.timeline.epochs(), self.timeline.total, at.step);
         while at.step < self.timeline.total && !self.is_out_of_patience(&at) {
@@ -176,7 +177,7 @@ impl<T: Task> Phase<'_, '_, T> {
 
     /// Whether the score has not risen for long enough.
     fn is_out_of_patience(&self, at: &Position<T::Metrics>) -> bool {
-        let waited = at.history.best.map(|best| at.epoch.saturating_sub(best.epoch));
+        let waited = at.history.best.map(|best| at.epoch.saturating_sub(best.improved));
         let out = self.patience.zip(waited).is_some_and(|(patience, waited)| waited >= patience);
         if out {
             tracing::info!("stopped early: no better score for {} epochs", waited.unwrap_or_default());
@@ -231,9 +232,12 @@ impl<T: Task> Phase<'_, '_, T> {
     }
 
     fn save(&self, method: &T::Method, at: &mut Position<T::Metrics>, score: Option<f64>) -> Result<(), TrainError> {
-        let best = score.filter(|&score| at.history.best.is_none_or(|best| score > best.score));
+        // Of equally good epochs the later: few validation images often tie.
+        let best = score.filter(|&score| at.history.best.is_none_or(|best| score >= best.score));
         if let Some(score) = best {
-            at.history.best = Some(BestEpoch { epoch: at.epoch, step: at.step, score });
+            let better = at.history.best.filter(|best| score == best.score);
+            let improved = better.map_or(at.epoch, |best| best.improved);
+            at.history.best = Some(BestEpoch { epoch: at.epoch, step: at.step, score, improved });
         }
         let progress = at.history.clone();
         let (phase, order) = (self.name.to_owned(), self.order);

@@ -44,12 +44,15 @@ impl<T: Task> Trained<T> {
     /// The end of a run, as `summary.json` has it.
     pub(super) fn summary(&self, name: &str) -> Value {
         let Self { history, timeline, .. } = self;
+        let epochs = history.metrics.len() as u64;
+        let steps: u64 = (0..epochs).map(|epoch| timeline.in_epoch(epoch)).sum();
         let left_out = self.task.left_out();
         let first: Vec<&String> = left_out.iter().take(SHOWN).collect();
         serde_json::json!({
             "method": name,
-            "epochs": history.metrics.len(),
-            "steps": timeline.total,
+            "epochs": epochs,
+            "steps": steps,
+            "stopped_early": steps < timeline.total,
             "steps_per_epoch": timeline.per_epoch,
             "train_seconds": history.train_seconds,
             "images_per_second": history.images as f64 / history.train_seconds.max(f64::MIN_POSITIVE),

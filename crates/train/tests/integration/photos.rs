@@ -51,6 +51,7 @@ fn a_broken_photo_stops_a_run_by_name_or_is_left_out_and_counted() {
         fit(&images, &folder.path().join("a"), Decoder::rgb(), OnCorrupt::Stop).expect_err("broken").to_string();
     assert!(stopped.contains("broken.jpg") || stopped.contains("link.jpg"), "{stopped}");
 
+    assert!(stopped.contains("OnCorrupt::Skip") || stopped.contains("No such file"), "{stopped}");
     let run = folder.path().join("b");
     let trained = fit(&images, &run, Decoder::rgb(), OnCorrupt::Skip).expect("the others are fine");
     assert_eq!(trained.timeline.per_epoch, 3, "sample numbers do not shift: twelve names in batches of four");

@@ -91,7 +91,7 @@ fn a_run_is_not_gone_on_with_by_other_settings_or_images() {
     }
     crate::support::photo(&images.join("p0.jpg"), 5);
     let error = fit(trainer(&run), &images).expect_err("other images").to_string();
-    assert!(error.contains("are not those that the run"), "{error}");
+    assert!(error.contains("the images are not those that the run"), "{error}");
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn features_are_written_with_the_names_of_photos() {
     let network = ProjectionConfig::new(HeadVersion::V1).init(Mine::new(&device), &device).expect("valid");
     let file = folder.path().join("features.safetensors");
     let source = ImageFolder::flat(&images).expect("photos");
-    embed(&network, source, &views(), &file).expect("written");
+    embed(&network, source, &views(), OnCorrupt::Stop, &file).expect("written");
     let bytes = std::fs::read(&file).expect("there");
     let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).expect("safetensors");
     let names: Vec<String> =
@@ -185,6 +185,7 @@ fn a_subscriber_sees_epochs_steps_checkpoints_and_files_that_are_left_out() {
     photos(&images, 24);
     std::fs::write(images.join("broken.jpg"), [0xff, 0xd8, 0xff]).expect("written");
     std::fs::write(images.join("other.webp"), "x").expect("written");
+    // One for all tests of this program, whose threads would see each other's interest in events.
     let said = Said::default();
     let writer = said.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -192,18 +193,19 @@ fn a_subscriber_sees_epochs_steps_checkpoints_and_files_that_are_left_out() {
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
-    tracing::subscriber::with_default(subscriber, || {
+    tracing::subscriber::set_global_default(subscriber).expect("no other test has one");
+    {
         let _drawn = generator();
         let run = Trainer::new(folder.path().join("run")).epochs(2.0).batch(5).optimizer(OptimizerConfig::sgd(0.1));
-        run.fit(task(&images).with_on_corrupt(OnCorrupt::Skip)).expect("trained");
-    });
+        run.fit(task(&images).with_on_corrupt(OnCorrupt::Skip).with_name("traced")).expect("trained");
+    }
     let said = String::from_utf8(said.0.lock().expect("not poisoned").clone()).expect("text");
     for part in [
-        "INFO epoch{phase=\"moco\" epoch=1}",
-        "moco: 2 epochs, 10 steps",
-        "epoch 2/2  loss",
-        "TRACE epoch{phase=\"moco\" epoch=2}",
-        "checkpoints/001-moco-000000005.ckpt",
+        "INFO epoch{phase=\"traced\" epoch=1}",
+        "traced: 2 epochs, 10 steps",
+        "epoch 2/2 in the mean  loss",
+        "TRACE epoch{phase=\"traced\" epoch=2}",
+        "checkpoints/001-traced-000000005.ckpt",
         "broken.jpg is left out",
         "1 images below",
     ] {

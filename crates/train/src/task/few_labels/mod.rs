@@ -13,11 +13,16 @@ use burn::tensor::Tensor;
 use serde_json::{Value, json};
 use slowburn_augment::loader::{OnCorrupt, ViewLoaderConfig};
 use slowburn_augment::{Pipeline, Views};
+use slowburn_ema::{Length, Ramp, RampShape};
 use slowburn_semi::{Mix, Predict, SemiSupervised, Teacher, TwoStream};
 
 use super::{Fit, TaskError, device_of, shapes};
 use crate::data::{Labeled, fingerprint};
 use crate::monitor::ImageSet;
+use crate::trainer::initialized;
+
+/// The share of a training over which the consistency weight rises.
+const RISE: f64 = 0.6;
 
 /// A semi-supervised method with the images that it is to learn from: what [`Trainer::fit`](crate::Trainer::fit) takes.
 #[derive(Debug)]
@@ -29,6 +34,7 @@ pub struct FewLabels<M: Predict, T: Teacher<M>> {
     evaluation: Pipeline,
     mix: Option<Mix>,
     labeled_in_unlabeled: bool,
+    ramp_up: Option<RampShape>,
     validation: f64,
     test: Option<Labeled>,
     on_corrupt: OnCorrupt,
@@ -47,14 +53,18 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> FewLabels<M, T> {
             "NoTeacher" => "supervised",
             other => other,
         };
+        // Untrained, a teacher teaches nothing: a weight from the first step on would make the student agree with noise.
+        let constant = method.objective().ramp_up == Ramp::Constant;
+        let ramp_up = (T::UNLABELED && constant).then_some(RampShape::SigmoidUp(Length::Share(RISE)));
         Self {
-            method,
+            method: initialized(method),
             name: name.to_owned(),
             images,
             evaluation: pipeline.evaluation(),
             pipeline,
             mix: None,
             labeled_in_unlabeled: false,
+            ramp_up,
             validation: 0.0,
             test: None,
             on_corrupt: OnCorrupt::Stop,
@@ -65,6 +75,12 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> FewLabels<M, T> {
     /// How a batch is put together; a quarter with labels if nothing is said.
     pub fn with_mix(self, mix: Mix) -> Self {
         Self { mix: Some(mix), ..self }
+    }
+
+    /// How the consistency weight rises. If nothing is said: as the method's objective says, and where that has no rise as half a
+    /// bell over 0.6 of the training, since an untrained teacher teaches nothing.
+    pub fn with_ramp_up(self, ramp_up: RampShape) -> Self {
+        Self { ramp_up: Some(ramp_up), ..self }
     }
 
     /// Whether images with labels are seen without them too, in the other stream.
@@ -114,6 +130,7 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> FewLabels<M, T> {
             "images": self.images.labels().len(),
             "views": self.pipeline,
             "evaluation": self.evaluation,
+            "ramp_up": self.ramp_up,
             "mix": mix,
             "labeled_in_unlabeled": self.labeled_in_unlabeled,
             "validation": self.validation,
@@ -146,13 +163,16 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> Fit for FewLabels<M, T> {
     }
 
     fn prepare(self, batch: usize, seed: u64) -> Result<(SemiSupervised<M, T>, Self::Task), TaskError> {
-        let mix = self.mix.unwrap_or(Mix::Fixed { labeled: (batch / 4).max(1) });
+        let mix = self.mix.unwrap_or(Mix::Fixed { labeled: batch.div_ceil(4) });
         self.images.warn();
         let settings = self.settings(mix);
         let (labels, held_out) = validation::split(self.images.labels(), self.validation, seed)?;
         let labeled: Vec<usize> = (0..labels.len()).filter(|&image| labels[image].is_some()).collect();
         let unlabeled = (0..labels.len())
             .filter(|&image| held_out[image].is_none() && (labels[image].is_none() || self.labeled_in_unlabeled));
+        if let Some(held) = Some(held_out.iter().flatten().count()).filter(|&held| held > 0) {
+            tracing::info!("{} labels to learn from, {held} to choose the best epoch by", labeled.len());
+        }
         let stream = TwoStream::new(labeled, unlabeled.collect(), batch, mix, seed)?;
         let config =
             ViewLoaderConfig::new(batch).with_seed(seed).with_on_corrupt(self.on_corrupt).with_workers(self.workers);
@@ -166,6 +186,7 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> Fit for FewLabels<M, T> {
             known: self.images.labels().to_vec(),
             classes: self.images.classes().to_vec(),
             stream,
+            ramp_up: self.ramp_up,
             device: device_of(&self.method)?,
             advice: "lower the learning rate or the weight of the consistency cost".to_owned(),
             settings,

@@ -7,13 +7,14 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use serde_json::Value;
 use slowburn_augment::loader::{Report, Source, ViewBatch, ViewLoader};
+use slowburn_ema::{RampShape, Timeline};
 use slowburn_semi::{Predict, SemiBatch, SemiSupervised, Teacher, TwoStream, TwoStreamBatch};
 
 use super::SemiMetrics;
 use crate::data::write_labels;
 use crate::monitor::{ImageSet, accuracies};
 use crate::progress::Figure;
-use crate::task::{Observed, StepOutcome, Task, TaskBatches, TaskError};
+use crate::task::{Observed, StepOutcome, Task, TaskBatches, TaskError, left_out};
 
 /// A semi-supervised method in training; `T` makes the difference between the methods.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub struct FewLabelsTask<M, T> {
     pub classes: Vec<String>,
     /// Which images make a batch.
     pub stream: TwoStream,
+    /// How the consistency weight rises, in the place of what the method says.
+    pub ramp_up: Option<RampShape>,
     /// Images that choose the best epoch.
     pub validation: Option<ImageSet>,
     /// Images that are looked at after every epoch and decide nothing.
@@ -98,6 +101,13 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> Task for FewLabelsTask<M, T> 
             let labels = labels_of(&views, &labeled[views.index], &self.labels);
             Ok(HostBatch { views, labels, two_views: T::OWN_VIEW })
         })))
+    }
+
+    fn fit_to(&self, method: Self::Method, timeline: Timeline) -> Self::Method {
+        match self.ramp_up {
+            Some(ramp_up) => method.with_ramp_up(ramp_up.on(timeline)),
+            None => method,
+        }
     }
 
     fn images(&self, batch: &HostBatch) -> usize {
@@ -191,6 +201,10 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> Task for FewLabelsTask<M, T> 
         &self.advice
     }
 
+    fn has_score(&self) -> bool {
+        self.validation.is_some()
+    }
+
     fn score(&self, metrics: &SemiMetrics) -> Option<f64> {
         metrics.validation_accuracy
     }
@@ -201,16 +215,17 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> Task for FewLabelsTask<M, T> 
 
     fn write_files(&self, folder: &Path) -> Result<(), TaskError> {
         let name = |image| self.loader.source().id(image);
-        write_labels(&folder.join("labels.txt"), &self.known, &self.classes, name).map_err(TaskError::other)
+        write_labels(&folder.join("labels.txt"), &self.known, &self.classes, name).map_err(TaskError::other)?;
+        let Some(validation) = &self.validation else { return Ok(()) };
+        let mut held_out = vec![None; self.known.len()];
+        validation.chosen().iter().for_each(|&(image, class)| held_out[image] = Some(class));
+        write_labels(&folder.join("validation.txt"), &held_out, &self.classes, name).map_err(TaskError::other)
     }
 
     fn left_out(&self) -> Vec<String> {
-        self.loader
-            .report()
-            .skipped
-            .into_values()
-            .map(|skipped| format!("{}: {}", skipped.name, skipped.reason))
-            .collect()
+        left_out(
+            [self.loader.report()].into_iter().chain(self.validation.iter().chain(&self.test).map(ImageSet::report)),
+        )
     }
 
     fn fingerprint(&self) -> String {

@@ -22,6 +22,7 @@ use super::{Fit, TaskError};
 use crate::data::{fingerprint, labeled_indices};
 use crate::monitor::{EncoderMonitor, ImageSet};
 use crate::task::device_of;
+use crate::trainer::initialized;
 
 /// Training images that the monitor looks at where no classes are known.
 const SAMPLE: usize = 1000;
@@ -64,7 +65,7 @@ where
         let name = std::any::type_name::<M>();
         let name = name.split('<').next().unwrap_or_default().rsplit("::").next().unwrap_or_default();
         Self {
-            method,
+            method: initialized(method),
             name: name.to_lowercase(),
             source: AnySource(Arc::new(images)),
             evaluation: pipeline.evaluation(),

@@ -10,7 +10,7 @@ use slowburn_contrastive::{Contrastive, Encode, ViewPair};
 use super::ContrastMetrics;
 use crate::monitor::{EncoderMonitor, concerns};
 use crate::progress::Figure;
-use crate::task::{Observed, StepOutcome, Task, TaskBatches, TaskError};
+use crate::task::{Observed, StepOutcome, Task, TaskBatches, TaskError, left_out};
 
 /// A contrastive method in training; `M` makes the difference between the methods.
 #[derive(Debug)]
@@ -150,12 +150,7 @@ where
     }
 
     fn left_out(&self) -> Vec<String> {
-        self.loader
-            .report()
-            .skipped
-            .into_values()
-            .map(|skipped| format!("{}: {}", skipped.name, skipped.reason))
-            .collect()
+        left_out([self.loader.report()].into_iter().chain(self.monitor.iter().flat_map(EncoderMonitor::reports)))
     }
 
     fn fingerprint(&self) -> String {
