@@ -56,7 +56,7 @@ pub struct Cli {
     /// Give the network a second head and tie the two with this weight
     #[arg(long, value_name = "WEIGHT")]
     pub logit_distance: Option<f64>,
-    /// Passes over the unlabelled images [default: 10]
+    /// Passes over the unlabelled images; all ramps stretch with them [default: 10, more for few images]
     #[arg(long)]
     pub epochs: Option<f64>,
     /// Images in a batch [default: 64]

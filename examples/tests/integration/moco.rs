@@ -297,3 +297,22 @@ fn the_list_of_presets_shows_published_numbers() {
         assert!(printed.contains(part), "{part} is not in\n{printed}");
     }
 }
+
+/// The ImageNet presets crop: photos of several sizes are read as they are needed.
+#[test]
+fn an_imagenet_preset_streams_photos_of_several_sizes() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    speckled_folder(data.path(), 24, 0, 8, true);
+    for folder in std::fs::read_dir(data.path().join("train")).expect("readable") {
+        let folder = folder.expect("one").path();
+        let path = std::fs::read_dir(&folder).expect("readable").next().expect("an image").expect("one").path();
+        image::RgbImage::from_pixel(40, 25, image::Rgb([90, 30, 60])).save(path).expect("written");
+    }
+    let loaded = slowburn::data::load(data.path()).expect("a data set");
+    assert!(loaded.train.memory.is_none() && loaded.test.memory.is_some());
+    let out = data.path().join("run");
+    let flags = ["--preset", "imagenet-v2-200", "--arch", "small", "--splits", "1", "--epochs", "0.7", "--batch", "8"];
+    let sizes = ["--queue", "16", "--knn", "5", "--no-shuffle"];
+    success(with_out(data.path(), &out, &[&flags[..], &sizes].concat()));
+    assert_eq!(summary(&out)["train_images"], 24);
+}

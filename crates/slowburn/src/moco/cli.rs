@@ -56,7 +56,7 @@ pub struct Cli {
     /// Encode keys (end-to-end: second views) in the order of queries
     #[arg(long)]
     pub no_shuffle: bool,
-    /// Passes over the training images [default: 20]
+    /// Passes over the training images; the learning rate falls over all of them [default: 20, more for few images]
     #[arg(long)]
     pub epochs: Option<f64>,
     /// Images in a batch [default: 128]
