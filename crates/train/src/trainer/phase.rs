@@ -75,7 +75,7 @@ impl<T: Task> Phase<'_, '_, T> {
         let method = self.task.fit_to(method, self.timeline);
         let (mut method, mut at) = self.start(method, history, resume)?;
         self.reporter.begin(self.name, self.timeline.epochs(), self.timeline.total, at.step);
-        while at.step < self.timeline.total && !self.is_out_of_patience(&at) {
+        while at.epoch < self.timeline.epochs() && !self.is_out_of_patience(&at) {
             method = self.epoch(method, &mut at)?;
         }
         Ok((method, at.history))
@@ -131,6 +131,9 @@ impl<T: Task> Phase<'_, '_, T> {
         }
         self.check(&mut costs, first, at)?;
         at.epoch += 1;
+        // A batch whose images are all left out is a step that was not made: schedules go on as if it had been.
+        at.step = first + steps;
+        (seen.step, seen.last) = (at.step, at.step == self.timeline.total);
         let (waited, epoch_seconds) = (batches.waited, started.elapsed().as_secs_f64());
         at.history.train_seconds += epoch_seconds;
         seen.costs = costs.means();
@@ -169,7 +172,6 @@ impl<T: Task> Phase<'_, '_, T> {
         costs.push(of_step);
         at.step += 1;
         seen.step = at.step;
-        seen.last = at.step == self.timeline.total;
         seen.learning_rate = rate;
         seen.known = known;
         Ok(method)

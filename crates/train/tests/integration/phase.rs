@@ -16,6 +16,8 @@ use slowburn_train::{OptimizerConfig, TrainError};
 struct Still {
     device: Device,
     bad: u64,
+    /// Batches of each epoch whose images are all left out.
+    lost: u64,
 }
 
 impl Task for Still {
@@ -28,7 +30,7 @@ impl Task for Still {
     }
 
     fn batches(&self, _epoch: u64, steps: u64) -> Result<TaskBatches<'_, ()>, TaskError> {
-        Ok(Box::new((0..steps).map(|_| Ok(()))))
+        Ok(Box::new((self.lost..steps).map(|_| Ok(()))))
     }
 
     fn images(&self, (): &()) -> usize {
@@ -80,7 +82,7 @@ impl Reporter for Unseen {
 /// Three epochs of one step in `folder`; the error that ends them.
 fn error(folder: &RunFolder, bad: u64, stops: bool) -> TrainError {
     let device = Device::flex().autodiff();
-    let task = Still { device: device.clone(), bad };
+    let task = Still { device: device.clone(), bad, lost: 0 };
     let phase = Phase {
         name: "still",
         order: 1,
@@ -130,4 +132,29 @@ fn a_stop_names_the_run_that_resume_takes() {
             format!("stopped; the run in {} can go on from its newest checkpoint", whole.path().display())
         );
     }
+}
+
+/// A batch whose images are all left out is no step, and the run ends all the same, with its schedules where they would be.
+#[test]
+fn a_batch_of_which_nothing_is_left_does_not_keep_a_run_from_its_end() {
+    let outer = tempfile::tempdir().expect("a temporary folder");
+    let folder = RunFolder::create(&outer.path().join("run"), &1, "digest").expect("free");
+    let device = Device::flex().autodiff();
+    let task = Still { device: device.clone(), bad: 9, lost: 1 };
+    let phase = Phase {
+        name: "still",
+        order: 1,
+        task: &task,
+        optimizer: &OptimizerConfig::sgd(0.1),
+        timeline: Timeline { per_epoch: 3, total: 8 },
+        seed: 0,
+        patience: None,
+        device: &device,
+        folder: &folder,
+        reporter: &mut Unseen { stops: false },
+    };
+    let _drawn = generator();
+    let (_, history) = phase.train(LinearConfig::new(1, 1).init(&device), History::default(), None).expect("trained");
+    assert_eq!((history.metrics.len(), history.images), (3, 2 + 2 + 1));
+    assert!(folder.file("checkpoints/001-still-000000008.ckpt").exists());
 }
