@@ -83,7 +83,7 @@ pub enum LabelProblem {
         reason: String,
     },
     /// The training set has no such image.
-    #[error("the training set has no image {name:?}{}", hint(*samples, first))]
+    #[error("the training set has no image {name:?}{}", hint(*samples, first, near.as_deref()))]
     MissingImage {
         /// The name.
         name: String,
@@ -91,6 +91,8 @@ pub enum LabelProblem {
         samples: usize,
         /// Name of the first training image, as an example.
         first: String,
+        /// The image that is probably meant.
+        near: Option<String>,
     },
     /// Several images have this name, in different folders.
     #[error("{name:?} is both {first:?} and {second:?}: write the path below the folder")]
@@ -125,6 +127,9 @@ pub enum LabelProblem {
 }
 
 /// How the names of images look.
-fn hint(samples: usize, first: &str) -> String {
-    format!(" (it has {samples}, the first is {first:?})")
+fn hint(samples: usize, first: &str, near: Option<&str>) -> String {
+    match near {
+        Some(near) => format!(" (it has {samples}: did you mean {near:?}?)"),
+        None => format!(" (it has {samples}, the first is {first:?})"),
+    }
 }

@@ -236,6 +236,8 @@ mod tests {
             ("l.txt", &b"a.jpg x\n\na.jpg y"[..], "l.txt:3: \"a.jpg\" is \"y\" here and \"x\" in line 1"),
             ("l.csv", b"name,label\na.jpg,x\na.jpg,y", "l.csv:3: \"a.jpg\" is \"y\" here and \"x\" in line 2"),
             ("l.txt", b"a.jpg x\nno.jpg x", "l.txt:2: the training set has no image \"no.jpg\" (it has 5"),
+            ("l.txt", b"photos/A.JPG x", "(it has 5: did you mean \"a.jpg\"?)"),
+            ("l.txt", b"b c.png x", "did you mean \"b c.jpg\"?"),
             ("l.txt", b"e.jpg x", "is both \"d/e.jpg\" and \"f/e.jpg\""),
             ("l.txt", b"a.jpg", "l.txt:1: \"a.jpg\" is not `filename label`"),
             ("l.csv", b"name,weight\na.jpg,x", "no column is called label (or class): the header has name, weight"),

@@ -39,7 +39,16 @@ impl<'a> Names<'a> {
                 name: name.to_owned(),
                 samples: self.all.len(),
                 first: self.all.first().cloned().unwrap_or_default(),
+                near: self.near(name).map(str::to_owned),
             }),
         }
+    }
+    /// The image of the same file name in other letters, in another folder, or with an ending.
+    fn near(&self, name: &str) -> Option<&str> {
+        let file = |name: &str| name.rsplit('/').next().unwrap_or(name).to_lowercase();
+        let stem = |name: &str| name.rsplit_once('.').map_or(name, |(stem, _)| stem).to_owned();
+        let wanted = file(name);
+        let alike = |same: &dyn Fn(&str) -> bool| self.all.iter().find(|image| same(&file(image))).map(String::as_str);
+        alike(&|image| image == wanted).or_else(|| alike(&|image| stem(image) == stem(&wanted)))
     }
 }
