@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use slowburn_train::data::{DataError, LabelError, LabelFile};
+use slowburn_train::data::{DataError, LabelError, LabelFile, labeled};
 
 pub use slowburn_train::data::Dataset;
 
@@ -33,7 +33,7 @@ pub fn load(path: impl AsRef<Path>) -> Result<Dataset, DataError> {
 /// Those of [`LabelFile::read`].
 pub fn read_labels(path: impl AsRef<Path>, dataset: &Dataset) -> Result<Vec<(usize, usize)>, LabelError> {
     let file = LabelFile::read(path, &dataset.train.names, Some(&dataset.classes))?;
-    Ok(file.labels.into_iter().enumerate().filter_map(|(image, label)| label.map(|label| (image, label))).collect())
+    Ok(labeled(&file.labels))
 }
 
 /// Where the images are that come with the repository: a part of Fashion-MNIST.

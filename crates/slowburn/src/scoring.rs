@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use slowburn_augment::Pipeline;
+use slowburn_train::data::labeled;
 use slowburn_train::monitor::ImageSet;
 
 use crate::data::Dataset;
@@ -22,7 +23,5 @@ pub fn test_images(data: &Dataset, views: &Pipeline, count: usize) -> Result<Ima
 /// # Errors
 /// As [`test_images`].
 pub fn training_images(data: &Dataset, views: &Pipeline) -> Result<ImageSet> {
-    let labels = data.train.labels.iter().enumerate();
-    let chosen = labels.filter_map(|(index, label)| label.map(|label| (index, label))).collect();
-    Ok(ImageSet::new(Arc::clone(&data.train.images), chosen, views)?)
+    Ok(ImageSet::new(Arc::clone(&data.train.images), labeled(&data.train.labels), views)?)
 }

@@ -10,6 +10,7 @@ use crate::data::Dataset;
 use crate::moco;
 use crate::network::{Arch, Backbone, BackboneConfig, ContrastConfig, Normalization};
 use crate::recipe;
+use slowburn_train::data::hex;
 use slowburn_train::run::{RunError, RunFolder, WeightsError, load_weights, parse_safetensors};
 
 /// Why a checkpoint cannot be scored.
@@ -142,7 +143,7 @@ impl Checkpointed {
     fn of_file(file: PathBuf, arch: Arch, normalization: Normalization) -> Result<Self, CheckpointError> {
         // Read once: the digest is that of these weights.
         let bytes = std::fs::read(&file).map_err(|source| WeightsError::Io { path: file.clone(), source })?;
-        let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = hex(&Sha256::digest(&bytes));
         let weights = parse_safetensors(&bytes, &file)?;
         let (evaluation, whitening, data_sha256) = (None, None, None);
         Ok(Self { file, arch, normalization, evaluation, whitening, sha256, data_sha256, weights })

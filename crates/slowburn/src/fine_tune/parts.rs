@@ -95,16 +95,17 @@ impl Recipe {
     /// # Errors
     /// Those of training, data and files.
     pub fn run(&self, data: &Dataset, folder: &RunFolder, plain: bool) -> Result<Summary> {
+        let fingerprint = data.fingerprint()?;
+        let known = (data.path.as_path(), fingerprint.as_str());
         let (checkpoint, pretraining) = match &self.start {
             Start::From(path) => (path.clone(), None),
             Start::Moco(recipe) => {
-                let summary: moco::Summary =
-                    match Part::find(folder, PRETRAINING, recipe.as_ref(), (&data.path, &data.fingerprint()?))? {
-                        Part::Finished(summary) => summary,
-                        Part::Open(folder, checkpoint) => {
-                            moco::finish(plain, recipe, data, &folder, checkpoint.map(|resume| *resume))?
-                        }
-                    };
+                let summary: moco::Summary = match Part::find(folder, PRETRAINING, recipe.as_ref(), known)? {
+                    Part::Finished(summary) => summary,
+                    Part::Open(folder, checkpoint) => {
+                        moco::finish(plain, recipe, data, &folder, checkpoint.map(|resume| *resume))?
+                    }
+                };
                 (folder.file(PRETRAINING), Some(summary))
             }
         };
@@ -113,7 +114,7 @@ impl Recipe {
             Some(whitening) => Cow::Owned(data.clone().whitened(whitening)?),
             None => Cow::Borrowed(data),
         };
-        let tuning = Tuning { recipe: &self.tuning, data, images: &images, whole: folder, plain };
+        let tuning = Tuning { recipe: &self.tuning, known, images: &images, whole: folder, plain };
         let scratch = tuning.run("scratch", None)?;
         let pretrained = tuning.run("pretrained", Some(&encoder))?;
         let of = |start: &training::Summary| Accuracies {
@@ -143,8 +144,8 @@ const PRETRAINING: &str = "pretrain";
 /// Training with labels, from any start.
 struct Tuning<'a> {
     recipe: &'a recipe::Recipe,
-    /// As they were loaded, which is what a folder remembers.
-    data: &'a Dataset,
+    /// Where the images are and what they are known by, as they were loaded: which is what a folder remembers.
+    known: (&'a Path, &'a str),
     /// As training sees them.
     images: &'a Dataset,
     whole: &'a RunFolder,
@@ -154,8 +155,8 @@ struct Tuning<'a> {
 impl Tuning<'_> {
     /// Trains from this encoder, or from scratch, in the folder `name`.
     fn run(&self, name: &str, encoder: Option<&StateDict>) -> Result<training::Summary> {
-        let &Self { recipe, data, images, whole, plain } = self;
-        let (folder, checkpoint) = match Part::find(whole, name, recipe, (&data.path, &data.fingerprint()?))? {
+        let &Self { recipe, known, images, whole, plain } = self;
+        let (folder, checkpoint) = match Part::find(whole, name, recipe, known)? {
             Part::Finished(summary) => return Ok(summary),
             Part::Open(folder, checkpoint) => (folder, checkpoint.map(|resume| *resume)),
         };

@@ -3,9 +3,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Parser;
 
-use super::{
-    CURVES, Method, Recipe, RecipeError, Resume, Session, Summary, Version, fashion, preset, preset_list, table,
-};
+use super::{Method, Recipe, RecipeError, Resume, Session, Summary, Version, fashion, preset, preset_list, table};
 use crate::advice::in_flags;
 use crate::cli::set;
 use crate::data::{self, Dataset};
@@ -15,6 +13,7 @@ use slowburn_ema::Length;
 use slowburn_train::defaults;
 use slowburn_train::progress::lines_or_dashboard;
 use slowburn_train::run::{RunFolder, default_folder};
+use slowburn_train::task::ContrastMetrics;
 
 /// MoCo: learn from images without labels.
 ///
@@ -266,7 +265,7 @@ pub fn finish(
     print!("{}", table::active_terms(recipe, Session::steps(recipe, data), data));
     println!("{:<18} {}\n", "run", folder.path().display());
     let (summary, progress) = {
-        let mut report = lines_or_dashboard(plain, CURVES);
+        let mut report = lines_or_dashboard(plain, ContrastMetrics::CURVES);
         session.run(checkpoint, report.as_mut())?
     };
     let random = progress.baseline_accuracy.unwrap_or_default();

@@ -28,15 +28,3 @@ pub type History = slowburn_train::run::History<ContrastMetrics>;
 
 /// A checkpoint to go on from, and its file.
 pub type Resume = (PathBuf, Checkpoint<ContrastMetrics>);
-
-/// Every figure with its direction.
-const CURVES: &[(&str, bool)] = &[
-    ("loss", false),
-    ("chance ln(K+1)", false),
-    ("contrastive accuracy", true),
-    ("learning rate", true),
-    ("feature std", true),
-    ("evenly spread", true),
-    ("effective rank", true),
-    ("kNN of training images", true),
-];

@@ -2,8 +2,9 @@ use anyhow::Result;
 
 use slowburn_train::data::write_labels;
 use slowburn_train::progress::lines_or_dashboard;
+use slowburn_train::task::SemiMetrics;
 
-use super::{CURVES, Resume, Session, Summary, panels};
+use super::{Resume, Session, Summary, panels};
 use crate::report;
 
 impl Session<'_> {
@@ -18,7 +19,7 @@ impl Session<'_> {
         let labels = self.folder.file("labels.txt");
         write_labels(&labels, &self.plan.labels, &self.data.classes, |image| names[image].clone())?;
         let (summary, progress) = {
-            let mut report = lines_or_dashboard(plain, CURVES);
+            let mut report = lines_or_dashboard(plain, SemiMetrics::CURVES);
             self.run(checkpoint, report.as_mut())?
         };
         let monitored = (self.recipe.curve_images.min(summary.test_images), summary.test_images);

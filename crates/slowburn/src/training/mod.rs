@@ -24,15 +24,3 @@ pub type History = slowburn_train::run::History<SemiMetrics>;
 
 /// A checkpoint to go on from, and its file.
 pub type Resume = (PathBuf, Checkpoint<SemiMetrics>);
-
-/// Every figure with its direction.
-pub const CURVES: &[(&str, bool)] = &[
-    ("loss", false),
-    ("class cost", false),
-    ("consistency cost", false),
-    ("consistency weight", true),
-    ("decay", true),
-    ("learning rate", true),
-    ("student accuracy", true),
-    ("teacher accuracy", true),
-];

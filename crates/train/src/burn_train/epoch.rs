@@ -2,13 +2,13 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
-use burn::data::dataset::DatasetError;
+use burn::data::dataloader::{DataLoader, DataLoaderIterator};
 use burn::tensor::{Device, Tensor};
 use slowburn_contrastive::{Contrastive, Encode, ViewPair};
 use slowburn_semi::{Predict, SemiBatch, Teacher};
 
-use crate::task::{FewLabelsTask, PretrainTask, Task, TaskBatches, TaskError, into_views};
+use super::items::{Items, Made};
+use crate::task::{FewLabelsTask, PretrainTask, Task, TaskError, into_views};
 
 /// How a batch on the host becomes one on a device.
 type Convert<T, O> = fn(<T as Task>::Batch, &Device) -> Result<O, TaskError>;
@@ -70,11 +70,10 @@ impl<T: Task, O> EpochLoader<T, O> {
 impl<T: Task + Send + 'static, O: Send + 'static> DataLoader<O> for EpochLoader<T, O> {
     fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<O> + 'a> {
         let epoch = self.next.fetch_add(1, Ordering::Relaxed);
-        let (batches, failed) = match self.task.batches(epoch, self.window.end as u64) {
-            Ok(batches) => (batches, None),
-            Err(error) => (Box::new(std::iter::empty()) as TaskBatches<'a, T::Batch>, Some(error)),
-        };
-        Box::new(Epoch { loader: self, batches: batches.skip(self.window.start), failed, made: 0 })
+        let made = |batch: Result<T::Batch, TaskError>| Ok(((self.convert)(batch?, &self.device)?, self.batch));
+        let batches = self.task.batches(epoch, self.window.end as u64);
+        let batches = batches.map(|batches| Box::new(batches.skip(self.window.start).map(made)) as Made<'a, O>);
+        Box::new(Items::new(batches, self.num_items()))
     }
 
     fn num_items(&self) -> usize {
@@ -95,35 +94,5 @@ impl<T: Task + Send + 'static, O: Send + 'static> DataLoader<O> for EpochLoader<
 impl<T: Task, O> std::fmt::Debug for EpochLoader<T, O> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("EpochLoader").field("batches", &self.window).field("next", &self.next).finish_non_exhaustive()
-    }
-}
-
-/// The batches of one epoch.
-struct Epoch<'a, T: Task, O> {
-    loader: &'a EpochLoader<T, O>,
-    batches: std::iter::Skip<TaskBatches<'a, T::Batch>>,
-    /// Why there are none.
-    failed: Option<TaskError>,
-    made: usize,
-}
-
-impl<T: Task, O> Iterator for Epoch<'_, T, O> {
-    type Item = Result<O, DatasetError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if let Some(error) = self.failed.take() {
-            return Some(Err(DatasetError::new(error)));
-        }
-        let batch = self.batches.next()?;
-        self.made += 1;
-        let converted = batch.and_then(|batch| (self.loader.convert)(batch, &self.loader.device));
-        Some(converted.map_err(DatasetError::new))
-    }
-}
-
-impl<T: Task, O> DataLoaderIterator<O> for Epoch<'_, T, O> {
-    fn progress(&self) -> Progress {
-        let all = self.loader.window.len();
-        Progress::new(self.made.min(all) * self.loader.batch, all * self.loader.batch, Some("items".to_owned()))
     }
 }

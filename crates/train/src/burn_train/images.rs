@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
-use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
-use burn::data::dataset::DatasetError;
+use burn::data::dataloader::{DataLoader, DataLoaderIterator};
 use burn::tensor::{Device, Tensor};
 use slowburn_contrastive::LabeledBatch;
 use slowburn_semi::TestBatch;
 
+use super::items::{Items, Made};
 use crate::monitor::{ImageBatch, ImageSet};
 use crate::task::TaskError;
 
@@ -39,16 +39,13 @@ impl<O> ImageSetLoader<O> {
 
 impl<O: Send + 'static> DataLoader<O> for ImageSetLoader<O> {
     fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<O> + 'a> {
-        let items = self.set.len();
-        match self.set.batches(&self.device) {
-            Ok(batches) => {
-                Box::new(Batches { batches: Box::new(batches), convert: self.convert, failed: None, made: 0, items })
-            }
-            Err(error) => {
-                let (batches, failed) = (Box::new(std::iter::empty()), Some(error));
-                Box::new(Batches { batches, convert: self.convert, failed, made: 0, items })
-            }
-        }
+        let made = |batch: Result<ImageBatch, TaskError>| {
+            let batch = batch?;
+            let items = batch.samples.len();
+            Ok(((self.convert)(batch), items))
+        };
+        let batches = self.set.batches(&self.device).map(|batches| Box::new(batches.map(made)) as Made<'a, O>);
+        Box::new(Items::new(batches, self.num_items()))
     }
 
     fn num_items(&self) -> usize {
@@ -68,38 +65,5 @@ impl<O: Send + 'static> DataLoader<O> for ImageSetLoader<O> {
 impl<O> std::fmt::Debug for ImageSetLoader<O> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ImageSetLoader").field("set", &self.set).finish_non_exhaustive()
-    }
-}
-
-struct Batches<'a, O> {
-    batches: Box<dyn Iterator<Item = Result<ImageBatch, TaskError>> + 'a>,
-    convert: fn(ImageBatch) -> O,
-    /// Why there are none.
-    failed: Option<TaskError>,
-    made: usize,
-    items: usize,
-}
-
-impl<O> Iterator for Batches<'_, O> {
-    type Item = Result<O, DatasetError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if let Some(error) = self.failed.take() {
-            return Some(Err(DatasetError::new(error)));
-        }
-        let batch = self.batches.next()?;
-        Some(match batch {
-            Ok(batch) => {
-                self.made += batch.samples.len();
-                Ok((self.convert)(batch))
-            }
-            Err(error) => Err(DatasetError::new(error)),
-        })
-    }
-}
-
-impl<O> DataLoaderIterator<O> for Batches<'_, O> {
-    fn progress(&self) -> Progress {
-        Progress::new(self.made, self.items, Some("items".to_owned()))
     }
 }

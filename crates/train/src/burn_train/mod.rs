@@ -7,6 +7,7 @@
 
 mod epoch;
 mod images;
+mod items;
 
 pub use epoch::EpochLoader;
 pub use images::ImageSetLoader;

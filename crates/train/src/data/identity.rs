@@ -36,14 +36,23 @@ pub fn fingerprint(source: &dyn Source) -> Result<String, TaskError> {
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&hash.finalize()))
 }
 
 /// Index and class of each image that has one: by `labels`, else by what the source knows without reading.
 pub(crate) fn labeled_indices(source: &dyn Source, labels: Option<&[Option<usize>]>) -> Vec<(usize, usize)> {
-    let label = |index: usize| match labels {
-        Some(labels) => labels.get(index).copied().flatten(),
-        None => source.label(index),
-    };
-    (0..source.len()).filter_map(|index| label(index).map(|class| (index, class))).collect()
+    match labels {
+        Some(labels) => labeled(labels),
+        None => labeled(&(0..source.len()).map(|index| source.label(index)).collect::<Vec<_>>()),
+    }
+}
+
+/// Index and class of each image that has one.
+pub fn labeled(labels: &[Option<usize>]) -> Vec<(usize, usize)> {
+    labels.iter().enumerate().filter_map(|(index, label)| label.map(|class| (index, class))).collect()
+}
+
+/// Bytes in hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

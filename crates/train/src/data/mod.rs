@@ -8,8 +8,8 @@ mod labeled;
 mod set;
 
 pub use error::{LabelError, LabelProblem};
-pub use identity::fingerprint;
 pub(crate) use identity::labeled_indices;
+pub use identity::{fingerprint, hex, labeled};
 pub use label_file::{LabelFile, write_labels};
 pub use labeled::Labeled;
 pub use set::{DataError, Dataset, Split, read_idx_images, read_idx_labels};

@@ -59,24 +59,25 @@ impl Reporter for Silent {
 /// Progress on Burn's dashboard where standard output is a terminal and `plain` is not asked for (feature `tui`), else as
 /// lines. `curves` are the names of all figures, and whether higher is better.
 pub fn lines_or_dashboard(plain: bool, curves: &[(&'static str, bool)]) -> Box<dyn Reporter> {
+    let dashboard = if plain { None } else { dashboard(curves) };
+    dashboard.unwrap_or_else(|| Box::new(Lines::default()))
+}
+
+/// The dashboard, where it is built in and there is a terminal for it.
+fn dashboard(curves: &[(&'static str, bool)]) -> Option<Box<dyn Reporter>> {
     #[cfg(feature = "tui")]
-    if !plain && std::io::IsTerminal::is_terminal(&std::io::stdout()) {
-        return Box::new(Dashboard::new(curves));
+    if std::io::IsTerminal::is_terminal(&std::io::stdout()) {
+        return Some(Box::new(Dashboard::new(curves)));
     }
-    #[cfg(not(feature = "tui"))]
-    let _ = (plain, curves);
-    Box::new(Lines::default())
+    let _ = curves;
+    None
 }
 
 /// What nobody chose: the dashboard on a terminal (feature `tui`); else events of `tracing` where a subscriber listens, so that
 /// nothing is said twice; else lines.
 pub(crate) fn unasked(curves: &[(&'static str, bool)]) -> Box<dyn Reporter> {
-    #[cfg(feature = "tui")]
-    if std::io::IsTerminal::is_terminal(&std::io::stdout()) {
-        return Box::new(Dashboard::new(curves));
-    }
-    match tracing::enabled!(tracing::Level::INFO) {
+    dashboard(curves).unwrap_or_else(|| match tracing::enabled!(tracing::Level::INFO) {
         true => Box::new(Lines::traced()),
-        false => lines_or_dashboard(true, curves),
-    }
+        false => Box::new(Lines::default()),
+    })
 }

@@ -201,7 +201,7 @@ pub(crate) fn device_of_any<M: Module>(module: &M) -> burn::tensor::Device {
 /// Each image that loaders left out once, with the reason.
 pub(crate) fn left_out(reports: impl Iterator<Item = slowburn_augment::loader::Report>) -> Vec<String> {
     let skipped = reports.flat_map(|report| report.skipped.into_values());
-    let by_sample: std::collections::BTreeMap<String, String> =
+    let by_name: std::collections::BTreeMap<String, String> =
         skipped.map(|skipped| (skipped.name, skipped.reason)).collect();
-    by_sample.into_iter().map(|(name, reason)| format!("{name}: {reason}")).collect()
+    by_name.into_iter().map(|(name, reason)| format!("{name}: {reason}")).collect()
 }

@@ -130,13 +130,12 @@ impl Trainer {
     fn train<F: Fit>(mut self, fit: F) -> Result<Trained<F::Task>, TrainError> {
         self.config.validate()?;
         let config = self.config.for_images(fit.images());
-        let (name, batch, images) = (fit.name(), config.batch.unwrap_or(1), fit.images());
+        let (name, images, batch) = (fit.name(), fit.images(), config.batch.unwrap_or(1));
         if self.config != config {
             tracing::info!("chosen for {images} images: batches of {batch}, {}", in_words(&config));
         }
-        let (method, task) = fit.prepare(batch, config.seed)?;
+        let (mut method, task) = fit.prepare(batch, config.seed)?;
         let device = device_of(&method)?;
-        let mut method = method;
         if config.patience.is_some() && !task.has_score() {
             return Err(TrainError::Setting {
                 field: "patience",

@@ -7,7 +7,7 @@ use slowburn_augment::loader::{Images, Source};
 use slowburn_augment::{ImageSize, WhiteningConfig};
 
 use super::DataError;
-use crate::data::fingerprint;
+use crate::data::{fingerprint, hex};
 
 /// Images with names and labels `L`, three lists of one length.
 #[derive(Clone)]
@@ -161,7 +161,7 @@ impl Dataset {
         update(&mut hash, train, &self.train)?;
         let test = self.test.labels.iter().map(|class| *class as u64);
         update(&mut hash, test, &self.test)?;
-        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(hex(&hash.finalize()))
     }
 }
 

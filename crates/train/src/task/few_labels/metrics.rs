@@ -31,3 +31,17 @@ pub struct SemiMetrics {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_accuracy: Option<f64>,
 }
+
+impl SemiMetrics {
+    /// Every figure that progress shows, and whether higher is better; without that of the validation images.
+    pub const CURVES: &[(&str, bool)] = &[
+        ("loss", false),
+        ("class cost", false),
+        ("consistency cost", false),
+        ("consistency weight", true),
+        ("decay", true),
+        ("learning rate", true),
+        ("student accuracy", true),
+        ("teacher accuracy", true),
+    ];
+}

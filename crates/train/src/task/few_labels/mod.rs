@@ -17,7 +17,7 @@ use slowburn_ema::{Length, Ramp, RampShape};
 use slowburn_semi::{Mix, Predict, SemiSupervised, Teacher, TwoStream};
 
 use super::{Fit, TaskError, device_of, shapes};
-use crate::data::{Labeled, fingerprint};
+use crate::data::{Labeled, fingerprint, labeled};
 use crate::monitor::ImageSet;
 use crate::trainer::initialized;
 
@@ -139,8 +139,7 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> FewLabels<M, T> {
     }
 
     fn set(&self, images: &Labeled, labels: &[Option<usize>]) -> Result<Option<ImageSet>, TaskError> {
-        let chosen: Vec<(usize, usize)> =
-            labels.iter().enumerate().filter_map(|(index, label)| label.map(|label| (index, label))).collect();
+        let chosen = labeled(labels);
         match chosen.is_empty() {
             true => Ok(None),
             false => {

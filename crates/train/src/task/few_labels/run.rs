@@ -184,17 +184,8 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> Task for FewLabelsTask<M, T> 
     }
 
     fn curves(&self) -> Vec<(&'static str, bool)> {
-        vec![
-            ("loss", false),
-            ("class cost", false),
-            ("consistency cost", false),
-            ("consistency weight", true),
-            ("decay", true),
-            ("learning rate", true),
-            ("student accuracy", true),
-            ("teacher accuracy", true),
-            ("validation accuracy", true),
-        ]
+        let validation = [("validation accuracy", true)];
+        [SemiMetrics::CURVES, &validation].concat()
     }
 
     fn advice(&self) -> &str {

@@ -24,3 +24,17 @@ pub struct ContrastMetrics {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective_rank: Option<f64>,
 }
+
+impl ContrastMetrics {
+    /// Every figure that progress shows, and whether higher is better.
+    pub const CURVES: &[(&str, bool)] = &[
+        ("loss", false),
+        ("chance ln(K+1)", false),
+        ("contrastive accuracy", true),
+        ("learning rate", true),
+        ("feature std", true),
+        ("evenly spread", true),
+        ("effective rank", true),
+        ("kNN of training images", true),
+    ];
+}

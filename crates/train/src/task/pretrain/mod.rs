@@ -137,7 +137,6 @@ where
         let (source, device) = (&self.source.0, device_of(&self.method)?.without_autodiff());
         let labeled = labeled_indices(source.as_ref(), self.labels.as_deref());
         let set = |chosen| ImageSet::with_on_corrupt(Arc::clone(source), chosen, &self.evaluation, self.on_corrupt);
-        // Three neighbours are the fewest that can outvote one.
         let knn = self.knn.unwrap_or_else(|| {
             let known = KnnConfig::default();
             KnnConfig { k: known.k.min(labeled.len() / 10).max(1), ..known }

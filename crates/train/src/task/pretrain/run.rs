@@ -129,16 +129,7 @@ where
     }
 
     fn curves(&self) -> Vec<(&'static str, bool)> {
-        vec![
-            ("loss", false),
-            ("chance ln(K+1)", false),
-            ("contrastive accuracy", true),
-            ("learning rate", true),
-            ("feature std", true),
-            ("evenly spread", true),
-            ("effective rank", true),
-            ("kNN of training images", true),
-        ]
+        ContrastMetrics::CURVES.to_vec()
     }
 
     fn advice(&self) -> &str {
