@@ -210,3 +210,16 @@ fn a_broken_photo_to_validate_by_is_counted() {
     let summary = std::fs::read_to_string(run.join("summary.json")).expect("written");
     assert!(summary.contains("\"images\": 1") && summary.contains(broken), "{summary}");
 }
+
+/// As many labels, but others: the file was changed between two sittings.
+#[test]
+fn a_run_is_not_gone_on_with_by_other_labels() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let run = folder.path().join("run");
+    fit(trainer(&run), folder.path()).expect("trained");
+    let file = folder.path().join("labels.csv");
+    let table = std::fs::read_to_string(&file).expect("written").replace("upright,p0.jpg", "flat,p0.jpg");
+    std::fs::write(&file, table).expect("written");
+    let error = fit(trainer(&run), folder.path()).expect_err("other labels").to_string();
+    assert!(error.contains("task.labels_sha256"), "{error}");
+}

@@ -11,13 +11,14 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use slowburn_augment::loader::{OnCorrupt, ViewLoaderConfig};
 use slowburn_augment::{Pipeline, Views};
 use slowburn_ema::{Length, Ramp, RampShape};
 use slowburn_semi::{Mix, Predict, SemiSupervised, Teacher, TwoStream};
 
 use super::{Fit, TaskError, device_of, shapes};
-use crate::data::{Labeled, fingerprint, labeled};
+use crate::data::{Labeled, fingerprint, hex, labeled};
 use crate::monitor::ImageSet;
 use crate::trainer::initialized;
 
@@ -127,6 +128,8 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> FewLabels<M, T> {
             "network": shapes(&self.method.student),
             "classes": self.images.classes(),
             "labels": self.images.labels().iter().flatten().count(),
+            // Which image has which: a file that was changed meanwhile makes another run.
+            "labels_sha256": labels_digest(self.images.labels()),
             "images": self.images.labels().len(),
             "views": self.pipeline,
             "evaluation": self.evaluation,
@@ -194,4 +197,13 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> Fit for FewLabels<M, T> {
         };
         Ok((self.method, task))
     }
+}
+
+/// SHA-256 over image and class of every label.
+fn labels_digest(labels: &[Option<usize>]) -> String {
+    let mut hash = Sha256::new();
+    for (image, class) in labeled(labels) {
+        [image, class].into_iter().for_each(|number| hash.update((number as u64).to_le_bytes()));
+    }
+    hex(&hash.finalize())
 }
