@@ -1,27 +1,35 @@
-//! The data sets of the programs: with a test set, and labels of a file.
+//! The data sets of the program: folders of one's own, labels of a file, and the images that it brings along.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-use slowburn_train::data::{DataError, LabelError, LabelFile, labeled};
+use anyhow::{Context, Result};
+use slowburn_train::data::{LabelError, LabelFile, labeled};
+use slowburn_train::run::write_atomically;
+
+use crate::args::Reading;
+use crate::train::recipe::Labels;
 
 pub use slowburn_train::data::Dataset;
 
-/// Loads the data set in a folder: [`Dataset::load`].
+/// Loads the data set in a folder.
 ///
 /// # Errors
-/// Those of `Dataset::load`, and [`DataError::NoTestSet`].
-pub fn load(path: impl AsRef<Path>) -> Result<Dataset, DataError> {
-    let path = path.as_ref();
-    let data = Dataset::load(path)?;
-    match data.test.is_empty() {
-        true => Err(DataError::NoTestSet {
-            path: path.to_owned(),
-            expected: "looked for the folder test/ with one folder per class, and for t10k-images-idx3-ubyte and \
-                       t10k-labels-idx1-ubyte, plain or .gz",
-        }),
-        false => Ok(data),
+/// Those of [`Dataset::load`].
+pub fn load(path: impl AsRef<Path>, _reading: Reading) -> Result<Dataset> {
+    Ok(Dataset::load(path)?)
+}
+
+/// The same; where its folders name no classes, the label file does.
+///
+/// # Errors
+/// Those of [`load`], and of the label file.
+pub fn load_labeled(path: &Path, reading: Reading, labels: &Labels) -> Result<Dataset> {
+    let mut data = load(path, reading)?;
+    if let (true, Labels::File(file)) = (data.classes.is_empty(), labels) {
+        data.classes = LabelFile::read(file, &data.train.names, None)?.classes;
     }
+    Ok(data)
 }
 
 /// Reads a [label file](LabelFile) about the training images. Gives (index of the image in `dataset.train`, class), sorted by
@@ -36,8 +44,73 @@ pub fn read_labels(path: impl AsRef<Path>, dataset: &Dataset) -> Result<Vec<(usi
     Ok(labeled(&file.labels))
 }
 
-/// Where the images are that come with the repository: a part of Fashion-MNIST.
+/// The longest side of images that networks see whole.
+const SMALL: usize = 64;
+
+/// Whether all images have one size, and a small one.
+pub fn is_small(data: &Dataset) -> bool {
+    let size = data.image_size();
+    data.train.memory.is_some() && size.height.max(size.width) <= SMALL
+}
+
+/// The images that come with the program, a part of Fashion-MNIST, as files.
+const SHIPPED: [(&str, &[u8]); 6] = [
+    ("LICENSE", include_bytes!("../data/fashion-mnist/LICENSE")),
+    ("classes.txt", include_bytes!("../data/fashion-mnist/classes.txt")),
+    ("train-images-idx3-ubyte.gz", include_bytes!("../data/fashion-mnist/train-images-idx3-ubyte.gz")),
+    ("train-labels-idx1-ubyte.gz", include_bytes!("../data/fashion-mnist/train-labels-idx1-ubyte.gz")),
+    ("t10k-images-idx3-ubyte.gz", include_bytes!("../data/fashion-mnist/t10k-images-idx3-ubyte.gz")),
+    ("t10k-labels-idx1-ubyte.gz", include_bytes!("../data/fashion-mnist/t10k-labels-idx1-ubyte.gz")),
+];
+
+/// Where the images are that come with the program: in its source folder, where that still exists, else in the user's cache.
 pub fn shipped() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new("."));
-    root.join("examples/data/fashion-mnist")
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/fashion-mnist");
+    match source.is_dir() {
+        true => source,
+        false => cache().join("slowburn/fashion-mnist"),
+    }
+}
+
+fn cache() -> PathBuf {
+    let home = || std::env::var_os("HOME").or_else(|| std::env::var_os("USERPROFILE"));
+    match (std::env::var_os("XDG_CACHE_HOME"), home()) {
+        (Some(cache), _) => cache.into(),
+        (None, Some(home)) => Path::new(&home).join(".cache"),
+        (None, None) => std::env::temp_dir(),
+    }
+}
+
+/// Writes the images that come with the program to where [`shipped`] says, if they are not there.
+///
+/// # Errors
+/// If the cache cannot be written.
+pub fn unpack_shipped() -> Result<()> {
+    unpack(&shipped()).with_context(|| format!("{}: the images that come with the program", shipped().display()))
+}
+
+fn unpack(folder: &Path) -> io::Result<()> {
+    for (name, bytes) in SHIPPED {
+        let path = folder.join(name);
+        if !path.exists() {
+            std::fs::create_dir_all(folder)?;
+            write_atomically(&path, bytes)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_brings_its_images_along() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("cache/fashion-mnist");
+        unpack(&path).expect("written");
+        let (unpacked, source) = (Dataset::load(&path).expect("images"), Dataset::load(shipped()).expect("images"));
+        assert_eq!((unpacked.train.len(), unpacked.test.len(), unpacked.classes.len()), (10_000, 10_000, 10));
+        assert_eq!(unpacked.fingerprint().expect("read"), source.fingerprint().expect("read"));
+    }
 }

@@ -1,15 +1,25 @@
-//! The program's commands as a library: recipes, command lines, reports, and how they drive `slowburn-train`.
+//! The program's commands as a library: what can be said on the command line, recipes, reports, and how they drive
+//! `slowburn-train`.
 
 pub mod advice;
-pub mod cli;
+pub mod args;
+mod command;
 pub mod data;
 pub mod device;
+pub mod embed;
 pub mod evaluate;
-pub mod fine_tune;
-pub mod moco;
+pub mod images;
 pub mod network;
-pub mod recipe;
+pub mod next;
+pub mod out;
+pub mod predict;
+pub mod pretrain;
+pub mod recipes;
 pub mod report;
 pub mod scoring;
+pub mod settings;
 pub mod sheet;
-pub mod training;
+pub mod train;
+pub mod weights;
+
+pub use command::run;

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
-use clap::{Parser, ValueEnum};
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 use slowburn_augment::{Pipeline, WhiteningConfig};
 use slowburn_contrastive::evaluation::{
@@ -9,24 +9,29 @@ use slowburn_contrastive::evaluation::{
     SweepReport, spread,
 };
 
-use super::Checkpointed;
+use crate::args::{Machine, Reading, ReadingFlags};
 use crate::network::Arch;
 use crate::scoring::{test_images, training_images};
+use crate::weights::{CheckpointError, Weights};
 use crate::{data, device};
 use slowburn_train::monitor::features;
 use slowburn_train::run::write_atomically;
 
-/// Score a pre-trained encoder: weighted kNN and a linear probe on features that are computed once, with the encoder
-/// frozen. Nothing is chosen by a test image.
-#[derive(Debug, Clone, Parser)]
-#[command(name = "evaluate", args_override_self = true)]
+/// Score an encoder: weighted kNN and a linear probe, every parameter beside the score
+///
+/// Features are computed once, with the encoder frozen. Nothing is chosen by a test image.
+#[derive(Debug, Clone, Args)]
+#[command(args_override_self = true)]
 pub struct Cli {
-    /// A run folder of `moco` or `mean_teacher`, or a safetensors file with PyTorch's names
-    #[arg(long, value_name = "DIR|FILE")]
-    pub checkpoint: PathBuf,
-    /// The images, as for the other programs
-    #[arg(long, value_name = "PATH")]
-    pub data: PathBuf,
+    /// A run folder, or a safetensors file with PyTorch's names
+    #[arg(value_name = "RUN|FILE")]
+    pub weights: PathBuf,
+    /// The images, with labels for training and test [default: the run's]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub reading: ReadingFlags,
     /// Which of a run's networks
     #[arg(long, value_enum, default_value_t = Encoding::Trained)]
     pub encoder: Encoding,
@@ -61,12 +66,15 @@ pub struct Cli {
     /// Seed of the probe's weights and order
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// cpu, or a backend built in, such as cuda:0, vulkan, metal, wgpu
-    #[arg(long, default_value = "cpu")]
-    pub device: String,
     /// Write the report there as JSON
-    #[arg(long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", alias = "output")]
+    pub out: Option<PathBuf>,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub machine: Machine,
 }
 
 /// Which of the two networks that a run leaves.
@@ -175,16 +183,32 @@ fn set_epochs(probe: &mut ProbeConfig, epochs: usize) {
     }
 }
 
+/// Does what the command line says and returns what to print.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn run(cli: &Cli) -> Result<String> {
+    let evaluation = evaluate(cli)?;
+    match cli.json {
+        true => Ok(serde_json::to_string_pretty(&evaluation)? + "\n"),
+        false => Ok(evaluation.to_string()),
+    }
+}
+
 /// Does what the command line says and returns the report.
 ///
 /// # Errors
 /// Whatever is wrong with a flag, the checkpoint or the data.
-pub fn run(cli: &Cli) -> Result<Evaluation> {
-    let device = device::parse(&cli.device)?;
+pub fn evaluate(cli: &Cli) -> Result<Evaluation> {
+    let device = device::parse(cli.machine.device())?;
     KnnConfig { k: cli.knn, temperature: cli.temperature }.validate(usize::MAX)?;
     cli.sweep().validate()?;
-    let checkpoint = Checkpointed::read(&cli.checkpoint, cli.encoder == Encoding::Average, cli.arch)?;
-    let data = data::load(&cli.data)?;
+    let checkpoint = Weights::read(&cli.weights, cli.encoder == Encoding::Average, cli.arch)?;
+    let run = checkpoint.run.as_ref();
+    let none = || CheckpointError::NoData { path: checkpoint.file.clone() };
+    let path = cli.data.clone().or_else(|| run.map(|run| run.data.clone())).ok_or_else(none)?;
+    let reading = cli.reading.on(run.map_or_else(Reading::default, |run| run.reading));
+    let data = data::load(&path, reading)?;
     let data_sha256 = data.fingerprint()?;
     let pipeline = checkpoint.pipeline(cli.views.as_deref(), data.image_size())?;
     let data = checkpoint.prepare(data)?;
@@ -192,8 +216,13 @@ pub fn run(cli: &Cli) -> Result<Evaluation> {
     let representation = if cli.embedding { Representation::Embedding } else { Representation::Features };
 
     let before = Fingerprint::of(&network);
-    let train = features(&network, &training_images(&data, &pipeline)?, representation, &device)?;
-    let test = features(&network, &test_images(&data, &pipeline, usize::MAX)?, representation, &device)?;
+    let train = training_images(&data, &pipeline, reading.broken)?;
+    let test = test_images(&data, &pipeline, usize::MAX, reading.broken)?;
+    let (Some(train), Some(test)) = (train, test) else {
+        bail!("{} has no labels of training images or no test images: scores need both", path.display());
+    };
+    let train = features(&network, &train, representation, &device)?;
+    let test = features(&network, &test, representation, &device)?;
     let knn = KnnConfig { k: cli.knn, temperature: cli.temperature }.evaluate(&train, &test)?;
     let linear = match cli.protocol {
         Protocol::Sweep => Linear::Sweep(cli.sweep().evaluate(&train, &test)?),
@@ -208,14 +237,14 @@ pub fn run(cli: &Cli) -> Result<Evaluation> {
         data_sha256,
         whitening: checkpoint.whitening,
         pipeline: pipeline.evaluation(),
-        device: cli.device.clone(),
+        device: cli.machine.device().to_owned(),
         encoder_unchanged,
         spread: spread(test.features()),
         knn,
         protocol: cli.protocol,
         linear,
     };
-    if let Some(path) = &cli.output {
+    if let Some(path) = &cli.out {
         let mut text = serde_json::to_vec_pretty(&evaluation)?;
         text.push(b'\n');
         write_atomically(path, &text).with_context(|| path.display().to_string())?;
@@ -266,9 +295,15 @@ impl std::fmt::Display for Evaluation {
 mod tests {
     use super::*;
 
+    #[derive(Debug, clap::Parser)]
+    struct Program {
+        #[command(flatten)]
+        cli: Cli,
+    }
+
     fn parse(flags: &[&str]) -> Cli {
-        let line = ["evaluate", "--checkpoint", "run", "--data", "data", "--protocol", "moco"];
-        Cli::parse_from(line.into_iter().chain(flags.iter().copied()))
+        let line = ["evaluate", "run", "--data", "data", "--protocol", "moco"];
+        <Program as clap::Parser>::parse_from(line.into_iter().chain(flags.iter().copied())).cli
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! What a pre-trained encoder is worth: kNN and linear probe of a checkpoint, with every parameter beside the score.
 
-mod checkpoint;
 mod cli;
 
-pub use checkpoint::{CheckpointError, Checkpointed};
-pub use cli::{Cli, Encoding, Evaluation, Linear, Protocol, run};
+pub use cli::{Cli, Encoding, Evaluation, Linear, Protocol, evaluate, run};

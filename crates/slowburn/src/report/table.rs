@@ -3,9 +3,8 @@ use std::fmt::Write as _;
 use slowburn_semi::{Consistency, CostReduction, Mix};
 
 use crate::data::Dataset;
-use crate::recipe::{Method, Recipe};
-
-use crate::training::{Plan, Summary};
+use crate::train::recipe::{Method, Recipe};
+use crate::train::{Plan, Summary};
 
 /// What is active in a run: costs with their weights, schedules, data, device, seed.
 pub fn active_terms(recipe: &Recipe, plan: &Plan, data: &Dataset) -> String {
@@ -92,6 +91,10 @@ impl Lines {
         self.add("length", format!("{} epochs of {} steps: {} steps", steps.epochs(), steps.per_epoch, steps.total));
         self.add("data", data.describe());
         let (used, unlabeled) = (plan.labeled(), plan.unlabeled);
+        let held_out = plan.held_out.iter().flatten().count();
+        if held_out > 0 {
+            self.add("validation", format!("{held_out} labels held back, to keep the best epoch by"));
+        }
         let (all, curves) = (data.test.len(), recipe.curve_images);
         if curves < all {
             self.add("curves", format!("of {curves} test images, spread evenly; the final table of all {all}"));
@@ -100,26 +103,50 @@ impl Lines {
     }
 }
 
-/// The closing table.
+/// The closing table: accuracies on test images, else on those that were held back, beside those from random weights where both
+/// were trained.
 pub fn final_table(summary: &Summary) -> String {
-    let percent = |accuracy: f64| format!("{:6.2} %", 100.0 * accuracy);
-    let mut text =
-        format!("test accuracy, {} images, {} labels, seed {}\n", summary.test_images, summary.labels, summary.seed);
-    let mut line = |name: &str, accuracy: f64| {
-        let _ = writeln!(text, "  {name:<26} {}", percent(accuracy));
+    let mut text = match (summary.test_images, summary.validation_accuracy) {
+        (0, None) => {
+            format!("no accuracy: there are no test images, and no label was held back; seed {}\n", summary.seed)
+        }
+        (0, Some(_)) => format!("accuracy on held-back labels, {} labels, seed {}\n", summary.labels, summary.seed),
+        (images, _) => format!("test accuracy, {images} images, {} labels, seed {}\n", summary.labels, summary.seed),
     };
-    match summary.supervised_accuracy {
-        Some(accuracy) if summary.method != "supervised" => line("supervised, labels alone", accuracy),
-        _ => {}
+    let scratch = summary.scratch.as_deref();
+    if scratch.is_some() {
+        let _ = writeln!(text, "  {:<26} {:>12} {:>12} {:>9}", "", "from scratch", "pre-trained", "gain");
     }
-    line(&format!("{}, student", summary.method), summary.student_accuracy);
-    if summary.method == "mean-teacher" {
-        line(&format!("{}, teacher", summary.method), summary.teacher_accuracy);
+    let mut line = |name: &str, of: fn(&Summary) -> Option<f64>| {
+        let percent = |accuracy: f64| 100.0 * accuracy;
+        // Writing to a string cannot fail.
+        let _ = match (of(summary).map(percent), scratch.and_then(of).map(percent)) {
+            (Some(with), Some(without)) => {
+                writeln!(text, "  {name:<26} {without:>10.2} % {with:>10.2} % {:>+9.2}", with - without)
+            }
+            (Some(accuracy), None) => writeln!(text, "  {name:<26} {accuracy:6.2} %"),
+            (None, _) => Ok(()),
+        };
+    };
+    let method = &summary.method;
+    if method != "supervised" {
+        line("supervised, labels alone", |summary| summary.supervised_accuracy);
+    }
+    line(&format!("{method}, student"), |summary| summary.student_accuracy);
+    if method == "mean-teacher" {
+        line(&format!("{method}, teacher"), |summary| summary.teacher_accuracy);
+    }
+    line("on held-back labels", |summary| summary.validation_accuracy);
+    if let Some(epoch) = summary.best_epoch {
+        let _ = writeln!(text, "the networks of epoch {epoch} were kept, the best on held-back labels");
     }
     let _ = writeln!(
         text,
         "{} epochs, {} steps, {:.0} s of training, {:.0} images/s",
         summary.epochs, summary.steps, summary.train_seconds, summary.images_per_second
     );
+    if summary.left_out > 0 {
+        let _ = writeln!(text, "{} files could not be decoded and were left out", summary.left_out);
+    }
     text
 }

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
-use clap::Parser;
+use clap::Args;
 use serde::Serialize;
 use slowburn_augment::loader::{Decoder, ImageFolder, ReadBuffers, Source};
 use slowburn_augment::{AugmentError, Drawn, Image, ImageSize, Operation, Pipeline, View, Views};
@@ -15,9 +15,8 @@ use slowburn_augment::{AugmentError, Drawn, Image, ImageSize, Operation, Pipelin
 use canvas::{Cell, Picture};
 pub use recipe::preset_list;
 
-/// Draw views of images and write them beside the originals as one PNG file.
-#[derive(Debug, Parser)]
-#[command(name = "views")]
+/// Draw random views of images beside the originals, as one PNG file
+#[derive(Debug, Args)]
 pub struct Cli {
     /// Images (JPEG or PNG), and folders of them at any depth.
     #[arg(required_unless_present = "list")]

@@ -45,10 +45,18 @@ where
     if !values.iter().all(|value| value.is_finite()) {
         return Err(TaskError::NotFinite { what: "the features" });
     }
+    write_features(path, &names, &values, dim)?;
+    Ok(set.report().skipped.into_keys().map(|sample| source.id(sample)).collect())
+}
+
+/// Writes features as safetensors: `features`, `[names, dim]` in f32, rows first, and the names as a JSON list in the metadata.
+///
+/// # Errors
+/// For values of another number than `names · dim`, and those of the file.
+pub fn write_features(path: &Path, names: &[String], values: &[f32], dim: usize) -> Result<(), TaskError> {
     let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
     let view = TensorView::new(Dtype::F32, vec![names.len(), dim], &bytes).map_err(TaskError::other)?;
-    let metadata = [("names".to_owned(), serde_json::to_string(&names).map_err(TaskError::other)?)].into();
+    let metadata = [("names".to_owned(), serde_json::to_string(names).map_err(TaskError::other)?)].into();
     let file = safetensors::serialize([("features", view)], Some(metadata)).map_err(TaskError::other)?;
-    write_atomically(path, &file).map_err(|error| TaskError::other(format!("{}: {error}", path.display())))?;
-    Ok(set.report().skipped.into_keys().map(|sample| source.id(sample)).collect())
+    write_atomically(path, &file).map_err(|error| TaskError::other(format!("{}: {error}", path.display())))
 }

@@ -49,6 +49,16 @@ impl ImageSet {
         Ok(Self { loader: Arc::new(config.init(source, views)?), chosen })
     }
 
+    /// The same images in batches of another size, read by so many threads; 0 for one a core.
+    ///
+    /// # Errors
+    /// For a batch of no image.
+    pub fn with_loading(self, batch: usize, workers: usize) -> Result<Self, TaskError> {
+        let config = ViewLoaderConfig { batch_size: batch, workers, ..self.loader.config().clone() };
+        let loader = config.init(Arc::clone(self.loader.source()), self.loader.views().clone())?;
+        Ok(Self { loader: Arc::new(loader), ..self })
+    }
+
     /// All but every `n`-th image, and every `n`-th.
     pub fn split(&self, n: usize) -> (Self, Self) {
         let part = |held_out: bool| {

@@ -11,7 +11,7 @@ mod scoring;
 
 pub use accuracy::accuracies;
 pub use concern::{Concern, concerns};
-pub use embed::embed;
+pub use embed::{embed, write_features};
 pub use encoder::{EncoderMonitor, Look, features};
 pub use images::{ImageBatch, ImageSet};
 pub use projection::{Projection, principal_plane};

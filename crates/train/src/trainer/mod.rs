@@ -17,5 +17,7 @@ pub use error::{Stop, TrainError};
 pub use fit::Trainer;
 pub use optimizer::{Algorithm, OptimizerConfig, OptimizerState};
 pub use phase::Phase;
+pub use record::with_record;
 pub use seed::{initialized, mix};
+pub use speed::timeline_within;
 pub use trained::Trained;

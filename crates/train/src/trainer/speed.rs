@@ -14,8 +14,11 @@ const WARM_UP: u64 = 2;
 const MEASURED: u64 = 5;
 
 /// The timeline of a training that takes about `seconds`, epochs' evaluations included; at least a step. The steps that are
-/// measured are undone.
-pub(super) fn timeline_within<T: Task>(
+/// measured are undone. Of the configuration it reads optimizer and seed.
+///
+/// # Errors
+/// Those of the task.
+pub fn timeline_within<T: Task>(
     seconds: f64,
     method: T::Method,
     task: &T,

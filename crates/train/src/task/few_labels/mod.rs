@@ -6,6 +6,7 @@ mod validation;
 
 pub use metrics::SemiMetrics;
 pub use run::{FewLabelsTask, HostBatch};
+pub use validation::hold_out;
 
 use std::sync::Arc;
 
@@ -168,7 +169,7 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> Fit for FewLabels<M, T> {
         let mix = self.mix.unwrap_or(Mix::Fixed { labeled: batch.div_ceil(4) });
         self.images.warn();
         let settings = self.settings(mix);
-        let (labels, held_out) = validation::split(self.images.labels(), self.validation, seed)?;
+        let (labels, held_out) = hold_out(self.images.labels(), self.validation, seed)?;
         let labeled: Vec<usize> = (0..labels.len()).filter(|&image| labels[image].is_some()).collect();
         let unlabeled = (0..labels.len())
             .filter(|&image| held_out[image].is_none() && (labels[image].is_none() || self.labeled_in_unlabeled));

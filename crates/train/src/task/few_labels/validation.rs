@@ -6,7 +6,10 @@ use crate::trainer::mix;
 type Labels = Vec<Option<usize>>;
 
 /// Labels to learn from and labels held back: of each class the share, rounded down, drawn by the seed.
-pub(super) fn split(labels: &[Option<usize>], share: f64, seed: u64) -> Result<(Labels, Labels), TaskError> {
+///
+/// # Errors
+/// For a share outside [0, 1), or one of which no class gives a label.
+pub fn hold_out(labels: &[Option<usize>], share: f64, seed: u64) -> Result<(Labels, Labels), TaskError> {
     if !(0.0..1.0).contains(&share) {
         return Err(TaskError::other(format!("validation is {share}: it must be in [0, 1)")));
     }
@@ -37,18 +40,18 @@ mod tests {
     #[test]
     fn the_share_of_each_class_is_held_back_and_nothing_is_lost() {
         let labels: Labels = (0..50).map(|image| (image < 30).then_some(usize::from(image < 10))).collect();
-        let (kept, held_out) = split(&labels, 0.25, 3).expect("enough");
+        let (kept, held_out) = hold_out(&labels, 0.25, 3).expect("enough");
         let count = |labels: &Labels, class| labels.iter().filter(|&&label| label == Some(class)).count();
         assert_eq!([count(&held_out, 0), count(&held_out, 1)], [5, 2]);
         for image in 0..50 {
             assert_eq!(kept[image].or(held_out[image]), labels[image]);
             assert!(kept[image].is_none() || held_out[image].is_none());
         }
-        assert_eq!(split(&labels, 0.25, 3).expect("enough").1, held_out);
-        assert_ne!(split(&labels, 0.25, 4).expect("enough").1, held_out);
-        assert_eq!(split(&labels, 0.0, 3).expect("none").0, labels);
+        assert_eq!(hold_out(&labels, 0.25, 3).expect("enough").1, held_out);
+        assert_ne!(hold_out(&labels, 0.25, 4).expect("enough").1, held_out);
+        assert_eq!(hold_out(&labels, 0.0, 3).expect("none").0, labels);
         for share in [1.0, -0.1, f64::NAN, 0.01] {
-            assert!(split(&labels, share, 3).is_err(), "{share}");
+            assert!(hold_out(&labels, share, 3).is_err(), "{share}");
         }
     }
 }

@@ -188,6 +188,7 @@ where
             fingerprint: fingerprint(self.source.0.as_ref())?,
             loader: config.init(self.source.0, self.views)?,
             every: self.every,
+            scored: false,
             device: device_of(&self.method)?,
             advice: "lower the learning rate or raise the temperature".to_owned(),
             method: PhantomData,

@@ -21,6 +21,9 @@ pub struct PretrainTask<M> {
     pub monitor: Option<EncoderMonitor>,
     /// After every so many epochs, and after the last.
     pub every: u64,
+    /// Whether epochs are told apart by what the monitor saw: the accuracy of neighbours, or where no classes are known the
+    /// [effective rank](crate::monitor::effective_rank), by which RankMe chooses without labels (arXiv 2210.02885).
+    pub scored: bool,
     /// Where to train; with autodiff.
     pub device: Device,
     /// What may help when the loss is no number.
@@ -134,6 +137,14 @@ where
 
     fn advice(&self) -> &str {
         &self.advice
+    }
+
+    fn has_score(&self) -> bool {
+        self.scored && self.monitor.is_some()
+    }
+
+    fn score(&self, metrics: &ContrastMetrics) -> Option<f64> {
+        metrics.knn_accuracy.or(metrics.effective_rank).filter(|_| self.scored)
     }
 
     fn settings(&self) -> Value {

@@ -1,0 +1,91 @@
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
+use slowburn_augment::loader::OnCorrupt;
+
+/// Which images, and how their files are read.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Images")]
+pub struct Images {
+    /// A folder of images: IDX files, `train/<class>/` and `test/<class>/`, `<class>/`, or photos in any folders [default:
+    /// the shipped Fashion-MNIST]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Side of the images in pixels, as the network sees photos of any size [default: 64]
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(8..=1024))]
+    pub size: Option<u32>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub reading: ReadingFlags,
+}
+
+/// How files are read, as flags.
+#[derive(Debug, Clone, Copy, Default, Args)]
+#[command(next_help_heading = "Images")]
+pub struct ReadingFlags {
+    /// Whether photos are turned as their camera noted (EXIF) [default: on; off for published recipes]
+    #[arg(long, value_name = "on|off")]
+    pub exif: Option<Switch>,
+    /// What happens to a file that cannot be decoded [default: skip; stop for published recipes]
+    #[arg(long, value_name = "skip|stop")]
+    pub broken: Option<Broken>,
+}
+
+/// What becomes of a photo's orientation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exif {
+    /// It is turned as its camera noted.
+    Apply,
+    /// It stays as its pixels lie.
+    Ignore,
+}
+
+/// On or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// Yes.
+    On,
+    /// No.
+    Off,
+}
+
+/// What happens to a file that cannot be decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Broken {
+    /// It is left out and counted.
+    Skip,
+    /// It is an error.
+    Stop,
+}
+
+/// How files are read: part of a run's settings, since it decides which pixels a network sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reading {
+    /// What becomes of a photo's orientation.
+    pub exif: Exif,
+    /// What happens to a file that cannot be decoded.
+    pub broken: OnCorrupt,
+}
+
+impl Default for Reading {
+    /// As torchvision reads files, which published recipes are compared with: what runs did before there was a choice.
+    fn default() -> Self {
+        Self { exif: Exif::Ignore, broken: OnCorrupt::Stop }
+    }
+}
+
+impl Reading {
+    /// One's own photos: turned as the camera noted, broken ones left out.
+    pub const PHOTOS: Self = Self { exif: Exif::Apply, broken: OnCorrupt::Skip };
+}
+
+impl ReadingFlags {
+    /// These flags on top of a reading.
+    pub fn on(self, reading: Reading) -> Reading {
+        let exif = self.exif.map(|exif| if exif == Switch::On { Exif::Apply } else { Exif::Ignore });
+        let broken = self.broken.map(|broken| if broken == Broken::Skip { OnCorrupt::Skip } else { OnCorrupt::Stop });
+        Reading { exif: exif.unwrap_or(reading.exif), broken: broken.unwrap_or(reading.broken) }
+    }
+}

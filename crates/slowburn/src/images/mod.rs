@@ -1,0 +1,10 @@
+//! Images that are named on the command line, as a trained network sees them.
+
+mod gray;
+mod named;
+mod passes;
+mod prepared;
+
+pub use named::{Named, NamedImages};
+pub use passes::in_fixed_batches;
+pub use prepared::{Prepared, SeenImages};

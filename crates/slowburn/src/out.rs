@@ -1,0 +1,34 @@
+//! Writing to standard output and error, which may be closed before the end: `slowburn runs | head` is no panic.
+
+use std::fmt::Arguments;
+use std::io::{self, ErrorKind, Write};
+
+/// Writes to standard output; a closed one is ignored, as a training goes on when nobody listens.
+pub fn say(text: Arguments<'_>) {
+    let _ = io::stdout().write_fmt(text).and_then(|()| io::stdout().flush());
+}
+
+/// Writes to standard error; a closed one is ignored.
+pub fn note(text: Arguments<'_>) {
+    let _ = io::stderr().write_fmt(text);
+}
+
+/// Whether an error is that nobody reads any more.
+pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+    })
+}
+
+/// [`println!`] that does not panic where standard output is closed.
+#[macro_export]
+macro_rules! say {
+    () => { $crate::out::say(format_args!("\n")) };
+    ($($text:tt)*) => { $crate::out::say(format_args!("{}\n", format_args!($($text)*))) };
+}
+
+/// [`eprintln!`] that does not panic where standard error is closed.
+#[macro_export]
+macro_rules! note {
+    ($($text:tt)*) => { $crate::out::note(format_args!("{}\n", format_args!($($text)*))) };
+}

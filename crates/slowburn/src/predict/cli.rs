@@ -1,0 +1,170 @@
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use burn::module::Module;
+use burn::tensor::Tensor;
+use burn::tensor::activation::softmax;
+use clap::{Args, ValueEnum};
+use slowburn_models::Classifier;
+
+use super::Confusion;
+use super::rows::{Row, Rows};
+use crate::args::Machine;
+use crate::images::{NamedImages, Prepared, SeenImages, in_fixed_batches};
+use crate::network::{Arch, Backbone};
+use crate::weights::Weights;
+use crate::{device, note, say};
+
+/// Classes and probabilities of new images, as CSV or JSON lines
+///
+/// Where the classes of images are known, from the names of their folders or by --labels, accuracy and a confusion matrix come
+/// on top. With --labels-above, what is sure becomes a label file for `slowburn train --labels`.
+#[derive(Debug, Clone, Args)]
+#[command(args_override_self = true)]
+pub struct Cli {
+    /// A run of `train`, or a weights file with --arch
+    #[arg(value_name = "RUN|FILE")]
+    pub weights: PathBuf,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub images: NamedImages,
+    /// How results are written
+    #[arg(long, value_enum, default_value_t = Format::Csv)]
+    pub format: Format,
+    /// Write results there instead of to standard output
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Write a label file of the images whose class has at least this probability, and nothing else
+    #[arg(long, value_name = "P")]
+    pub labels_above: Option<f64>,
+    /// The true classes of images: a label file, in the place of the names of their folders
+    #[arg(long, value_name = "FILE")]
+    pub labels: Option<PathBuf>,
+    /// Draw the confusion matrix there
+    #[arg(long, value_name = "FILE.png")]
+    pub confusion: Option<PathBuf>,
+    /// Which of a run's networks [default: the average, where the run has one]
+    #[arg(long, value_enum)]
+    pub network: Option<Network>,
+    /// The network of a bare file
+    #[arg(long)]
+    pub arch: Option<Arch>,
+    /// The preset of views whose fixed part images pass, for a bare file
+    #[arg(long, value_name = "PRESET")]
+    pub views: Option<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub machine: Machine,
+}
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A header, then a line an image: its name, its known class, the class found, its probability, those of all classes.
+    Csv,
+    /// One JSON object a line.
+    Jsonl,
+}
+
+/// Which of a run's networks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Network {
+    /// The one that the optimizer trained.
+    Student,
+    /// Its average.
+    Teacher,
+}
+
+/// The weights of a run's average, else of the network that was trained.
+///
+/// # Errors
+/// Those of [`Weights::read`].
+pub fn read_weights(path: &std::path::Path, network: Option<Network>, arch: Option<Arch>) -> Result<Weights> {
+    let average = match network {
+        Some(network) => network == Network::Teacher,
+        None => ["teacher.safetensors", "key.safetensors"].iter().any(|name| path.join(name).exists()),
+    };
+    Ok(Weights::read(path, average, arch)?)
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// Whatever is wrong with a flag, the weights or the images.
+pub fn run(cli: &Cli) -> Result<()> {
+    if let Some(above) = cli.labels_above {
+        ensure!((0.0..=1.0).contains(&above), "--labels-above is {above}: it must be a probability, in [0, 1]");
+    }
+    let device = device::parse(cli.machine.device())?;
+    let weights = read_weights(&cli.weights, cli.network, cli.arch)?;
+    let classes = weights.class_names();
+    let seen = SeenImages { weights: &weights, views: cli.views.as_deref(), workers: cli.machine.workers() };
+    let mut prepared = seen.prepare(&cli.images)?;
+    if let Some(path) = &cli.labels {
+        prepared.named = prepared.named.with_labels(path, Some(&classes))?;
+    }
+    let classifier = weights.classifier(prepared.size, &device)?.valid();
+    let out: Box<dyn Write> = match &cli.out {
+        Some(path) => Box::new(File::create(path).with_context(|| path.display().to_string())?),
+        None => Box::new(io::stdout().lock()),
+    };
+    let csv_labels = cli.out.as_ref().is_some_and(|path| path.extension().is_some_and(|end| end == "csv"));
+    let mut rows = Rows::new(BufWriter::new(out), cli.format, &classes, cli.labels_above, csv_labels);
+    let confusion = predict(&classifier, &prepared, &classes, &device, |row| rows.write(&row))?;
+    rows.end()?;
+    report(cli, &prepared, &confusion)
+}
+
+/// Calls with a row for every image that can be decoded, in order.
+fn predict(
+    classifier: &Classifier<Backbone>,
+    prepared: &Prepared,
+    classes: &[String],
+    device: &burn::tensor::Device,
+    mut each: impl FnMut(Row<'_>) -> Result<()>,
+) -> Result<Confusion> {
+    let Prepared { named, set, .. } = prepared;
+    let forward = |images: Tensor<4>| softmax(classifier.forward(images), 1);
+    let mut confusion = Confusion::new(classes.len());
+    for batch in set.batches(device)? {
+        let batch = batch?;
+        let probabilities: Vec<f32> = in_fixed_batches(batch.images, forward).into_data().iter::<f32>().collect();
+        for (sample, probabilities) in batch.samples.iter().zip(probabilities.chunks_exact(classes.len())) {
+            let name = &named.names[*sample];
+            ensure!(probabilities.iter().all(|p| p.is_finite()), "{name}: the network's probabilities are no numbers");
+            let truth = named.truth[*sample].as_ref().and_then(|truth| classes.iter().position(|class| class == truth));
+            let row = Row { name, truth, probabilities };
+            if let Some(truth) = truth {
+                confusion.count(truth, row.class());
+            }
+            each(row)?;
+        }
+    }
+    Ok(confusion)
+}
+
+/// Accuracy, confusion matrix, and what was left out: on standard error where predictions are on standard output.
+fn report(cli: &Cli, prepared: &Prepared, confusion: &Confusion) -> Result<()> {
+    let left_out = prepared.set.report().skipped.len();
+    if left_out > 0 {
+        note!("{left_out} of {} images could not be decoded and were left out", prepared.named.names.len());
+    }
+    if confusion.total() > 0 {
+        match &cli.out {
+            Some(_) => say!("{confusion}"),
+            None => note!("{confusion}"),
+        }
+    }
+    if let Some(path) = &cli.confusion {
+        ensure!(
+            confusion.total() > 0,
+            "--confusion needs the classes of some images: folders with the names of the classes, or --labels"
+        );
+        let classes = read_weights(&cli.weights, cli.network, cli.arch)?.class_names();
+        crate::report::draw_confusion(confusion.counts(), &classes, path)?;
+        note!("{}", path.display());
+    }
+    Ok(())
+}

@@ -1,0 +1,8 @@
+//! Classes and probabilities of new images.
+
+mod cli;
+mod confusion;
+mod rows;
+
+pub use cli::{Cli, Format, Network, read_weights, run};
+pub use confusion::Confusion;

@@ -1,0 +1,70 @@
+//! What nobody says is chosen for the images.
+
+use anyhow::Result;
+use slowburn_augment::{Pipeline, presets};
+use slowburn_ema::Length;
+use slowburn_train::data::Dataset;
+use slowburn_train::defaults::{self, PretrainDefaults};
+
+use super::Recipe;
+use super::defaults::{gray_views, imagenet_views};
+use crate::data::is_small;
+use crate::settings::Given;
+use crate::train::SIDE;
+use crate::weights::Weights;
+
+/// Fits a recipe to the images: chooses what nobody said, and notes what the images are.
+///
+/// # Errors
+/// Weights to start from that cannot be read.
+pub(super) fn fit(recipe: &mut Recipe, data: &Dataset, given: &Given) -> Result<()> {
+    recipe.image = Some(data.image_size());
+    if let Some(path) = &recipe.start {
+        let weights = Weights::read(path, false, Some(recipe.network.arch))?;
+        recipe.start_sha256 = Some(weights.sha256);
+    }
+    recipe.fixed = Some(recipe.network.contrast().backbone.fixed());
+    if recipe.preset.is_some() {
+        return Ok(());
+    }
+    if !given.says("views") {
+        recipe.views = views(recipe, data);
+    }
+    numbers(recipe, data, given);
+    Ok(())
+}
+
+/// Views as of Fashion-MNIST or of the authors' CIFAR-10 notebook for small images of one size, of photos for all others.
+fn views(recipe: &Recipe, data: &Dataset) -> Pipeline {
+    let (image, version) = (data.image_size(), recipe.network.version);
+    let side = recipe.size.unwrap_or(match is_small(data) {
+        true => image.height.min(image.width) as u32,
+        false => SIDE,
+    });
+    match image.channels {
+        1 => gray_views(version, side),
+        // The notebook's, the only ones of the authors for small images.
+        _ if is_small(data) => presets::moco_cifar(side),
+        _ => imagenet_views(version, side),
+    }
+}
+
+fn numbers(recipe: &mut Recipe, data: &Dataset, given: &Given) {
+    let (images, labelled) = (data.train.len(), data.train.labels.iter().flatten().count());
+    let PretrainDefaults { batch, splits, queue, k, epochs } = defaults::pretrain(images, labelled);
+    if recipe.network.splits > 1 && !given.says("batch") && !given.says("network.splits") {
+        recipe.network.splits = splits;
+    }
+    if !given.says("batch") {
+        recipe.batch = batch;
+    }
+    if !given.says("queue") {
+        recipe.queue = queue;
+    }
+    if !given.says("scoring.knn.k") {
+        recipe.scoring.knn.k = k;
+    }
+    if !given.says("length") {
+        recipe.set_length(Length::Epochs(epochs.into()));
+    }
+}

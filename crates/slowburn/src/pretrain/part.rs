@@ -1,0 +1,130 @@
+//! Training with one of the methods, from its start to its networks.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use anyhow::Result;
+use slowburn_augment::Views;
+use slowburn_augment::loader::ViewLoaderConfig;
+use slowburn_contrastive::Contrastive;
+use slowburn_models::Projector;
+use slowburn_train::monitor::EncoderMonitor;
+use slowburn_train::run::{Checkpoint, RunFolder, save_safetensors};
+use slowburn_train::task::{ContrastMetrics, PretrainTask, Task};
+use slowburn_train::trainer::{Phase, timeline_within, with_record};
+use slowburn_train::{Reporter, TrainerConfig};
+
+use super::{History, Resume, Session};
+use crate::advice::in_flags;
+use crate::network::Backbone;
+
+/// Something done with a method of any kind.
+pub(super) trait Visit {
+    type Output;
+
+    /// `key` exports the second encoder, where the method has one.
+    fn method<M: Contrastive<Encoder = Projector<Backbone>>>(
+        self,
+        method: M,
+        key: impl FnOnce(&M) -> Option<Projector<Backbone>>,
+    ) -> Result<Self::Output>;
+}
+
+/// What is trained, and who looks at it.
+pub(super) struct Part<'a> {
+    pub(super) session: &'a Session<'a>,
+    pub(super) monitor: EncoderMonitor,
+}
+
+impl Part<'_> {
+    /// Two views of every training image, labels unseen, in whole batches.
+    fn task<M>(&self) -> Result<PretrainTask<M>> {
+        let Session { recipe, data, device, workers, .. } = self.session;
+        let config = ViewLoaderConfig::new(recipe.batch)
+            .with_seed(recipe.seed)
+            .with_on_corrupt(recipe.reading.broken)
+            .with_workers(*workers);
+        Ok(PretrainTask {
+            loader: config.init(Arc::clone(&data.train.images), Views::two(recipe.views.clone()))?,
+            monitor: Some(self.monitor.clone()),
+            every: recipe.monitor,
+            scored: recipe.patience.is_some(),
+            device: device.clone(),
+            advice: "lower --lr or raise --temperature".to_owned(),
+            settings: serde_json::Value::Null,
+            fingerprint: String::new(),
+            method: PhantomData,
+        })
+    }
+}
+
+/// Trains the method; gives the encoder that is scored, what was found out, and how many files could not be decoded.
+pub(super) struct Train<'a, 'r> {
+    pub(super) part: &'a Part<'a>,
+    pub(super) folder: &'a RunFolder,
+    pub(super) progress: History,
+    pub(super) resume: Option<Resume>,
+    pub(super) report: &'r mut dyn Reporter,
+}
+
+impl Visit for Train<'_, '_> {
+    type Output = (Projector<Backbone>, History, usize);
+
+    fn method<M: Contrastive<Encoder = Projector<Backbone>>>(
+        self,
+        method: M,
+        key: impl FnOnce(&M) -> Option<Projector<Backbone>>,
+    ) -> Result<Self::Output> {
+        let Session { recipe, data, device, .. } = self.part.session;
+        for warning in method.diagnose(data.train.len(), recipe.batch) {
+            tracing::warn!("{warning}");
+        }
+        let task = self.part.task()?;
+        let phase = Phase {
+            name: &recipe.method.to_string(),
+            order: 1,
+            task: &task,
+            optimizer: &recipe.optimizer,
+            timeline: Session::steps(recipe, data),
+            seed: recipe.seed,
+            patience: recipe.patience,
+            device,
+            folder: self.folder,
+            reporter: self.report,
+        };
+        let (mut method, progress) = phase.train(method, self.progress, self.resume).map_err(in_flags)?;
+        if progress.best.is_some() {
+            let best: Checkpoint<ContrastMetrics> = self.folder.best()?;
+            method = with_record(method, best.method)?;
+        }
+        if let Some(key) = key(&method) {
+            save_safetensors(&key, self.folder.file("key.safetensors"))?;
+        }
+        let query = method.query().clone();
+        save_safetensors(&query, self.folder.file("query.safetensors"))?;
+        Ok((query, progress, task.left_out().len()))
+    }
+}
+
+/// Measures how many steps fit into a time.
+pub(super) struct Speed<'a> {
+    pub(super) part: &'a Part<'a>,
+    pub(super) seconds: f64,
+}
+
+impl Visit for Speed<'_> {
+    type Output = u64;
+
+    fn method<M: Contrastive<Encoder = Projector<Backbone>>>(
+        self,
+        method: M,
+        _key: impl FnOnce(&M) -> Option<Projector<Backbone>>,
+    ) -> Result<u64> {
+        let Session { recipe, device, .. } = self.part.session;
+        let config =
+            TrainerConfig { optimizer: recipe.optimizer.clone(), seed: recipe.seed, ..TrainerConfig::default() };
+        let task = self.part.task()?;
+        let (_, timeline) = timeline_within(self.seconds, method, &task, &config, device).map_err(in_flags)?;
+        Ok(timeline.total)
+    }
+}

@@ -1,0 +1,320 @@
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use slowburn_augment::{ImageSize, Operation, Pipeline};
+use slowburn_contrastive::{InfoNce, MocoConfig, SymmetricReduction, Unfilled};
+use slowburn_ema::{Decay, Length, RampShape};
+use slowburn_models::HeadVersion;
+use slowburn_train::OptimizerConfig;
+
+use super::RecipeError;
+use super::defaults::{gray_views, imagenet_views};
+use crate::args::{Reading, SharedSettings};
+use crate::network::{Arch, BackboneConfig, ContrastConfig, Fixed, Normalization};
+use slowburn_train::monitor::Scoring;
+
+/// Where keys come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// A queue of keys from an average of the encoder.
+    Moco,
+    /// The other images of the batch (SimCLR's form).
+    EndToEnd,
+    /// One remembered embedding for each image.
+    MemoryBank,
+}
+
+impl std::fmt::Display for Method {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Moco => "moco",
+            Self::EndToEnd => "end-to-end",
+            Self::MemoryBank => "memory-bank",
+        })
+    }
+}
+
+impl Method {
+    /// Checks that a flag says something to the method. For flags that were given: a preset's recipe may well hold what
+    /// its method does not read.
+    ///
+    /// # Errors
+    /// [`RecipeError::Meaningless`], with the reason.
+    pub(super) fn check_flag(self, flag: &'static str) -> Result<(), RecipeError> {
+        let why = match (self, flag) {
+            (Self::EndToEnd, "--queue") => "its negatives are the batch's other images; change --batch",
+            (Self::EndToEnd, "--decay") => "nothing is averaged, one encoder makes queries and keys",
+            (Self::MemoryBank, "--no-shuffle") => "its keys come from earlier batches, and are never shuffled",
+            _ => return Ok(()),
+        };
+        Err(RecipeError::Meaningless { flag, method: self, why })
+    }
+}
+
+/// Which of the papers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Version {
+    /// arXiv 1911.05722: linear head, τ 0.07, the learning rate falls in two steps, views are always jittered.
+    V1,
+    /// arXiv 2003.04297: two-layer head, τ 0.2, the learning rate falls as a cosine, views are jittered less often and
+    /// blurred where they have colours.
+    V2,
+}
+
+impl Version {
+    /// Its head.
+    pub fn head(self) -> HeadVersion {
+        match self {
+            Self::V1 => HeadVersion::V1,
+            Self::V2 => HeadVersion::V2,
+        }
+    }
+}
+
+/// Encoder and head.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NetworkConfig {
+    /// Which encoder.
+    pub arch: Arch,
+    /// Groups of a batch with batch statistics of their own; 1 without.
+    pub splits: usize,
+    /// The head.
+    pub version: Version,
+    /// The length of an embedding.
+    pub dim: usize,
+}
+
+impl NetworkConfig {
+    /// As the network takes it.
+    pub fn contrast(&self) -> ContrastConfig {
+        let &Self { arch, splits, version, dim } = self;
+        let normalization = Normalization::Batch;
+        let backbone = BackboneConfig { arch, normalization, splits, dropout: 0.0, input_noise: 0.0 };
+        ContrastConfig { backbone, head: version.head(), dim }
+    }
+}
+
+/// Everything that decides how a run ends: with the same recipe on the same backend, the same weights come out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// The preset that it started from, if any.
+    pub preset: Option<String>,
+    /// A folder with IDX files or with `train/<class>/*` and `test/<class>/*`.
+    pub data: PathBuf,
+    /// Seed of every random choice.
+    pub seed: u64,
+    /// Where both views of an image come from.
+    pub views: Pipeline,
+    /// What images pass before an encoder that is scored; the fixed part of the views if nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluation: Option<Pipeline>,
+    /// Encoder and head.
+    pub network: NetworkConfig,
+    /// The method.
+    pub method: Method,
+    /// Keys in the queue; negatives drawn from a memory bank; says nothing to end-to-end training.
+    pub queue: usize,
+    /// The weight of the old value in the average: of the encoder, or of a memory bank's slots; says nothing to
+    /// end-to-end training.
+    pub decay: f64,
+    /// τ.
+    pub temperature: f64,
+    /// Whether each view is query once and key once.
+    pub symmetric: bool,
+    /// Whether keys are encoded in another order than queries; says nothing to a memory bank.
+    pub shuffle: bool,
+    /// Images in a batch.
+    pub batch: usize,
+    /// How long to train.
+    pub length: Length,
+    /// How the encoder is trained.
+    pub optimizer: OptimizerConfig,
+    /// How encoders are scored.
+    pub scoring: Scoring,
+    /// Epochs from one look of the kNN monitor to the next.
+    pub monitor: u64,
+    /// The device, as on the command line.
+    pub device: String,
+    /// Whether convolutions do without Winograd's way.
+    #[serde(default)]
+    pub exact: bool,
+    /// Side of the images in pixels as the network sees photos; by the images if nothing is said.
+    #[serde(default)]
+    pub size: Option<u32>,
+    /// How image files are read.
+    #[serde(default)]
+    pub reading: Reading,
+    /// A run or weights file whose encoder it starts from, if not from random weights.
+    #[serde(default)]
+    pub start: Option<PathBuf>,
+    /// Epochs without a better score of the monitor after which training stops: accuracy, or without labels effective rank.
+    #[serde(default)]
+    pub patience: Option<u64>,
+    /// About how many seconds to train; the length then says how many steps fitted in.
+    #[serde(default)]
+    pub time: Option<f64>,
+    /// SHA-256 of the weights it starts from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_sha256: Option<String>,
+    /// Size of the first training image, and of all where they have one size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageSize>,
+    /// What no setting changes; runs of earlier versions do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fixed: Option<Fixed>,
+}
+
+/// The views of one version where `views` are those of the other, of the same size.
+fn other_views(views: &Pipeline, before: Version, version: Version) -> Option<Pipeline> {
+    let side = views.operations().iter().find_map(|operation| match operation {
+        Operation::RandomResizedCrop { height, .. } => Some(*height),
+        _ => None,
+    })?;
+    let kinds: [fn(Version, u32) -> Pipeline; 2] = [imagenet_views, gray_views];
+    kinds.into_iter().find(|kind| kind(before, side) == *views).map(|kind| kind(version, side))
+}
+
+impl Recipe {
+    /// MoCo's settings.
+    pub fn moco(&self) -> MocoConfig {
+        MocoConfig {
+            dim: self.network.dim,
+            queue: self.queue,
+            unfilled: Unfilled::Keep,
+            decay: Decay::Constant { decay: self.decay },
+            loss: self.loss(),
+            symmetric: self.symmetric,
+            reduction: SymmetricReduction::Sum,
+            shuffle: self.shuffle,
+            seed: self.seed,
+        }
+    }
+
+    /// Temperature of every method's loss.
+    pub fn loss(&self) -> InfoNce {
+        InfoNce::new(self.temperature)
+    }
+
+    /// What images pass before an encoder that is scored.
+    pub fn evaluation(&self) -> Pipeline {
+        self.evaluation.clone().unwrap_or_else(|| self.views.evaluation())
+    }
+
+    /// Takes over what a version says: head, temperature, the learning rate's fall, and the views where the papers'
+    /// differ (the notebook has one kind of views).
+    pub fn set_version(&mut self, version: Version) {
+        if self.network.version == version {
+            return;
+        }
+        let before = std::mem::replace(&mut self.network.version, version);
+        if let Some(views) = other_views(&self.views, before, version) {
+            self.views = views;
+        }
+        (self.temperature, self.optimizer.schedule.ramp_down) = match (version, &self.preset) {
+            // The original's 120 and 160 of 200 epochs.
+            (Version::V1, _) => (0.07, RampShape::Milestones(0.6, 0.8)),
+            (Version::V2, Some(_)) => (0.2, RampShape::CosineByEpochFromZero),
+            (Version::V2, None) => (0.2, RampShape::CosineDown(self.length)),
+        };
+    }
+
+    /// The settings that every command that trains has flags for.
+    pub fn shared(&mut self) -> SharedSettings<'_> {
+        SharedSettings {
+            data: &mut self.data,
+            size: &mut self.size,
+            reading: &mut self.reading,
+            start: &mut self.start,
+            seed: &mut self.seed,
+            batch: &mut self.batch,
+            device: &mut self.device,
+            learning_rate: &mut self.optimizer.schedule.learning_rate,
+            time: &mut self.time,
+            patience: &mut self.patience,
+            exact: &mut self.exact,
+        }
+    }
+
+    /// Changes the length of training, and the ramp that goes with it.
+    pub fn set_length(&mut self, length: Length) {
+        if self.length != length {
+            self.optimizer.stretch(self.length);
+            self.length = length;
+        }
+    }
+
+    /// Checks what can be checked before any data are read.
+    ///
+    /// # Errors
+    /// An error that names the setting, its value and its range.
+    pub fn validate(&self) -> anyhow::Result<()> {
+        let unless = RecipeError::unless;
+        let positive = |value: f64| value > 0.0 && value.is_finite();
+        unless(positive(self.temperature), "--temperature", self.temperature, "positive and finite")?;
+        unless((0.0..=1.0).contains(&self.decay), "--decay", self.decay, "in [0, 1]")?;
+        self.optimizer.validate().map_err(crate::advice::in_flags)?;
+        for (flag, value) in [
+            ("--batch", self.batch),
+            ("--queue", self.queue),
+            ("--dim", self.network.dim),
+            ("--splits", self.network.splits),
+            ("--monitor", self.monitor as usize),
+        ] {
+            unless(value >= 1, flag, value as f64, "at least 1")?;
+        }
+        match self.length {
+            Length::Steps(steps) => unless(steps > 0, "the number of steps", steps as f64, "at least 1")?,
+            Length::Epochs(epochs) => unless(positive(epochs), "--epochs", epochs, "positive and finite")?,
+            length => anyhow::bail!("the length is {length:?}: it must be in steps or epochs"),
+        }
+        let (batch, splits, arch) = (self.batch, self.network.splits, self.network.arch);
+        if splits > 1 && !arch.splits() {
+            return Err(RecipeError::Unsplit { splits, arch }.into());
+        }
+        if !batch.is_multiple_of(splits) {
+            return Err(RecipeError::Splits { batch, splits }.into());
+        }
+        if let Some(patience) = self.patience.filter(|&patience| patience < self.monitor) {
+            anyhow::bail!("--patience is {patience}: it must be at least --monitor, {}, by whose looks it waits", self.monitor);
+        }
+        if self.symmetric && self.method != Method::Moco {
+            return Err(RecipeError::Symmetric { method: self.method }.into());
+        }
+        Ok(())
+    }
+
+    /// Checks the recipe against data of `images` training images, `labelled` of which have a label.
+    ///
+    /// # Errors
+    /// An error that names the setting, its value and its range.
+    pub fn validate_for(&self, images: usize, labelled: usize) -> Result<(), RecipeError> {
+        let (batch, queue) = (self.batch, self.queue);
+        if batch > images {
+            return Err(RecipeError::FewImages { batch, images });
+        }
+        let directions = if self.symmetric { 2 } else { 1 };
+        let (keys, allowed) = (directions * batch, directions * (images - batch));
+        match self.method {
+            Method::Moco if queue < keys => return Err(RecipeError::SmallQueue { queue, keys }),
+            Method::Moco if queue > allowed => {
+                return Err(RecipeError::LargeQueue { queue, images, batch, allowed });
+            }
+            Method::MemoryBank if queue > allowed => {
+                return Err(RecipeError::ManyNegatives { negatives: queue, images, batch, allowed });
+            }
+            Method::Moco | Method::EndToEnd | Method::MemoryBank => {}
+        }
+        if labelled == 0 {
+            return Ok(());
+        }
+        let k = self.scoring.knn.k;
+        // The monitor's bank is four fifths of them.
+        let needed = (k * 5).div_ceil(4) + 1;
+        if labelled < needed {
+            return Err(RecipeError::FewLabels { images: labelled, k, needed });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,119 @@
+use std::path::Path;
+
+use anyhow::Result;
+use slowburn_ema::Length;
+use slowburn_models::StateDict;
+use slowburn_train::progress::lines_or_dashboard;
+use slowburn_train::run::{RunFolder, default_folder};
+use slowburn_train::task::ContrastMetrics;
+
+use super::{Cli, Recipe, Resume, Session, choose, preset_list, table};
+use crate::advice::in_flags;
+use crate::args::Files;
+use crate::data::{self, Dataset};
+use crate::settings::{Config, Given, Origins, announce};
+use crate::weights::Weights;
+use crate::{device, next, report, say};
+
+/// Does what the command line says.
+///
+/// # Errors
+/// Whatever is wrong with a flag, the data or a file; before anything is written, where it can be known then.
+pub fn run(cli: &Cli) -> Result<()> {
+    if cli.run.files.recipe.as_deref() == Some("list") {
+        say!("{}", preset_list());
+        return Ok(());
+    }
+    match &cli.run.files.resume {
+        Some(path) => resume(cli, path),
+        None => begin(cli),
+    }
+}
+
+/// Everything that can be wrong is found out before the run folder is made.
+fn begin(cli: &Cli) -> Result<()> {
+    let files = &cli.run.files;
+    let config = files.config.as_deref().map(Config::read).transpose()?;
+    let mut asked = cli.recipe(config.as_ref())?;
+    let given = Given::new(cli.settings(), config.iter().flat_map(Config::paths));
+    let out = files.out.clone().unwrap_or_else(|| default_folder(&asked.method.to_string()));
+    RunFolder::check_free(&out).map_err(in_flags)?;
+    if let Some(path) = &asked.start {
+        asked.network.arch = Weights::read(path, false, cli.arch)?.arch;
+    }
+    let device = device::for_training(&asked.device, asked.exact)?;
+    let data = data::load(&asked.data, asked.reading)?;
+    let mut recipe = asked.clone();
+    choose::fit(&mut recipe, &data, &given)?;
+    recipe.validate()?;
+    check(&recipe, &data)?;
+    let encoder = encoder(&recipe)?;
+    let workers = cli.machine.workers();
+    if let Some(seconds) = recipe.time {
+        let session =
+            Session { recipe: &recipe, data: &data, encoder: encoder.as_ref(), device: device.clone(), workers };
+        let steps = session.steps_within(seconds)?;
+        recipe.set_length(Length::Steps(steps));
+    }
+    let (base, images) = (cli.base()?, data.train.len());
+    let origins = Origins { base: &base, recipe: recipe.preset.as_deref(), asked: &asked, given: &given, images };
+    if !announce(&recipe, &origins, files)? {
+        return Ok(());
+    }
+    let folder = RunFolder::create(&out, &recipe, &data.fingerprint()?).map_err(in_flags)?;
+    finish(&Session { recipe: &recipe, data: &data, encoder: encoder.as_ref(), device, workers }, &folder, None, files)
+}
+
+fn resume(cli: &Cli, path: &Path) -> Result<()> {
+    let (folder, run): (_, Recipe) = RunFolder::open(path)?;
+    let recipe = cli.recipe_on(&run)?;
+    let data = data::load(&recipe.data, recipe.reading)?;
+    folder.check_same(&recipe, &recipe.data, &data.fingerprint()?)?;
+    let checkpoint = folder.latest()?;
+    let device = device::for_training(&recipe.device, recipe.exact)?;
+    let (encoder, workers) = (encoder(&recipe)?, cli.machine.workers());
+    let session = Session { recipe: &recipe, data: &data, encoder: encoder.as_ref(), device, workers };
+    finish(&session, &folder, checkpoint, &cli.run.files)
+}
+
+/// The weights to start from.
+fn encoder(recipe: &Recipe) -> Result<Option<StateDict>> {
+    let Some(path) = &recipe.start else {
+        return Ok(None);
+    };
+    let weights = Weights::read(path, false, Some(recipe.network.arch))?;
+    if let Some(expected) = &recipe.start_sha256 {
+        weights.check_unchanged(expected)?;
+    }
+    Ok(Some(weights.encoder()))
+}
+
+/// What can be wrong with a recipe for these images.
+fn check(recipe: &Recipe, data: &Dataset) -> Result<()> {
+    recipe.views.validate_for(data.image_size())?;
+    recipe.evaluation().validate_for(data.image_size())?;
+    let labelled = data.train.labels.iter().flatten().count();
+    recipe.validate_for(data.train.len(), labelled)?;
+    if labelled > 0 {
+        recipe.scoring.validate(labelled)?;
+    }
+    Ok(())
+}
+
+/// Pre-trains to the end, shows what is active, progress and result, and writes curves and summary.
+fn finish(session: &Session<'_>, folder: &RunFolder, checkpoint: Option<Resume>, files: &Files) -> Result<()> {
+    let Session { recipe, data, .. } = session;
+    say!("{}", table::active_terms(recipe, Session::steps(recipe, data), data));
+    say!("{:<18} {}\n", "run", folder.path().display());
+    let (summary, progress) = {
+        let mut report = lines_or_dashboard(files.plain, ContrastMetrics::CURVES);
+        session.run(folder, checkpoint, report.as_mut())?
+    };
+    report::draw_curves(&table::panels(&progress.metrics, progress.baseline_accuracy), folder.path())?;
+    folder.write_summary(&summary)?;
+    say!("\n{}", table::final_table(&summary));
+    say!("{}", folder.path().display());
+    let own = (recipe.data != data::shipped()).then_some(recipe.data.as_path());
+    next::after_pretraining(folder.path(), own);
+    Ok(())
+}

@@ -1,0 +1,236 @@
+use anyhow::Result;
+use burn::tensor::Device;
+use slowburn_contrastive::evaluation::{FeatureSet, Representation, spread};
+use slowburn_contrastive::{EncoderRole, EndToEndConfig, MemoryBankConfig};
+use slowburn_ema::Timeline;
+use slowburn_models::{Projector, StateDict, load_state_dict};
+use slowburn_train::Reporter;
+use slowburn_train::data::Dataset;
+use slowburn_train::monitor::{
+    EncoderMonitor, ImageSet, ScoredSets, Scores, features, pixels, principal_plane,
+};
+use slowburn_train::run::RunFolder;
+use slowburn_train::trainer::{initialized, mix};
+
+use super::part::{Part, Speed, Train, Visit};
+use super::summary::{Scored, Summary};
+use super::{History, Method, Recipe, Resume};
+use crate::network::Backbone;
+use crate::report::{Scatter, draw_scatter};
+use crate::scoring::{image_set, test_images, training_images};
+
+/// A whole pre-training: random encoder, method, scores where images have labels, summary.
+#[derive(Debug)]
+pub struct Session<'a> {
+    /// What decides the outcome.
+    pub recipe: &'a Recipe,
+    /// The images.
+    pub data: &'a Dataset,
+    /// A pre-trained encoder to start from, if not from random weights.
+    pub encoder: Option<&'a StateDict>,
+    /// Where to train; with autodiff.
+    pub device: Device,
+    /// Threads that read images; 0 for one a core.
+    pub workers: usize,
+}
+
+/// Images in the scatter picture.
+const SCATTERED: usize = 2000;
+
+/// Images without labels that the monitor looks at.
+const LOOKED_AT: usize = 2000;
+
+impl Session<'_> {
+    /// How long training takes.
+    pub fn steps(recipe: &Recipe, data: &Dataset) -> Timeline {
+        Timeline::new(data.train.len() / recipe.batch, recipe.length)
+    }
+
+    /// Trains from the start or from a checkpoint and returns the summary and the history it came from.
+    ///
+    /// # Errors
+    /// [`TrainError`](slowburn_train::TrainError), and errors of data and files.
+    pub fn run(
+        &self,
+        folder: &RunFolder,
+        resume: Option<Resume>,
+        report: &mut dyn Reporter,
+    ) -> Result<(Summary, History)> {
+        let (recipe, evaluation) = (self.recipe, self.recipe.evaluation());
+        let broken = recipe.reading.broken;
+        let train = training_images(self.data, &evaluation, broken)?;
+        let test = test_images(self.data, &evaluation, usize::MAX, broken)?;
+        let mut progress =
+            resume.as_ref().map(|(_, checkpoint)| checkpoint.header.progress.clone()).unwrap_or_default();
+        let monitor = self.monitor(train.as_ref())?;
+        if progress.baseline_accuracy.is_none() {
+            progress.baseline_accuracy = monitor.look(&self.network()?)?.knn_accuracy;
+        }
+        let part = Part { session: self, monitor };
+        let train_it = Train { part: &part, folder, progress, resume, report };
+        let (encoder, progress, left_out) = self.with_method(self.network()?, train_it)?;
+
+        let (scored, seen) = match (&train, &test) {
+            (Some(train), Some(test)) => {
+                let (scored, seen) = self.score(&encoder, train, test)?;
+                (Some(scored), seen)
+            }
+            _ => (None, self.look(&encoder, train)?),
+        };
+        self.scatter(folder, &seen, scored.is_some())?;
+        let summary = self.summary(&progress, scored, &seen, left_out)?;
+        Ok((summary, progress))
+    }
+
+    /// How many steps fit into a time, by the speed of the first ones.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn steps_within(&self, seconds: f64) -> Result<u64> {
+        let train = training_images(self.data, &self.recipe.evaluation(), self.recipe.reading.broken)?;
+        let part = Part { session: self, monitor: self.monitor(train.as_ref())? };
+        self.with_method(self.network()?, Speed { part: &part, seconds })
+    }
+
+    /// Looks at images whose classes are known; else at some without.
+    fn monitor(&self, train: Option<&ImageSet>) -> Result<EncoderMonitor> {
+        let (scoring, device) = (&self.recipe.scoring, self.device.clone().without_autodiff());
+        match train {
+            Some(train) => Ok(EncoderMonitor::classes(train, scoring.knn, scoring.representation, &device)?),
+            None => Ok(EncoderMonitor::unlabeled(self.some(LOOKED_AT)?, scoring.representation, &device)),
+        }
+    }
+
+    /// Training images without their classes, spread evenly.
+    fn some(&self, count: usize) -> Result<ImageSet> {
+        let all = (0..self.data.train.len()).map(|index| (index, 0)).collect();
+        let reading = self.recipe.reading;
+        Ok(image_set(&self.data.train.images, all, &self.recipe.evaluation(), reading.broken)?.thinned(count))
+    }
+
+    /// The network at its start: the same for every method of one seed.
+    fn network(&self) -> Result<Projector<Backbone>> {
+        self.device.seed(mix(self.recipe.seed, u64::MAX));
+        let size = self.recipe.views.output_size(self.data.image_size());
+        let mut network = initialized(self.recipe.network.contrast().init(size, &self.device)?);
+        if let Some(encoder) = self.encoder {
+            network.encoder = load_state_dict(network.encoder, encoder)?;
+        }
+        Ok(network)
+    }
+
+    /// Makes the method and hands it on: each is a type of its own.
+    fn with_method<V: Visit>(&self, network: Projector<Backbone>, visit: V) -> Result<V::Output> {
+        let (recipe, device, samples) = (self.recipe, &self.device, self.data.train.len());
+        match recipe.method {
+            Method::Moco => {
+                let method = recipe.moco().init(network, device)?;
+                visit.method(method, |method| Some(method.export(EncoderRole::Key)))
+            }
+            Method::EndToEnd => {
+                let config = EndToEndConfig {
+                    loss: recipe.loss(),
+                    shuffle: recipe.shuffle,
+                    seed: recipe.seed,
+                    ..EndToEndConfig::default()
+                };
+                visit.method(config.init(network, device)?, |_| None)
+            }
+            Method::MemoryBank => {
+                let config = MemoryBankConfig {
+                    dim: recipe.network.dim,
+                    negatives: recipe.queue,
+                    decay: recipe.decay,
+                    loss: recipe.loss(),
+                    seed: recipe.seed,
+                };
+                visit.method(config.init(network, samples, device)?, |_| None)
+            }
+        }
+    }
+
+    /// Scores of the encoder beside random weights and pixels, and the features of the test images.
+    fn score(
+        &self,
+        encoder: &Projector<Backbone>,
+        train: &ImageSet,
+        test: &ImageSet,
+    ) -> Result<(Scored, FeatureSet)> {
+        let (scoring, plain) = (&self.recipe.scoring, self.device.clone().without_autodiff());
+        let pretrained = scoring.sets(encoder, train, test, &plain)?;
+        let random = scoring.sets(&self.network()?, train, test, &plain)?;
+        let raw = ScoredSets::same(pixels(train, &plain)?, pixels(test, &plain)?);
+        let [scores, random, pixel]: [Scores; 3] =
+            [scoring.score(&pretrained)?, scoring.score(&random)?, scoring.score(&raw)?];
+        let scored = Scored {
+            knn_accuracy: scores.knn.accuracy,
+            random_knn_accuracy: random.knn.accuracy,
+            pixel_knn_accuracy: pixel.knn.accuracy,
+            linear_accuracy: scores.linear.probe.accuracy,
+            random_linear_accuracy: random.linear.probe.accuracy,
+            pixel_linear_accuracy: pixel.linear.probe.accuracy,
+            train_images: pretrained.neighbours[0].samples(),
+            test_images: pretrained.neighbours[1].samples(),
+            scores,
+        };
+        let [_, test] = pretrained.neighbours;
+        Ok((scored, test))
+    }
+
+    /// Features of training images, where there are no scores.
+    fn look(&self, encoder: &Projector<Backbone>, train: Option<ImageSet>) -> Result<FeatureSet> {
+        let set = train.map_or_else(|| self.some(LOOKED_AT), Ok)?;
+        let device = self.device.clone().without_autodiff();
+        Ok(features(encoder, &set, self.recipe.scoring.representation, &device)?)
+    }
+
+    fn scatter(&self, folder: &RunFolder, seen: &FeatureSet, of_test: bool) -> Result<()> {
+        let stride = seen.samples().div_ceil(SCATTERED);
+        let plane = principal_plane(slowburn_contrastive::normalize(seen.features()))?;
+        let thin = |place: &usize| place.is_multiple_of(stride);
+        let points: Vec<_> = (0..seen.samples()).filter(thin).map(|place| plane.points[place]).collect();
+        let labels: Vec<_> = (0..seen.samples()).filter(thin).map(|place| seen.labels()[place]).collect();
+        let what = match self.recipe.scoring.representation {
+            Representation::Embedding => "embeddings",
+            _ => "features",
+        };
+        let part = if of_test { "test" } else { "training" };
+        let title = format!("{part} {what} of unit length, two principal components");
+        let unnamed = ["images".to_owned()];
+        let classes = if self.data.classes.is_empty() { &unnamed[..] } else { &self.data.classes };
+        let scatter = Scatter { title, shares: plane.shares, points: &points, labels: &labels, classes };
+        draw_scatter(&scatter, folder.path())
+    }
+
+    fn summary(
+        &self,
+        progress: &History,
+        scored: Option<Scored>,
+        seen: &FeatureSet,
+        left_out: usize,
+    ) -> Result<Summary> {
+        let recipe = self.recipe;
+        let last = progress.metrics.last();
+        let spread = spread(seen.features());
+        let (timeline, epochs) = (Self::steps(recipe, self.data), progress.metrics.len() as u64);
+        Ok(Summary {
+            method: recipe.method.to_string(),
+            version: recipe.network.version,
+            scored,
+            loss: last.map_or(f64::NAN, |last| last.loss),
+            chance_loss: last.map_or(f64::NAN, |last| last.chance_loss),
+            contrast_accuracy: last.map_or(f64::NAN, |last| last.contrast_accuracy),
+            effective_rank: progress.metrics.iter().rev().find_map(|row| row.effective_rank),
+            feature_std: spread.std,
+            even_std: spread.even,
+            seed: recipe.seed,
+            best_epoch: progress.best.map(|best| best.epoch),
+            epochs,
+            steps: (0..epochs).map(|epoch| timeline.in_epoch(epoch)).sum(),
+            train_seconds: progress.train_seconds,
+            images_per_second: progress.images as f64 / progress.train_seconds.max(f64::MIN_POSITIVE),
+            device: recipe.device.clone(),
+            left_out,
+        })
+    }
+}

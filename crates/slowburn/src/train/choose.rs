@@ -1,0 +1,75 @@
+//! What nobody says is chosen for the images.
+
+use anyhow::{Result, bail};
+use slowburn_augment::{ImageSize, presets};
+use slowburn_ema::Length;
+use slowburn_semi::Mix;
+use slowburn_train::data::Dataset;
+use slowburn_train::defaults::{self, FewLabelsDefaults};
+
+use super::encoder_views::known_to_the_encoder;
+use super::recipe::{Labels, Recipe};
+use super::start;
+use crate::data::is_small;
+use crate::settings::Given;
+
+/// The side of photos as a network sees them.
+pub const SIDE: u32 = 64;
+
+/// Fits a recipe to the images: chooses what nobody said, and notes what the images are.
+///
+/// # Errors
+/// For labels that nobody gave, and those of [`start::fit`].
+pub(super) fn fit(recipe: &mut Recipe, data: &Dataset, given: &Given) -> Result<()> {
+    recipe.fixed = Some(recipe.network.backbone().fixed());
+    recipe.classes.clone_from(&data.classes);
+    recipe.image = Some(data.image_size());
+    let known = data.train.labels.iter().flatten().count();
+    if data.classes.len() < 2 {
+        bail!(
+            "{} has no class folders: say which images have which label by --labels FILE, or train without labels by \
+             `slowburn pretrain --data {0}`",
+            data.path.display()
+        );
+    }
+    if matches!(recipe.labels, Labels::Count(count) if count > known) && !given.says("labels") {
+        recipe.labels = Labels::All;
+    }
+    if recipe.preset.is_some() {
+        return start::fit(recipe, data);
+    }
+    if !given.says("views") {
+        recipe.views = views(recipe, data);
+    }
+    lengths(recipe, data.train.len(), given);
+    start::fit(recipe, data)
+}
+
+/// Views as of Fashion-MNIST or CIFAR-10 for small images of one size, of photos for all others.
+fn views(recipe: &Recipe, data: &Dataset) -> slowburn_augment::Pipeline {
+    match (data.image_size().channels, recipe.size) {
+        (3, None) if is_small(data) => presets::mean_teacher_cifar(),
+        (3, side) => presets::mean_teacher_imagenet(side.unwrap_or(SIDE)),
+        _ => recipe.views.clone(),
+    }
+}
+
+fn lengths(recipe: &mut Recipe, images: usize, given: &Given) {
+    let FewLabelsDefaults { batch, labeled, epochs } = defaults::few_labels(images);
+    if !given.says("batch") && !given.says("mix") && matches!(recipe.mix, Mix::Fixed { .. }) && batch != recipe.batch {
+        (recipe.batch, recipe.mix) = (batch, Mix::Fixed { labeled });
+    }
+    if !given.says("length") && recipe.length != Length::Epochs(epochs.into()) {
+        let rise = recipe.consistency.ramp_up;
+        recipe.set_length(Length::Epochs(epochs.into()));
+        if given.says("consistency.ramp_up") {
+            recipe.consistency.ramp_up = rise;
+        }
+    }
+}
+
+/// Views for a network that starts from an encoder: see [`known_to_the_encoder`].
+pub(super) fn as_the_encoder(recipe: &mut Recipe, evaluation: &slowburn_augment::Pipeline, image: ImageSize) -> Result<()> {
+    recipe.views = known_to_the_encoder(&recipe.views, evaluation, image)?;
+    Ok(recipe.views.validate_for(image)?)
+}

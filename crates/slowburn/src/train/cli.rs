@@ -1,0 +1,320 @@
+//! The command line of `train`, and how it becomes a recipe.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use slowburn_ema::{Decay, Length, RampShape};
+use slowburn_semi::{Consistency, Mix};
+
+use super::recipe::{Labels, Method, Recipe, fashion, preset};
+use crate::args::{HelpAll, Images, Machine, Run, Shared, set};
+use crate::network::Arch;
+use crate::recipes::unknown;
+use crate::settings::Config;
+
+/// Few labels, many images: train with Mean Teacher and its relatives
+///
+/// Without flags it trains a small network on the shipped Fashion-MNIST images, 100 of which keep their label: first on the
+/// labels alone, then with Mean Teacher, and prints both accuracies.
+#[derive(Debug, Clone, Default, Args)]
+#[command(args_override_self = true)]
+pub struct Cli {
+    /// Which labels to use: a number in all, `all`, or a file of labels (`image label` lines, or CSV) [default: 100]
+    #[arg(long, value_name = "N|all|FILE")]
+    pub labels: Option<Labels>,
+    /// Start from the encoder of a run, or of a weights file with --arch, instead of random weights
+    #[arg(long, value_name = "RUN|FILE")]
+    pub from: Option<PathBuf>,
+    /// Train from random weights too, with the same labels, batches and steps
+    #[arg(long)]
+    pub compare_scratch: bool,
+    /// The views that the weights of --from know, where they do not say it themselves
+    #[arg(long, value_name = "PRESET", requires = "from", hide_short_help = true)]
+    pub views: Option<String>,
+    /// Hold this share of the labels back, to keep the best epoch by them [default: 0; 0.2 with --patience]
+    #[arg(long, value_name = "SHARE")]
+    pub validation: Option<f64>,
+    /// The method [default: mean-teacher]
+    #[arg(long, help_heading = "Method")]
+    pub method: Option<Method>,
+    /// The network [default: small; that of --from]
+    #[arg(long, help_heading = "Method")]
+    pub arch: Option<Arch>,
+    /// Do not train on the labels alone first
+    #[arg(long, help_heading = "Method")]
+    pub no_baseline: bool,
+    /// The consistency cost's weight at full strength [default: 10]
+    #[arg(long, help_heading = "Method")]
+    pub weight: Option<f64>,
+    /// The cost between student and teacher [default: mse]
+    #[arg(long, value_name = "COST", help_heading = "Method", hide_short_help = true)]
+    pub consistency: Option<ConsistencyFlag>,
+    /// Epochs over which that weight rises [default: 6, or the same share of another length]
+    #[arg(long, value_name = "EPOCHS", help_heading = "Method", hide_short_help = true)]
+    pub ramp_up: Option<f64>,
+    /// The probability of dropping a feature, where the network has dropout [default: 0]
+    #[arg(long, help_heading = "Method", hide_short_help = true)]
+    pub dropout: Option<f64>,
+    /// Standard deviation of the noise on the normalised images, where the network has it [default: 0]
+    #[arg(long, value_name = "STD", help_heading = "Method", hide_short_help = true)]
+    pub input_noise: Option<f64>,
+    /// Images that share batch statistics in training; 0 for the whole batch [default: 16]
+    #[arg(long, value_name = "N", help_heading = "Method", hide_short_help = true)]
+    pub group: Option<usize>,
+    /// The average's decay: of weights after the warm-up, or of predictions with `--method temporal` [default: 0.99; 0.6]
+    #[arg(long, help_heading = "Method", hide_short_help = true)]
+    pub decay: Option<f64>,
+    /// Give the network a second head and tie the two with this weight
+    #[arg(long, value_name = "WEIGHT", help_heading = "Method", hide_short_help = true)]
+    pub logit_distance: Option<f64>,
+    /// Labelled images in a batch [default: a quarter]
+    #[arg(long, value_name = "N", help_heading = "Method", hide_short_help = true)]
+    pub labeled_batch: Option<usize>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub images: Images,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub run: Run,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub machine: Machine,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub help: HelpAll,
+}
+
+/// [`Consistency`] on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ConsistencyFlag {
+    /// Mean squared error of probabilities.
+    Mse,
+    /// Kullback-Leibler divergence.
+    Kl,
+}
+
+impl Cli {
+    /// Where settings start: the published recipe that was asked for, else the default.
+    ///
+    /// # Errors
+    /// For an unknown recipe.
+    pub fn base(&self) -> Result<Recipe> {
+        match &self.run.files.recipe {
+            None => Ok(fashion()),
+            Some(name) => Ok(preset(name).ok_or_else(|| unknown(name))?.recipe()),
+        }
+    }
+
+    /// The recipe for a new run, before it has seen the images, with the settings of the file.
+    ///
+    /// # Errors
+    /// For an unknown recipe, unknown settings and settings out of range.
+    pub fn recipe(&self, config: Option<&Config>) -> Result<Recipe> {
+        let base = self.base()?;
+        let base = config.map_or(Ok(base.clone()), |config| config.on(&base))?;
+        let recipe = self.apply(base)?;
+        if let (Some(name), true) = (&self.run.files.recipe, recipe.data == crate::data::shipped()) {
+            anyhow::bail!("--recipe {name} needs --data: the folder with its images");
+        }
+        Ok(recipe)
+    }
+
+    /// A run's recipe with the flags given now on top, to see whether they agree with it.
+    ///
+    /// # Errors
+    /// As [`recipe`](Self::recipe).
+    pub fn recipe_on(&self, run: &Recipe) -> Result<Recipe> {
+        let mut recipe = self.apply(run.clone())?;
+        if let Some(name) = &self.run.files.recipe {
+            recipe.preset = Some(name.clone());
+        }
+        Ok(recipe)
+    }
+
+    /// The settings that flags say, by their paths.
+    pub fn settings(&self) -> Vec<(&'static str, bool)> {
+        let mut settings = self.shared().settings();
+        settings.extend([
+            ("labels", self.labels.is_some()),
+            ("start_views", self.views.is_some()),
+            ("compare_scratch", self.compare_scratch),
+            ("validation", self.validation.is_some()),
+            ("method", self.method.is_some()),
+            ("network.arch", self.arch.is_some()),
+            ("baseline", self.no_baseline),
+            ("consistency.weight", self.weight.is_some()),
+            ("consistency.cost", self.consistency.is_some()),
+            ("consistency.ramp_up", self.ramp_up.is_some()),
+            ("consistency.logit_distance", self.logit_distance.is_some()),
+            ("network.two_heads", self.logit_distance.is_some()),
+            ("network.dropout", self.dropout.is_some()),
+            ("network.input_noise", self.input_noise.is_some()),
+            ("network.group", self.group.is_some()),
+            ("decay", self.decay.is_some()),
+            ("mix", self.labeled_batch.is_some()),
+        ]);
+        settings
+    }
+
+    fn apply(&self, mut recipe: Recipe) -> Result<Recipe> {
+        self.shared().apply(recipe.shared())?;
+        if recipe.patience.is_some() && self.validation.is_none() && recipe.validation == 0.0 {
+            recipe.validation = PATIENT;
+        }
+        set(&mut recipe.labels, &self.labels);
+        set(&mut recipe.network.arch, &self.arch);
+        set(&mut recipe.consistency.weight, &self.weight);
+        set(&mut recipe.network.dropout, &self.dropout);
+        set(&mut recipe.network.input_noise, &self.input_noise);
+        set(&mut recipe.validation, &self.validation);
+        recipe.start_views = self.views.clone().or(recipe.start_views);
+        recipe.compare_scratch |= self.compare_scratch;
+        if let Some(group) = self.group {
+            recipe.network.group = (group > 0).then_some(group);
+        }
+        if let Labels::File(path) = &mut recipe.labels {
+            *path = std::path::absolute(&*path)?;
+        }
+        if let Some(method) = self.method {
+            change_method(&mut recipe, method);
+        }
+        match self.consistency {
+            Some(ConsistencyFlag::Mse) => recipe.consistency.cost = Consistency::Mse,
+            Some(ConsistencyFlag::Kl) => recipe.consistency.cost = Consistency::Kl,
+            None => {}
+        }
+        if let Some(decay) = self.decay {
+            recipe.decay = match (recipe.method, recipe.decay) {
+                (Method::Temporal, _) | (_, Decay::Constant { .. }) => Decay::Constant { decay },
+                _ => Decay::WarmUp { decay },
+            };
+        }
+        if let Some(weight) = self.logit_distance {
+            recipe.consistency.logit_distance = Some(weight);
+            recipe.network.two_heads = true;
+        }
+        if let Some(epochs) = self.run.epochs {
+            recipe.set_length(Length::Epochs(epochs));
+        }
+        self.set_ramp(&mut recipe);
+        if let Some(labeled) = self.labeled_batch {
+            recipe.mix = Mix::Fixed { labeled };
+        }
+        recipe.baseline &= !self.no_baseline;
+        recipe.validate()?;
+        Ok(recipe)
+    }
+
+    /// The flags that every command that trains has.
+    pub fn shared(&self) -> Shared<'_> {
+        Shared { images: &self.images, run: &self.run, machine: &self.machine, from: &self.from }
+    }
+
+    /// A flag counts epochs, however many there are.
+    pub(super) fn set_ramp(&self, recipe: &mut Recipe) {
+        if let Some(epochs) = self.ramp_up {
+            recipe.consistency.ramp_up = RampShape::SigmoidUp(Length::Epochs(epochs));
+        }
+    }
+}
+
+/// The share of labels that patience waits by.
+const PATIENT: f64 = 0.2;
+
+fn change_method(recipe: &mut Recipe, method: Method) {
+    if recipe.method == method {
+        return;
+    }
+    recipe.method = method;
+    if method == Method::Temporal {
+        // The paper's decay of predictions (arXiv 1610.02242, §3): one of weights would be far too slow.
+        recipe.decay = Decay::Constant { decay: 0.6 };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Program {
+        #[command(flatten)]
+        cli: Cli,
+    }
+
+    fn parse(flags: &[&str]) -> Cli {
+        Program::parse_from(std::iter::once("train").chain(flags.iter().copied())).cli
+    }
+
+    #[test]
+    fn without_flags_it_is_the_default_recipe() {
+        assert_eq!(parse(&[]).recipe(None).expect("valid"), fashion());
+        assert!(parse(&[]).settings().iter().all(|(_, given)| !given));
+    }
+
+    #[test]
+    fn flags_that_agree_leave_a_run_as_it_is() {
+        let flags = ["--epochs", "3", "--decay", "0.9", "--method", "temporal", "--patience", "3", "--size", "32"];
+        let run = parse(&flags).recipe(None).expect("valid");
+        assert_eq!(run.validation, 0.2);
+        assert_eq!(parse(&flags).recipe_on(&run).expect("valid"), run);
+        assert_eq!(parse(&[]).recipe_on(&run).expect("valid"), run);
+    }
+
+    /// Every flag that changes a recipe is among those that say where settings come from.
+    #[test]
+    fn what_flags_change_is_said_to_be_theirs() {
+        use crate::settings::{Given, Origins, table};
+        for flags in [
+            &["--seed=1"][..], &["--labels=7"], &["--from=x"], &["--from=x", "--compare-scratch"], &["--validation=0.5"],
+            &["--method=pi"], &["--arch=resnet18"], &["--no-baseline"], &["--weight=3"], &["--consistency=kl"],
+            &["--ramp-up=2"], &["--dropout=0.5"], &["--input-noise=0.5"], &["--group=0"], &["--decay=0.5"],
+            &["--logit-distance=1"], &["--labeled-batch=3"], &["--data=x"], &["--size=32"], &["--exif=off"],
+            &["--broken=stop"], &["--time=3m"], &["--batch=32"], &["--lr=0.1"], &["--exact"], &["--device=cuda"],
+        ] {
+            let cli = parse(flags);
+            let recipe = cli.recipe(None).expect("valid");
+            let given = Given::new(cli.settings(), []);
+            let base = fashion();
+            let origins = Origins { base: &base, recipe: None, asked: &base, given: &given, images: 0 };
+            let text = table(&recipe, &origins);
+            assert!(!text.contains("chosen for") && text.contains("flag"), "{flags:?}\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_run_keeps_its_arithmetic() {
+        let run = parse(&["--exact"]).recipe(None).expect("valid");
+        assert!(run.exact && parse(&[]).recipe_on(&run).expect("valid").exact);
+        assert!(!parse(&[]).recipe(None).expect("valid").exact);
+    }
+
+    #[test]
+    fn settings_out_of_range_are_refused_by_name() {
+        for (flags, name) in [
+            (["--decay", "1.5"], "decay"),
+            (["--decay", "NaN"], "decay"),
+            (["--weight", "-1"], "weight"),
+            (["--lr", "0"], "--lr"),
+            (["--epochs", "0"], "--epochs"),
+            (["--batch", "8"], "--labeled-batch"),
+            (["--labeled-batch", "0"], "--labeled-batch"),
+            (["--validation", "1"], "--validation"),
+        ] {
+            let flag = format!("{}={}", flags[0], flags[1]);
+            let error = parse(&[&flag]).recipe(None).expect_err(&flag).to_string();
+            assert!(error.contains(name), "{flag}: {error}");
+        }
+        assert!(parse(&["--compare-scratch"]).recipe(None).is_err());
+    }
+
+    #[test]
+    fn a_published_recipe_needs_its_data() {
+        assert!(parse(&["--recipe", "svhn-250"]).recipe(None).is_err());
+        let error = parse(&["--recipe", "svhn-25", "--data", "."]).recipe(None).expect_err("unknown").to_string();
+        assert!(error.contains("did you mean `svhn-250`"), "{error}");
+        assert!(parse(&["--preset", "svhn-250", "--data", "."]).recipe(None).is_ok());
+    }
+}

@@ -1,0 +1,51 @@
+use anyhow::Result;
+use slowburn_train::run::{Part, RunFolder};
+
+use super::recipe::Recipe;
+use super::{Plan, Resume, Session, Summary};
+use crate::args::Files;
+use crate::{next, report, say};
+
+/// The part of a run that starts from random weights.
+const SCRATCH: &str = "scratch";
+
+/// Trains to the end: from random weights first, in a folder of its own below, where that comparison is wanted. Prints the
+/// result and what to do next.
+///
+/// # Errors
+/// Those of training, data and files.
+pub(super) fn finish(
+    session: &Session<'_>,
+    folder: &RunFolder,
+    checkpoint: Option<Resume>,
+    fingerprint: &str,
+    files: &Files,
+) -> Result<()> {
+    let recipe = session.recipe;
+    let scratch = match recipe.compare_scratch {
+        true => Some(scratch(session, folder, fingerprint, files)?),
+        false => None,
+    };
+    let mut summary = session.finish(folder, checkpoint, files)?;
+    summary.scratch = scratch.map(Box::new);
+    folder.write_summary(&summary)?;
+    say!("\n{}", report::final_table(&summary));
+    say!("{}", folder.path().display());
+    next::after_training(folder.path(), !session.data.test.is_empty());
+    Ok(())
+}
+
+/// The same training from random weights: finished earlier, or now.
+fn scratch(session: &Session<'_>, folder: &RunFolder, fingerprint: &str, files: &Files) -> Result<Summary> {
+    let recipe = Recipe { start: None, start_views: None, start_sha256: None, compare_scratch: false, ..session.recipe.clone() };
+    match Part::find(folder, SCRATCH, &recipe, (&recipe.data, fingerprint))? {
+        Part::Finished(summary) => Ok(summary),
+        Part::Open(part, checkpoint) => {
+            let plan = Plan::new(&recipe, session.data)?;
+            let scratch = Session { recipe: &recipe, plan: &plan, encoder: None, device: session.device.clone(), ..*session };
+            let summary = scratch.finish(&part, checkpoint.map(|checkpoint| *checkpoint), files)?;
+            part.write_summary(&summary)?;
+            Ok(summary)
+        }
+    }
+}

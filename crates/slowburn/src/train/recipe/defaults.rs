@@ -1,0 +1,69 @@
+use slowburn_augment::presets;
+use slowburn_ema::{Decay, Length, RampShape, Schedule};
+use slowburn_semi::{Consistency, CostReduction, Mix};
+use slowburn_train::{Algorithm, OptimizerConfig};
+
+use super::{ConsistencyConfig, Labels, Method, Recipe};
+use crate::args::Reading;
+use crate::network::{Arch, NetworkConfig, Normalization};
+
+/// The recipe of the first command in the README: 100 labels of Fashion-MNIST, minutes on two CPU cores.
+pub fn fashion() -> Recipe {
+    Recipe {
+        preset: None,
+        data: crate::data::shipped(),
+        labels: Labels::Count(100),
+        seed: 0,
+        whitening: None,
+        views: presets::fashion(),
+        network: NetworkConfig {
+            arch: Arch::Small,
+            normalization: Normalization::Batch,
+            two_heads: false,
+            dropout: 0.0,
+            input_noise: 0.0,
+            group: Some(16),
+        },
+        method: Method::MeanTeacher,
+        consistency: ConsistencyConfig {
+            cost: Consistency::Mse,
+            weight: 10.0,
+            ramp_up: RampShape::SigmoidUp(Length::Epochs(6.0)),
+            ramp_down: RampShape::None,
+            on_labeled: true,
+            reduction: CostReduction::Minibatch,
+            logit_distance: None,
+        },
+        decay: Decay::WarmUp { decay: 0.99 },
+        batch: 64,
+        mix: Mix::Fixed { labeled: 16 },
+        labeled_in_unlabeled: false,
+        length: Length::Epochs(10.0),
+        optimizer: OptimizerConfig {
+            algorithm: Algorithm::Adam { beta_1: 0.9, beta_1_end: 0.9, beta_2: 0.999, epsilon: 1e-8 },
+            schedule: Schedule {
+                learning_rate: 0.003,
+                ramp_up: RampShape::None,
+                ramp_down: RampShape::CosineDown(Length::Epochs(11.0)),
+            },
+            weight_decay: 0.0,
+            decay_norm_and_bias: true,
+        },
+        baseline: true,
+        device: "cpu".to_owned(),
+        exact: false,
+        curve_images: 2000,
+        size: None,
+        reading: Reading::PHOTOS,
+        start: None,
+        start_views: None,
+        compare_scratch: false,
+        validation: 0.0,
+        patience: None,
+        time: None,
+        start_sha256: None,
+        classes: Vec::new(),
+        image: None,
+        fixed: None,
+    }
+}

@@ -1,0 +1,317 @@
+//! The published rows, each as a complete recipe.
+
+use slowburn_augment::{WhiteningConfig, presets as views};
+use slowburn_ema::{Decay, Length, RampShape, Schedule};
+use slowburn_semi::{Consistency, CostReduction, Mix};
+use slowburn_train::{Algorithm, OptimizerConfig};
+
+use super::defaults::fashion;
+use super::{ConsistencyConfig, Labels, Method, Recipe};
+use crate::args::Reading;
+use crate::network::{Arch, NetworkConfig, Normalization};
+
+/// A published row and the recipe behind it.
+#[derive(Debug, Clone, Copy)]
+pub struct Preset {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// The published test error in percent, as printed.
+    pub error: &'static str,
+    /// Where the number stands.
+    pub source: &'static str,
+    /// What differs from the publication, if anything.
+    pub note: &'static str,
+    family: Family,
+    method: Method,
+    labels: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Family {
+    /// The paper's ConvNet on CIFAR-10.
+    Cifar,
+    /// The paper's ConvNet on SVHN.
+    Svhn,
+    /// The authors' short CIFAR-10 run.
+    QuickCifar,
+    /// The authors' short SVHN run.
+    QuickSvhn,
+    /// TorchSSL's and USB's Wide-ResNet-28-2 on CIFAR-10 or CIFAR-100.
+    WideCifar,
+    /// The same on SVHN.
+    WideSvhn,
+}
+
+const ALL: usize = usize::MAX;
+const PAPER: &str = "arXiv 1703.01780, table 2";
+const PAPER_SVHN: &str = "arXiv 1703.01780, table 1";
+const TORCHSSL: &str = "TorchSSL README";
+const USB: &str = "USB results/classic_cv.csv";
+const AUTHORS: &str = "authors' train_*.py";
+const NO_EXTRA: &str = "on the 73,257 training images; the original adds 531,131 extra ones";
+
+const CIFAR_100: &str = "inputs are normalised as for CIFAR-10";
+
+const fn row(
+    name: &'static str,
+    family: Family,
+    method: Method,
+    labels: usize,
+    error: &'static str,
+    source: &'static str,
+    note: &'static str,
+) -> Preset {
+    Preset { name, error, source, note, family, method, labels }
+}
+
+use Family::{Cifar, QuickCifar, QuickSvhn, Svhn, WideCifar, WideSvhn};
+use Method::{MeanTeacher, Pi, Supervised};
+
+/// Every published row of REFERENCE §2.2 whose network is here and whose recipe is known.
+#[rustfmt::skip] // a table reads best with one row a line
+pub const PRESETS: &[Preset] = &[
+    row("cifar10-1000", Cifar, MeanTeacher, 1000, "21.55 ± 1.48", PAPER, ""),
+    row("cifar10-2000", Cifar, MeanTeacher, 2000, "15.73 ± 0.31", PAPER, ""),
+    row("cifar10-4000", Cifar, MeanTeacher, 4000, "12.31 ± 0.28", PAPER, ""),
+    row("cifar10-all", Cifar, MeanTeacher, ALL, "5.94 ± 0.15", PAPER, ""),
+    row("cifar10-pi-1000", Cifar, Pi, 1000, "27.36 ± 1.20", PAPER, ""),
+    row("cifar10-pi-2000", Cifar, Pi, 2000, "18.02 ± 0.60", PAPER, ""),
+    row("cifar10-pi-4000", Cifar, Pi, 4000, "13.20 ± 0.27", PAPER, ""),
+    row("cifar10-pi-all", Cifar, Pi, ALL, "6.06 ± 0.11", PAPER, ""),
+    row("cifar10-supervised-1000", Cifar, Supervised, 1000, "46.43 ± 1.21", PAPER, ""),
+    row("cifar10-supervised-2000", Cifar, Supervised, 2000, "33.94 ± 0.73", PAPER, ""),
+    row("cifar10-supervised-4000", Cifar, Supervised, 4000, "20.66 ± 0.57", PAPER, ""),
+    row("cifar10-supervised-all", Cifar, Supervised, ALL, "5.82 ± 0.15", PAPER, ""),
+    row("svhn-250", Svhn, MeanTeacher, 250, "4.35 ± 0.50", PAPER_SVHN, ""),
+    row("svhn-500", Svhn, MeanTeacher, 500, "4.18 ± 0.27", PAPER_SVHN, ""),
+    row("svhn-1000", Svhn, MeanTeacher, 1000, "3.95 ± 0.19", PAPER_SVHN, ""),
+    row("svhn-all", Svhn, MeanTeacher, ALL, "2.50 ± 0.05", PAPER_SVHN, ""),
+    row("svhn-supervised-250", Svhn, Supervised, 250, "27.77 ± 3.18", PAPER_SVHN, ""),
+    row("svhn-supervised-500", Svhn, Supervised, 500, "16.88 ± 1.30", PAPER_SVHN, ""),
+    row("svhn-supervised-1000", Svhn, Supervised, 1000, "12.32 ± 0.95", PAPER_SVHN, ""),
+    row("svhn-supervised-all", Svhn, Supervised, ALL, "2.75 ± 0.10", PAPER_SVHN, ""),
+    row("cifar10-quick-4000", QuickCifar, MeanTeacher, 4000, "none published", AUTHORS, ""),
+    row("svhn-quick-500", QuickSvhn, MeanTeacher, 500, "about 5 to 6 (author)", AUTHORS, ""),
+    row("wrn-cifar10-40", WideCifar, MeanTeacher, 40, "70.09", TORCHSSL, ""),
+    row("wrn-cifar10-250", WideCifar, MeanTeacher, 250, "37.46", TORCHSSL, ""),
+    row("wrn-cifar10-4000", WideCifar, MeanTeacher, 4000, "8.10", TORCHSSL, ""),
+    row("wrn-cifar10-supervised-40", WideCifar, Supervised, 40, "77.58", USB, ""),
+    row("wrn-cifar10-supervised-250", WideCifar, Supervised, 250, "55.96", USB, ""),
+    row("wrn-cifar10-supervised-4000", WideCifar, Supervised, 4000, "15.51", USB, ""),
+    row("wrn-cifar100-400", WideCifar, MeanTeacher, 400, "81.11", TORCHSSL, CIFAR_100),
+    row("wrn-cifar100-2500", WideCifar, MeanTeacher, 2500, "45.17", TORCHSSL, CIFAR_100),
+    row("wrn-cifar100-10000", WideCifar, MeanTeacher, 10_000, "31.75", TORCHSSL, CIFAR_100),
+    row("wrn-cifar100-supervised-400", WideCifar, Supervised, 400, "89.87", USB, CIFAR_100),
+    row("wrn-cifar100-supervised-2500", WideCifar, Supervised, 2500, "61.25", USB, CIFAR_100),
+    row("wrn-cifar100-supervised-10000", WideCifar, Supervised, 10_000, "38.99", USB, CIFAR_100),
+    row("wrn-svhn-40", WideSvhn, MeanTeacher, 40, "36.09", TORCHSSL, NO_EXTRA),
+    row("wrn-svhn-250", WideSvhn, MeanTeacher, 250, "3.45", TORCHSSL, NO_EXTRA),
+    row("wrn-svhn-1000", WideSvhn, MeanTeacher, 1000, "3.27", TORCHSSL, NO_EXTRA),
+    row("wrn-svhn-supervised-40", WideSvhn, Supervised, 40, "82.21", USB, NO_EXTRA),
+    row("wrn-svhn-supervised-250", WideSvhn, Supervised, 250, "25.70", USB, NO_EXTRA),
+    row("wrn-svhn-supervised-1000", WideSvhn, Supervised, 1000, "12.46", USB, NO_EXTRA),
+];
+
+/// The preset of this name.
+pub fn preset(name: &str) -> Option<&'static Preset> {
+    PRESETS.iter().find(|preset| preset.name == name)
+}
+
+impl Preset {
+    /// The labels that the published row used.
+    pub fn labels(&self) -> Labels {
+        match self.labels {
+            ALL => Labels::All,
+            count => Labels::Count(count),
+        }
+    }
+
+    /// The complete recipe, but for `data`, which is where you keep it.
+    pub fn recipe(&self) -> Recipe {
+        let mut recipe = match self.family {
+            Family::Cifar => self.paper_cifar(),
+            Family::Svhn => self.paper_svhn(),
+            Family::QuickCifar => whitened(quick(views::mean_teacher_cifar_tf())),
+            Family::QuickSvhn => quick(views::mean_teacher_svhn()),
+            Family::WideCifar => wide(views::usb_weak_cifar()),
+            Family::WideSvhn => wide(views::usb_weak_svhn()),
+        };
+        recipe.preset = Some(self.name.to_owned());
+        recipe.labels = self.labels();
+        recipe.method = self.method;
+        recipe.baseline = false;
+        recipe.reading = Reading::default();
+        recipe.curve_images = usize::MAX;
+        recipe
+    }
+
+    /// The authors' `cifar10_final_eval`: 150,000 steps of 100 images, with labels as often as they occur.
+    fn paper_cifar(&self) -> Recipe {
+        const ALL_IMAGES: f64 = 50_000.0;
+        let mut recipe = whitened(tensorflow(views::mean_teacher_cifar_tf(), 150_000));
+        recipe.mix = Mix::Natural;
+        // λ = 100·n/50,000 against a class cost divided by the whole batch: an effective weight of 100 for any n.
+        recipe.consistency.weight = 100.0 * (self.labels as f64).min(ALL_IMAGES) / ALL_IMAGES;
+        recipe.optimizer.algorithm = Algorithm::Adam { beta_1: 0.9, beta_1_end: 0.5, beta_2: 0.999, epsilon: 1e-8 };
+        recipe.optimizer.schedule.ramp_down = RampShape::SigmoidDown(Length::Steps(25_000));
+        if self.method == Method::Supervised && self.labels != ALL {
+            // 750 passes over the labelled images, the last 100 of which ramp down.
+            let epoch = self.labels as u64 / 100;
+            recipe.length = Length::Steps(750 * epoch);
+            recipe.optimizer.schedule.ramp_down = RampShape::SigmoidDown(Length::Steps(100 * epoch));
+            recipe.mix = Mix::Fixed { labeled: 100 };
+        }
+        recipe
+    }
+
+    /// The authors' `svhn_final_eval`: one label in each batch, consistency on the others.
+    fn paper_svhn(&self) -> Recipe {
+        let mut recipe = tensorflow(views::mean_teacher_svhn(), 180_000);
+        recipe.labeled_in_unlabeled = true;
+        recipe.mix = Mix::Fixed { labeled: 1 };
+        recipe.consistency.weight = 1.0;
+        recipe.consistency.on_labeled = false;
+        recipe.decay = Decay::Step { first: 0.99, then: 0.999, until: 40_000 };
+        if self.labels == ALL {
+            recipe.mix = Mix::Fixed { labeled: 100 };
+            recipe.consistency.weight = 100.0;
+            recipe.consistency.on_labeled = true;
+        }
+        if self.method == Method::Supervised {
+            recipe.mix = Mix::Fixed { labeled: 100 };
+            recipe.length = Length::Steps(40_000);
+            recipe.optimizer.schedule.ramp_down = RampShape::SigmoidDown(Length::Steps(10_000));
+        }
+        recipe
+    }
+}
+
+/// What the authors' TensorFlow runs have in common: the ConvNet, Adam at 0.003, ramps over 40,000 steps.
+fn tensorflow(views: slowburn_augment::Pipeline, steps: u64) -> Recipe {
+    Recipe {
+        views,
+        network: NetworkConfig {
+            arch: Arch::ConvNet13,
+            normalization: Normalization::Weight,
+            two_heads: false,
+            dropout: 0.5,
+            input_noise: 0.15,
+            group: None,
+        },
+        consistency: ConsistencyConfig {
+            cost: Consistency::Mse,
+            weight: 100.0,
+            ramp_up: RampShape::SigmoidUp(Length::Steps(40_000)),
+            ramp_down: RampShape::None,
+            on_labeled: true,
+            reduction: CostReduction::Minibatch,
+            logit_distance: None,
+        },
+        decay: Decay::Constant { decay: 0.999 },
+        batch: 100,
+        length: Length::Steps(steps),
+        optimizer: OptimizerConfig {
+            algorithm: Algorithm::Adam { beta_1: 0.9, beta_1_end: 0.9, beta_2: 0.999, epsilon: 1e-8 },
+            // The learning rate rises with the consistency weight.
+            schedule: Schedule {
+                learning_rate: 0.003,
+                ramp_up: RampShape::SigmoidUp(Length::Steps(40_000)),
+                ramp_down: RampShape::None,
+            },
+            weight_decay: 0.0,
+            decay_norm_and_bias: true,
+        },
+        ..fashion()
+    }
+}
+
+/// The authors' CIFAR-10 is whitened before any view is drawn.
+fn whitened(recipe: Recipe) -> Recipe {
+    Recipe { whitening: Some(WhiteningConfig::mean_teacher_cifar()), ..recipe }
+}
+
+/// The authors' `train_cifar10` and `train_svhn`: 40,000 steps, half of each batch labelled.
+fn quick(views: slowburn_augment::Pipeline) -> Recipe {
+    let mut recipe = tensorflow(views, 40_000);
+    recipe.mix = Mix::Fixed { labeled: 50 };
+    recipe.consistency.weight = 50.0;
+    recipe.consistency.ramp_up = RampShape::SigmoidUp(Length::Steps(5_000));
+    recipe.optimizer.schedule.ramp_up = RampShape::SigmoidUp(Length::Steps(5_000));
+    recipe.decay = Decay::Step { first: 0.99, then: 0.999, until: 5_000 };
+    recipe
+}
+
+/// TorchSSL's and USB's classic setting: 64 labelled and 64 unlabelled images, 2²⁰ steps, means on both sides.
+fn wide(views: slowburn_augment::Pipeline) -> Recipe {
+    let steps = Length::Steps(1 << 20);
+    Recipe {
+        views,
+        network: NetworkConfig {
+            arch: Arch::WideResNet28x2,
+            normalization: Normalization::SlowBatch,
+            two_heads: false,
+            dropout: 0.0,
+            input_noise: 0.0,
+            group: None,
+        },
+        consistency: ConsistencyConfig {
+            cost: Consistency::Mse,
+            weight: 50.0,
+            ramp_up: RampShape::LinearUp(Length::Steps((1 << 20) * 2 / 5)),
+            ramp_down: RampShape::None,
+            on_labeled: false,
+            reduction: CostReduction::Selected,
+            logit_distance: None,
+        },
+        decay: Decay::Constant { decay: 0.999 },
+        batch: 128,
+        mix: Mix::Fixed { labeled: 64 },
+        labeled_in_unlabeled: true,
+        length: steps,
+        optimizer: OptimizerConfig {
+            algorithm: Algorithm::Sgd { momentum: 0.9, nesterov: true },
+            schedule: Schedule {
+                learning_rate: 0.03,
+                ramp_up: RampShape::None,
+                ramp_down: RampShape::CosineSevenSixteenths(steps),
+            },
+            weight_decay: 5e-4,
+            decay_norm_and_bias: false,
+        },
+        ..fashion()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use slowburn_ema::Timeline;
+
+    use super::*;
+
+    #[test]
+    fn every_preset_is_a_valid_recipe_that_survives_serialisation() {
+        for preset in PRESETS {
+            let recipe = preset.recipe();
+            recipe.validate().unwrap_or_else(|error| panic!("{}: {error}", preset.name));
+            let text = serde_json::to_string(&recipe).expect("recipes serialise");
+            let back: Recipe = serde_json::from_str(&text).expect("and come back");
+            assert_eq!(recipe, back, "{}", preset.name);
+        }
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let names: std::collections::HashSet<_> = PRESETS.iter().map(|preset| preset.name).collect();
+        assert_eq!(names.len(), PRESETS.len());
+    }
+
+    #[test]
+    fn the_paper_has_one_effective_weight_for_every_number_of_labels() {
+        for (name, labels) in [("cifar10-1000", 1000), ("cifar10-2000", 2000), ("cifar10-4000", 4000)] {
+            let recipe = preset(name).expect("exists").recipe();
+            let effective =
+                recipe.objective(Timeline { per_epoch: 500, total: 150_000 }).effective_weight(labels, 50_000);
+            assert!((effective - 100.0).abs() < 1e-9, "{name}: {effective}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+use std::path::Path;
+
+use anyhow::Result;
+use slowburn_ema::Length;
+use slowburn_train::run::{RunFolder, default_folder};
+
+use super::recipe::Recipe;
+use super::{Cli, Plan, Session, choose, compare, start};
+use crate::advice::in_flags;
+use crate::data::{self, Dataset};
+use crate::settings::{Config, Given, Origins, announce};
+use crate::{device, recipes, say};
+
+/// Does what the command line says.
+///
+/// # Errors
+/// Whatever is wrong with a flag, the data or a file; before anything is written, where it can be known then.
+pub fn run(cli: &Cli) -> Result<()> {
+    if cli.run.files.recipe.as_deref() == Some("list") {
+        say!("{}", recipes::few_labels());
+        return Ok(());
+    }
+    match &cli.run.files.resume {
+        Some(path) => resume(cli, path),
+        None => begin(cli),
+    }
+}
+
+/// Everything that can be wrong is found out before the run folder is made.
+fn begin(cli: &Cli) -> Result<()> {
+    let files = &cli.run.files;
+    let config = files.config.as_deref().map(Config::read).transpose()?;
+    let mut asked = cli.recipe(config.as_ref())?;
+    let given = Given::new(cli.settings(), config.iter().flat_map(Config::paths));
+    let out = files.out.clone().unwrap_or_else(|| default_folder(&asked.method.to_string()));
+    RunFolder::check_free(&out).map_err(in_flags)?;
+    start::arch(&mut asked, cli.arch)?;
+    let device = device::for_training(&asked.device, asked.exact)?;
+    let data = data::load_labeled(&asked.data, asked.reading, &asked.labels)?;
+    let mut recipe = asked.clone();
+    choose::fit(&mut recipe, &data, &given)?;
+    recipe.validate()?;
+    recipe.views.validate_for(data.image_size())?;
+    let encoder = start::encoder(&recipe)?;
+    let fingerprint = data.fingerprint()?;
+    let data = recipe.prepare(data)?;
+    if let Some(seconds) = recipe.time {
+        let plan = Plan::new(&recipe, &data)?;
+        let session = Session { recipe: &recipe, data: &data, plan: &plan, encoder: encoder.as_ref(), device: device.clone(), workers: cli.machine.workers() };
+        let steps = session.steps_within(seconds)?;
+        recipe.set_length(Length::Steps(steps));
+    }
+    let plan = Plan::new(&recipe, &data)?;
+    let base = cli.base()?;
+    let origins =
+        Origins { base: &base, recipe: recipe.preset.as_deref(), asked: &asked, given: &given, images: data.train.len() };
+    if !announce(&recipe, &origins, files)? {
+        return Ok(());
+    }
+    let folder = RunFolder::create(&out, &recipe, &fingerprint).map_err(in_flags)?;
+    let session =
+        Session { recipe: &recipe, data: &data, plan: &plan, encoder: encoder.as_ref(), device, workers: cli.machine.workers() };
+    compare::finish(&session, &folder, None, &fingerprint, files)
+}
+
+fn resume(cli: &Cli, path: &Path) -> Result<()> {
+    let (folder, run): (_, Recipe) = RunFolder::open(path)?;
+    let recipe = cli.recipe_on(&run)?;
+    let device = device::for_training(&recipe.device, recipe.exact)?;
+    let data = data::load_labeled(&recipe.data, recipe.reading, &recipe.labels)?;
+    let fingerprint = data.fingerprint()?;
+    folder.check_same(&recipe, &recipe.data, &fingerprint)?;
+    let encoder = start::encoder(&recipe)?;
+    let data: Dataset = recipe.prepare(data)?;
+    let plan = Plan::new(&recipe, &data)?;
+    let session = Session {
+        recipe: &recipe,
+        data: &data,
+        plan: &plan,
+        encoder: encoder.as_ref(),
+        device,
+        workers: cli.machine.workers(),
+    };
+    let checkpoint = folder.latest()?;
+    compare::finish(&session, &folder, checkpoint, &fingerprint, &cli.run.files)
+}

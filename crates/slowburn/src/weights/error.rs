@@ -1,0 +1,104 @@
+use std::path::PathBuf;
+
+use slowburn_models::ModelError;
+use slowburn_train::run::{RunError, WeightsError};
+
+use crate::network::Arch;
+
+/// Why a checkpoint cannot be scored.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// A run without the network that was asked for.
+    #[error("{path} is not there: the run has not ended, or its method has no such network")]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A bare file does not say which network it is.
+    #[error("{path} does not say which network it is: name it by --arch")]
+    NoArch {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A bare file does not say how its colour images were normalised.
+    #[error(
+        "{path} does not say how its images were normalised: name their recipe by --views (imagenet_evaluation, \
+         moco_cifar, mean_teacher_cifar, …; `slowburn views --list` shows all)"
+    )]
+    NoViews {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Whitened images have gone through more than views.
+    #[error("--views cannot be given for {path}: its images were whitened before its own views, `{own}`")]
+    WhitenedViews {
+        /// The run.
+        path: PathBuf,
+        /// The run's views.
+        own: String,
+    },
+    /// Whitening is fitted on the training images of a run, which are not at hand.
+    #[error(
+        "the images of {path} were whitened by what was fitted on its training images: those at {data} are not the \
+         ones that it began with"
+    )]
+    OtherImages {
+        /// The run.
+        path: PathBuf,
+        /// Where the images are.
+        data: PathBuf,
+    },
+    /// No such views, or none of these images.
+    #[error(transparent)]
+    Views(#[from] slowburn_augment::AugmentError),
+    /// The weights are not those that a run began with.
+    #[error("{path} has changed since the run began: its SHA-256 is {found}, it was {expected}")]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// The digest of the file.
+        found: String,
+        /// The run's.
+        expected: String,
+    },
+    /// Another network than the run's was named.
+    #[error("--arch is {asked:?}, but the run in {path} trained {found:?}")]
+    OtherArch {
+        /// The run.
+        path: PathBuf,
+        /// The flag.
+        asked: Arch,
+        /// The run's.
+        found: Arch,
+    },
+    /// An embedding was asked for and there is no head.
+    #[error("{path} has no projection head: score its features, without --embedding")]
+    NoHead {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Classes were asked for and there is no classifier.
+    #[error(
+        "{path} has no classifier: it was trained without labels. Train one from it: `slowburn train --from` it with --labels"
+    )]
+    NoClassifier {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A bare file does not say which images to take.
+    #[error("{path} does not say which images to take: name them by --data")]
+    NoData {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The run folder.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The weights.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// A network of that kind cannot be.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}

@@ -1,0 +1,272 @@
+//! The program's promises: what it prints, writes and refuses.
+
+use std::fs;
+use std::path::Path;
+
+use slowburn_models::StateDict;
+use slowburn_train::run::read_safetensors;
+
+use crate::program::{command, failure, path, success, tiny_data, train};
+use crate::resume::checkpoints;
+
+const SHORT: &[&str] = &["--labels", "16", "--epochs", "3"];
+
+fn data() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    tiny_data(folder.path(), 160, 40);
+    folder
+}
+
+fn with_out(data: &Path, out: &Path, flags: &[&str]) -> std::process::Command {
+    let mut command = command(data, SHORT);
+    command.args(flags).arg("--out").arg(out);
+    command
+}
+
+#[test]
+fn every_method_learns_better_than_chance() {
+    let data = data();
+    for method in ["mean-teacher", "pi", "temporal", "supervised"] {
+        let out = data.path().join(method);
+        let printed = success(with_out(data.path(), &out, &["--method", method, "--epochs", "12", "--no-baseline"]));
+        let summary: serde_json::Value =
+            serde_json::from_slice(&fs::read(out.join("summary.json")).expect("written")).expect("JSON");
+        let accuracy = summary["student_accuracy"].as_f64().expect("a number");
+        assert!(accuracy > 0.6, "{method}: {accuracy} of four classes\n{printed}");
+    }
+}
+
+#[test]
+fn a_run_leaves_all_that_is_promised() {
+    let data = data();
+    let out = data.path().join("run");
+    let printed = success(with_out(data.path(), &out, &["--seed", "5"]));
+    for term in ["consistency", "effective ratio", "learning rate", "labels", "device", "seed"] {
+        assert!(printed.contains(term), "{term} is not in\n{printed}");
+    }
+    assert!(printed.contains("supervised, labels alone") && printed.contains("mean-teacher, teacher"), "{printed}");
+    for file in
+        ["config.json", "metrics.jsonl", "curves.svg", "curves.png", "student.safetensors", "teacher.safetensors"]
+    {
+        assert!(out.join(file).metadata().expect(file).len() > 0, "{file}");
+    }
+    let summary: serde_json::Value =
+        serde_json::from_slice(&fs::read(out.join("summary.json")).expect("written")).expect("JSON");
+    for fraction in ["supervised_accuracy", "student_accuracy", "teacher_accuracy"] {
+        let value = summary[fraction].as_f64().expect(fraction);
+        assert!((0.0..=1.0).contains(&value), "{fraction} is {value}");
+    }
+    assert_eq!(
+        (summary["seed"].as_u64(), summary["labels"].as_u64(), summary["epochs"].as_u64()),
+        (Some(5), Some(16), Some(3))
+    );
+    assert!(summary["train_seconds"].as_f64() > Some(0.0) && summary["images_per_second"].as_f64() > Some(0.0));
+    let rows = fs::read_to_string(out.join("metrics.jsonl")).expect("written").lines().count();
+    assert_eq!(rows, 6, "three epochs of the baseline and three of the method");
+}
+
+#[test]
+fn without_unlabelled_images_it_is_supervised_training() {
+    let data = data();
+    let out = data.path().join("run");
+    let printed = success(with_out(data.path(), &out, &["--labels", "all", "--no-baseline"]));
+    assert!(printed.contains("0 images in the unlabelled stream"), "{printed}");
+}
+
+/// A tenth of an epoch with these flags: what is in the run's settings, its last row of metrics and its student's weights.
+fn short_run(data: &Path, name: &str, flags: &[&str]) -> (String, serde_json::Value, StateDict) {
+    let out = data.join(name);
+    let short =
+        ["--plain", "--labeled-batch", "4", "--labels", "8", "--epochs", "0.1", "--no-baseline", "--batch", "8"];
+    let mut command = train(&[&short[..], flags].concat());
+    command.arg("--data").arg(data).arg("--out").arg(&out);
+    success(command);
+    let read = |file: &str| fs::read_to_string(out.join(file)).expect(file);
+    let metrics = serde_json::from_str(read("metrics.jsonl").lines().last().expect("a row")).expect("JSON");
+    (read("config.json"), metrics, read_safetensors(&out.join("student.safetensors")).expect("weights"))
+}
+
+#[test]
+fn every_network_is_the_one_that_was_asked_for_and_learns() {
+    let data = data();
+    for (arch, weight, tensors) in [
+        ("small", "conv2.weight", 17),
+        ("resnet18", "layer4.1.conv2.weight", 102),
+        ("wrn28-2", "block3.3.conv2.weight", 130),
+        ("convnet13", "block3.2.conv.weight", 47),
+    ] {
+        let name = |steps: &str| format!("{arch}-{steps}");
+        let (config, metrics, weights) = short_run(data.path(), &name("more"), &["--arch", arch]);
+        assert!(config.contains(&format!("\"{arch}\"")), "{arch} is not in {config}");
+        let cost = metrics["class_cost"].as_f64().expect("a number");
+        assert!(cost.is_finite() && cost > 0.0, "{arch}: {metrics}");
+        assert_eq!((weights.contains_key(weight), weights.len()), (true, tensors), "{arch}: {:?}", weights.keys());
+        let (_, _, still) = short_run(data.path(), &name("still"), &["--arch", arch, "--lr", "1e-30"]);
+        assert_ne!(weights[weight], still[weight], "{arch}'s optimizer leaves {weight} alone");
+    }
+}
+
+#[test]
+fn every_cost_is_the_one_that_was_asked_for() {
+    let data = data();
+    let cost = |name: &str, flags: &[&str]| {
+        let (_, metrics, weights) = short_run(data.path(), name, flags);
+        (metrics["consistency_cost"].as_f64().expect("a number"), weights)
+    };
+    let ((mse, _), (kl, _)) = (cost("mse", &[]), cost("kl", &["--consistency", "kl"]));
+    // Of the same predictions: the divergence is at least half the squared distance in 1-norm, hence twice the sum of squares
+    // where half of the difference is up and half down, and the cost takes the mean over four classes.
+    assert!(mse > 0.0 && kl > 2.0 * mse, "{kl} beside {mse}");
+    let (_, heads) = cost("heads", &["--logit-distance", "0.01"]);
+    let second: Vec<&String> = heads.keys().filter(|name| name.contains("consistency")).collect();
+    assert_eq!(second.len(), 2, "weight and bias of the second head: {:?}", heads.keys());
+}
+
+/// Every kind of bad input: what is said, and that nothing was written.
+#[test]
+fn bad_input_is_named_and_writes_nothing() {
+    let data = data();
+    let label_file = data.path().join("labels.txt");
+    fs::write(&label_file, "9999 1\n").expect("written");
+    let empty = data.path().join("empty");
+    fs::create_dir(&empty).expect("made");
+    let cases: &[(&[&str], &str)] = &[
+        (&["--labels", "0"], "no labels"),
+        (&["--labels", "1000"], "1000 labels were asked for"),
+        (&["--labels", path(&label_file)], "9999"),
+        (&["--labels", "/nowhere/labels.txt"], "/nowhere/labels.txt"),
+        (&["--data", path(&empty)], path(&empty)),
+        (&["--data", "/nowhere"], "/nowhere"),
+        (&["--decay", "1.5"], "decay is 1.5"),
+        (&["--decay", "NaN"], "decay is NaN"),
+        (&["--batch", "4"], "--labeled-batch is 8"),
+        (&["--device", "tpu"], "unknown device `tpu`"),
+        (&["--preset", "no-such"], "no recipe `no-such`"),
+    ];
+    for (flags, expected) in cases {
+        let out = data.path().join("out");
+        let mut command = train(&replace(path(data.path()), flags));
+        command.arg("--out").arg(&out);
+        let said = failure(command);
+        assert!(said.contains(expected), "{flags:?}: {said}");
+        assert!(!out.exists(), "{flags:?} left a folder behind");
+    }
+}
+
+/// A working command line in which `flags`, pairs of flag and value, take the place of its own.
+fn replace<'a>(data: &'a str, flags: &[&'a str]) -> Vec<&'a str> {
+    let mut line = vec!["--plain"];
+    for pair in [["--batch", "16"], ["--labeled-batch", "8"], ["--labels", "16"], ["--data", data]] {
+        if !flags.contains(&pair[0]) {
+            line.extend(pair);
+        }
+    }
+    line.extend(flags);
+    line
+}
+
+#[test]
+#[cfg(not(feature = "cuda"))]
+fn a_backend_not_built_in_names_the_feature() {
+    let data = data();
+    let said = failure(with_out(data.path(), &data.path().join("out"), &["--device", "cuda:0"]));
+    assert!(said.contains("--features cuda"), "{said}");
+}
+
+#[test]
+fn a_folder_that_holds_a_run_is_refused() {
+    let data = data();
+    let out = data.path().join("run");
+    success(with_out(data.path(), &out, &["--no-baseline"]));
+    let before = fs::read(out.join("summary.json")).expect("written");
+    let said = failure(with_out(data.path(), &out, &["--no-baseline"]));
+    assert!(said.contains("already holds a run") && said.contains("--resume"), "{said}");
+    assert_eq!(fs::read(out.join("summary.json")).expect("still there"), before);
+
+    let other = data.path().join("other");
+    fs::create_dir(&other).expect("made");
+    fs::write(other.join("letter.txt"), "mine").expect("written");
+    let said = failure(with_out(data.path(), &other, &["--no-baseline"]));
+    assert!(said.contains("not empty"), "{said}");
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_the_run_with_the_step_and_the_last_good_checkpoint() {
+    let data = data();
+    let out = data.path().join("run");
+    let said = failure(with_out(data.path(), &out, &["--no-baseline", "--lr", "1e38"]));
+    assert!(said.contains("the loss is") && said.contains("at step") && said.contains("checkpoint"), "{said}");
+    assert!(!out.join("summary.json").exists(), "a failed run has no summary");
+}
+
+/// The loss of an epoch's only step is read before the step: what it did shows in the weights alone.
+#[test]
+fn weights_that_diverge_in_the_last_step_of_an_epoch_are_in_no_checkpoint() {
+    let data = data();
+    let out = data.path().join("run");
+    let flags = ["--no-baseline", "--batch", "152", "--lr", "1e39"];
+    let said = failure(with_out(data.path(), &out, &flags));
+    for part in ["the weights have diverged by step 1 of mean-teacher", "sum to", "lower --lr", "no checkpoint yet"] {
+        assert!(said.contains(part), "{part} is not in {said}");
+    }
+    assert!(checkpoints(&out).is_empty(), "{:?}", checkpoints(&out));
+}
+
+#[test]
+fn the_baseline_has_left_a_good_checkpoint_when_the_method_diverges() {
+    let data = data();
+    let out = data.path().join("run");
+    let said = failure(with_out(data.path(), &out, &["--weight", "1e42"]));
+    let last = checkpoints(&out).pop().expect("the baseline went well");
+    assert!(said.contains("of mean-teacher") && said.contains(path(&last)), "{} is not in {said}", last.display());
+}
+
+/// A file system that is full: writes past a limit fail as they do there.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_is_an_error_that_names_the_file() {
+    let data = data();
+    let out = data.path().join("run");
+    let line = format!(
+        "trap '' XFSZ; ulimit -f 64; exec {} train --plain --batch 16 --labeled-batch 8 --labels 16 --epochs 1 --no-baseline --data {} --out {}",
+        path(train(&[]).get_program().as_ref()),
+        path(data.path()),
+        path(&out),
+    );
+    let output = std::process::Command::new("bash").args(["-c", &line]).output().expect("bash starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{said}");
+    assert!(said.contains(".ckpt") && said.contains("large"), "{said}");
+    let left: Vec<_> = fs::read_dir(out.join("checkpoints")).expect("made").collect();
+    assert!(left.is_empty(), "no half-written checkpoint stays: {left:?}");
+}
+
+#[test]
+fn the_list_of_presets_shows_published_numbers() {
+    let printed = success(train(&["--preset", "list"]));
+    assert!(printed.contains("cifar10-1000") && printed.contains("21.55 ± 1.48"), "{printed}");
+}
+
+#[test]
+fn a_folder_of_colour_images_trains_and_resumes() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (split, count) in [("train", 12), ("test", 4)] {
+        for (class, color) in [("cat", [200, 30, 30]), ("dog", [30, 30, 200])] {
+            let class = folder.path().join("data").join(split).join(class);
+            fs::create_dir_all(&class).expect("made");
+            for index in 0..count {
+                let pixel = image::Rgb([color[0], color[1] + index, color[2]]);
+                image::RgbImage::from_pixel(12, 12, pixel).save(class.join(format!("{index}.png"))).expect("written");
+            }
+        }
+    }
+    let data = folder.path().join("data");
+    let out = folder.path().join("run");
+    let mut command = command(&data, &["--labels", "4", "--epochs", "2", "--no-baseline"]);
+    command.arg("--out").arg(&out);
+    let printed = success(command);
+    assert!(printed.contains("12×12×3") && printed.contains("mean_teacher_cifar"), "{printed}");
+    fs::remove_file(out.join("summary.json")).expect("written");
+    success(crate::program::command(&data, &["--resume", path(&out)]));
+    assert!(out.join("summary.json").exists());
+}
