@@ -7,3 +7,4 @@ mod phase;
 mod photos;
 mod pretrain;
 mod support;
+mod tensorboard;
