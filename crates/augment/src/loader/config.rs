@@ -28,7 +28,7 @@ pub enum OnCorrupt {
 /// | `shuffle` | true | another order in each epoch | |
 /// | `seed` | 0 | of the order and of the views | |
 /// | `drop_last` | true | leave out a last batch that is shorter | |
-/// | `workers` | 0 | threads that decode and make views; 0: one per core | ≤ 1024 |
+/// | `workers` | 0 | threads that decode and make views; 0: as many as rayon uses, one per core unless told otherwise | ≤ 1024 |
 /// | `batches_ahead` | 3 | batches being made or ready | 1 to 1024 |
 /// | `on_corrupt` | Stop | what happens to an image that cannot be decoded | |
 ///
@@ -46,7 +46,8 @@ pub struct ViewLoaderConfig {
     /// Leave out a last batch that is shorter than the others.
     #[config(default = true)]
     pub drop_last: bool,
-    /// Threads that decode and make views; 0: as many as cores. ≤ 1024.
+    /// Threads that decode and make views; 0: as many as rayon's pool has, one per core unless the program says otherwise
+    /// (`rayon::ThreadPoolBuilder::build_global`, or `RAYON_NUM_THREADS`). ≤ 1024.
     #[config(default = 0)]
     pub workers: usize,
     /// Batches being made or ready besides the one in use: the bound on memory. 1 to 1024.
@@ -68,7 +69,7 @@ impl ViewLoaderConfig {
             if valid { Ok(()) } else { Err(LoadError::Config { field, value, allowed }) }
         };
         check(self.batch_size >= 1, "batch_size", self.batch_size, "at least 1")?;
-        check(self.workers <= 1024, "workers", self.workers, "0 (one per core) to 1024")?;
+        check(self.workers <= 1024, "workers", self.workers, "0 (as many as rayon uses) to 1024")?;
         check((1..=1024).contains(&self.batches_ahead), "batches_ahead", self.batches_ahead, "1 to 1024")
     }
 
@@ -88,7 +89,7 @@ impl ViewLoaderConfig {
             });
         }
         let workers = match self.workers {
-            0 => std::thread::available_parallelism().map_or(1, |cores| cores.get()),
+            0 => rayon::current_num_threads(),
             workers => workers,
         };
         let pool = ThreadPoolBuilder::new()

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use burn::data::dataset::{Dataset, DatasetError};
 
-use super::{Decoder, LoadError, ReadBuffers, Sample, Source};
+use super::{Decoder, Exif, LoadError, ReadBuffers, Sample, Source};
 use crate::{Image, ImageSize};
 
 /// What an item of a dataset is, as an image.
@@ -112,6 +112,10 @@ where
             source: Box::new(source),
         })?;
         Ok(Sample { image, label })
+    }
+
+    fn exif(&self) -> Exif {
+        self.decoder.exif
     }
 }
 

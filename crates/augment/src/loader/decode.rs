@@ -7,6 +7,8 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
+use super::Exif;
+use super::exif::Orientation;
 use crate::ImageSize;
 
 /// Why bytes are not an image.
@@ -43,10 +45,11 @@ pub enum DecodeError {
 /// |---|---|---|
 /// | `rgb` | `false` | grey images become RGB, three equal channels |
 /// | `max_pixels` | 2²⁷ | height · width of the largest image; a header that says more is an error, not an allocation |
+/// | `exif` | `ignore` | whether photos are turned as their EXIF data say: JPEG (APP1) and PNG (eXIf) |
 ///
 /// Grey images (of 1 to 16 bits, with or without alpha) become one channel of 8 bits unless `rgb` is set, all others
-/// (palette, 16 bits, alpha, CMYK) RGB of 8 bits. 16 bits are rounded to 8. Alpha is dropped. A rotation in EXIF data
-/// is not applied, nor a colour profile.
+/// (palette, 16 bits, alpha, CMYK) RGB of 8 bits. 16 bits are rounded to 8. Alpha is dropped: a transparent pixel has the
+/// colour that is stored below it. Colour profiles are not applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Decoder {
@@ -54,11 +57,13 @@ pub struct Decoder {
     pub rgb: bool,
     /// Height · width of the largest image, in pixels.
     pub max_pixels: usize,
+    /// What is done with the orientation in EXIF data.
+    pub exif: Exif,
 }
 
 impl Default for Decoder {
     fn default() -> Self {
-        Self { rgb: false, max_pixels: 1 << 27 }
+        Self { rgb: false, max_pixels: 1 << 27, exif: Exif::Ignore }
     }
 }
 
@@ -66,6 +71,32 @@ impl Decoder {
     /// A decoder that gives three channels, always.
     pub fn rgb() -> Self {
         Self { rgb: true, ..Self::default() }
+    }
+
+    /// The same with another treatment of the orientation in EXIF data.
+    pub fn with_exif(self, exif: Exif) -> Self {
+        Self { exif, ..self }
+    }
+
+    /// The size that [`decode`](Decoder::decode) would give, from the headers alone: of the upright image where EXIF data are
+    /// applied, and of three channels where grey becomes RGB. Whether the pixels are intact is not known then.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`].
+    pub fn size(&self, encoded: &[u8]) -> Result<ImageSize, DecodeError> {
+        let (size, orientation) = match Format::of(encoded)? {
+            Format::Jpeg => {
+                let (_, size, orientation) = self.jpeg_headers(encoded)?;
+                (size, orientation)
+            }
+            Format::Png => {
+                let mut reader = png_reader(encoded)?;
+                (self.png_size(&reader)?, self.png_orientation(&mut reader))
+            }
+        };
+        let size = orientation.size(size);
+        Ok(if self.rgb { ImageSize { channels: 3, ..size } } else { size })
     }
 
     /// Decodes `encoded` into `pixels` (H×W×C, what was in it is lost, its memory is used again) and gives the size.
@@ -77,13 +108,11 @@ impl Decoder {
     ///
     /// [`DecodeError`]; `pixels` is unspecified then.
     pub fn decode(&self, encoded: &[u8], pixels: &mut Vec<u8>) -> Result<ImageSize, DecodeError> {
-        let size = if encoded.starts_with(&[0xff, 0xd8, 0xff]) {
-            self.decode_jpeg(encoded, pixels)?
-        } else if encoded.starts_with(b"\x89PNG\r\n\x1a\n") {
-            self.decode_png(encoded, pixels)?
-        } else {
-            return Err(DecodeError::UnknownFormat);
+        let (size, orientation) = match Format::of(encoded)? {
+            Format::Jpeg => self.decode_jpeg(encoded, pixels)?,
+            Format::Png => self.decode_png(encoded, pixels)?,
         };
+        let size = orientation.apply(pixels, size);
         if size.channels == 1 && self.rgb {
             repeat_channel(pixels);
             return Ok(ImageSize { channels: 3, ..size });
@@ -91,11 +120,8 @@ impl Decoder {
         Ok(size)
     }
 
-    fn decode_jpeg(&self, encoded: &[u8], pixels: &mut Vec<u8>) -> Result<ImageSize, DecodeError> {
-        let damaged = |error: zune_jpeg::errors::DecodeErrors| DecodeError::Damaged { reason: error.to_string() };
-        if !jpeg_is_complete(encoded) {
-            return Err(DecodeError::Truncated);
-        }
+    /// A decoder that has read all before the pixels, with their size and where they are up.
+    fn jpeg_headers<'a>(&self, encoded: &'a [u8]) -> Result<(Jpeg<'a>, ImageSize, Orientation), DecodeError> {
         // The format itself ends at 65535 on a side; our own limit is on the area.
         let options = DecoderOptions::new_fast().set_max_width(usize::MAX).set_max_height(usize::MAX);
         let mut decoder = JpegDecoder::new_with_options(ZCursor::new(encoded), options);
@@ -107,35 +133,55 @@ impl Decoder {
         let (width, height) = decoder.info().map_or((0, 0), |info| (usize::from(info.width), usize::from(info.height)));
         let size = self.check_size(height, width, channels)?;
         decoder.set_options(options.jpeg_set_out_colorspace(output));
-        pixels.resize(size.values(), 0);
-        decoder.decode_into(pixels).map_err(damaged)?;
-        Ok(size)
+        let orientation = self.orientation(decoder.exif().map(Vec::as_slice));
+        Ok((decoder, size, orientation))
     }
 
-    fn decode_png(&self, encoded: &[u8], pixels: &mut Vec<u8>) -> Result<ImageSize, DecodeError> {
-        let damaged = |error: png::DecodingError| DecodeError::Damaged { reason: error.to_string() };
-        let mut decoder = png::Decoder::new(Cursor::new(encoded));
-        decoder.set_ignore_text_chunk(true);
-        decoder.set_ignore_iccp_chunk(true);
-        // Palettes to RGB, 1 to 4 bits to 8.
-        decoder.set_transformations(Transformations::EXPAND);
-        let mut reader = decoder.read_info().map_err(damaged)?;
-        let info = reader.info();
-        let (height, width) = (info.height as usize, info.width as usize);
+    fn decode_jpeg(&self, encoded: &[u8], pixels: &mut Vec<u8>) -> Result<(ImageSize, Orientation), DecodeError> {
+        if !jpeg_is_complete(encoded) {
+            return Err(DecodeError::Truncated);
+        }
+        let (mut decoder, size, orientation) = self.jpeg_headers(encoded)?;
+        pixels.resize(size.values(), 0);
+        decoder.decode_into(pixels).map_err(damaged)?;
+        Ok((size, orientation))
+    }
+
+    fn decode_png(&self, encoded: &[u8], pixels: &mut Vec<u8>) -> Result<(ImageSize, Orientation), DecodeError> {
+        let mut reader = png_reader(encoded)?;
+        let size = self.png_size(&reader)?;
         let (color, depth) = reader.output_color_type();
-        let channels = match color {
-            ColorType::Grayscale | ColorType::GrayscaleAlpha => 1,
-            _ => 3,
-        };
-        let size = self.check_size(height, width, channels)?;
         let length = reader.output_buffer_size().unwrap_or(usize::MAX);
         if length == usize::MAX {
+            let ImageSize { height, width, .. } = size;
             return Err(DecodeError::Pixels { height, width, allowed: self.max_pixels });
         }
         pixels.resize(length, 0);
         reader.next_frame(pixels).map_err(damaged)?;
-        keep_channels(pixels, color.samples(), channels, depth);
-        Ok(size)
+        keep_channels(pixels, color.samples(), size.channels, depth);
+        let orientation = self.png_orientation(&mut reader);
+        Ok((size, orientation))
+    }
+
+    fn png_size(&self, reader: &Png<'_>) -> Result<ImageSize, DecodeError> {
+        let (height, width) = (reader.info().height as usize, reader.info().width as usize);
+        let channels = match reader.output_color_type().0 {
+            ColorType::Grayscale | ColorType::GrayscaleAlpha => 1,
+            _ => 3,
+        };
+        self.check_size(height, width, channels)
+    }
+
+    fn png_orientation(&self, reader: &mut Png<'_>) -> Orientation {
+        if self.exif == Exif::Apply && reader.info().exif_metadata.is_none() {
+            // The chunk may stand behind the pixels, which are intact whatever comes there.
+            reader.finish().ok();
+        }
+        self.orientation(reader.info().exif_metadata.as_deref())
+    }
+
+    fn orientation(&self, exif: Option<&[u8]>) -> Orientation {
+        exif.filter(|_| self.exif == Exif::Apply).map_or_else(Orientation::default, Orientation::of)
     }
 
     fn check_size(&self, height: usize, width: usize, channels: usize) -> Result<ImageSize, DecodeError> {
@@ -144,6 +190,38 @@ impl Decoder {
             _ => Err(DecodeError::Pixels { height, width, allowed: self.max_pixels }),
         }
     }
+}
+
+type Jpeg<'a> = JpegDecoder<ZCursor<&'a [u8]>>;
+type Png<'a> = png::Reader<Cursor<&'a [u8]>>;
+
+enum Format {
+    Jpeg,
+    Png,
+}
+
+impl Format {
+    fn of(encoded: &[u8]) -> Result<Self, DecodeError> {
+        match encoded {
+            [0xff, 0xd8, 0xff, ..] => Ok(Self::Jpeg),
+            [b'\x89', b'P', b'N', b'G', b'\r', b'\n', b'\x1a', b'\n', ..] => Ok(Self::Png),
+            _ => Err(DecodeError::UnknownFormat),
+        }
+    }
+}
+
+fn damaged(error: impl std::fmt::Display) -> DecodeError {
+    DecodeError::Damaged { reason: error.to_string() }
+}
+
+/// A reader that has read all before the pixels.
+fn png_reader(encoded: &[u8]) -> Result<Png<'_>, DecodeError> {
+    let mut decoder = png::Decoder::new(Cursor::new(encoded));
+    decoder.set_ignore_text_chunk(true);
+    decoder.set_ignore_iccp_chunk(true);
+    // Palettes to RGB, 1 to 4 bits to 8.
+    decoder.set_transformations(Transformations::EXPAND);
+    decoder.read_info().map_err(damaged)
 }
 
 /// Keeps the first `keep` of `samples` values per pixel, each as 8 bits, in place.

@@ -32,6 +32,8 @@ pub struct Batches {
     threads: Vec<JoinHandle<()>>,
     stop: Arc<AtomicBool>,
     report: Arc<Mutex<Report>>,
+    /// Whether no warning names images that are left out.
+    quiet: bool,
     /// Whether an image has been handed out, and if not, the first that was skipped and their number.
     any: bool,
     skipped: (usize, Option<Skipped>),
@@ -43,6 +45,7 @@ impl Batches {
         maker: Maker<S>,
         batches: Range<usize>,
         report: Arc<Mutex<Report>>,
+        quiet: bool,
     ) -> Self {
         let stop = Arc::clone(&maker.stop);
         let epoch = maker.epoch;
@@ -59,7 +62,19 @@ impl Batches {
             ready.push(receiver);
         }
         let whole = batches.start == 0;
-        Self { epoch, remaining: batches, turn: 0, ready, threads, stop, report, any: false, skipped: (0, None), whole }
+        Self {
+            epoch,
+            remaining: batches,
+            turn: 0,
+            ready,
+            threads,
+            stop,
+            report,
+            quiet,
+            any: false,
+            skipped: (0, None),
+            whole,
+        }
     }
 
     /// The next batch, which may be empty.
@@ -127,7 +142,7 @@ impl Iterator for Batches {
                 Some(Err(error)) => return Some(Err(error)),
                 Some(Ok(batch)) => batch,
             };
-            self.report.lock().unwrap_or_else(PoisonError::into_inner).add(batch.len(), &batch.skipped);
+            self.report.lock().unwrap_or_else(PoisonError::into_inner).add(batch.len(), &batch.skipped, self.quiet);
             if !batch.is_empty() {
                 self.any = true;
                 return Some(Ok(batch));

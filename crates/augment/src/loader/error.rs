@@ -76,7 +76,8 @@ pub enum LoadError {
         /// Number of images.
         len: usize,
     },
-    /// A file that cannot be read. Never skipped: it may be there next time, and then the batches would differ.
+    /// A file that cannot be read. Not skipped unless it is not there: it may be readable next time, and then the batches would
+    /// differ.
     #[error("sample {index}: cannot read {}: {source}", path.display())]
     Unreadable {
         /// Index of the image.
@@ -158,4 +159,16 @@ pub enum LoadError {
     /// A worker ended without a word, which is a bug of this crate.
     #[error("a worker of the loader has vanished")]
     WorkerLost,
+}
+
+impl LoadError {
+    /// Whether [`OnCorrupt::Skip`](super::OnCorrupt::Skip) leaves such an image out: content that cannot be decoded, or a file
+    /// that is not there (a broken link, or removed meanwhile), which will be no better next time.
+    pub fn is_corrupt(&self) -> bool {
+        match self {
+            Self::Corrupt { .. } => true,
+            Self::Unreadable { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+            _ => false,
+        }
+    }
 }

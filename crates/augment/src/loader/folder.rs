@@ -2,8 +2,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::{Decoder, LoadError, ReadBuffers, Sample, Source};
-use crate::Image;
+use super::{Decoder, Exif, LoadError, ReadBuffers, Sample, Source};
+use crate::{Image, ImageSize};
 
 /// Endings of the files that are taken for images; the content says which format it is.
 const EXTENSIONS: [&str; 4] = ["jpg", "jpeg", "jfif", "png"];
@@ -102,6 +102,31 @@ impl ImageFolder {
         Self { decoder, ..self }
     }
 
+    /// The same files, whose orientation in EXIF data is applied or not.
+    pub fn with_exif(self, exif: Exif) -> Self {
+        Self { decoder: self.decoder.with_exif(exif), ..self }
+    }
+
+    /// How the files are decoded.
+    pub fn decoder(&self) -> &Decoder {
+        &self.decoder
+    }
+
+    /// The size of the image `index` as [`read`](Source::read) gives it, from the file's headers alone.
+    ///
+    /// # Errors
+    ///
+    /// As `read`.
+    pub fn size(&self, index: usize, buffers: &mut ReadBuffers) -> Result<ImageSize, LoadError> {
+        let path = self.path(index).ok_or(LoadError::NoSuchSample { index, len: self.len() })?;
+        read_file(index, &path, &mut buffers.encoded)?;
+        self.decoder.size(&buffers.encoded).map_err(|source| LoadError::Corrupt {
+            index,
+            name: path.display().to_string(),
+            source,
+        })
+    }
+
     /// Names of the classes; a label is an index into them. Empty without labels.
     pub fn classes(&self) -> &[String] {
         &self.classes
@@ -141,6 +166,10 @@ impl Source for ImageFolder {
 
     fn label(&self, index: usize) -> Option<usize> {
         self.labels.get(index).copied()
+    }
+
+    fn exif(&self) -> Exif {
+        self.decoder.exif
     }
 
     /// The path below the folder with `/` between folders; bytes that are no UTF-8 as `\\xNN`, a backslash as two.

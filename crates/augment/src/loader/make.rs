@@ -1,4 +1,3 @@
-use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -198,11 +197,12 @@ impl<S: Source> Maker<S> {
 
     /// An image to leave out, or an error to stop with.
     fn skip(&self, sample: usize, error: LoadError) -> Result<Skipped, LoadError> {
+        if self.config.on_corrupt != OnCorrupt::Skip || !error.is_corrupt() {
+            return Err(error);
+        }
         match error {
-            _ if self.config.on_corrupt != OnCorrupt::Skip => Err(error),
             LoadError::Corrupt { name, source, .. } => Ok(Skipped { sample, name, reason: source.to_string() }),
-            // A broken link, or a file that was removed: it will not be there next time either.
-            LoadError::Unreadable { path, source, .. } if source.kind() == ErrorKind::NotFound => {
+            LoadError::Unreadable { path, source, .. } => {
                 Ok(Skipped { sample, name: path.display().to_string(), reason: source.to_string() })
             }
             error => Err(error),

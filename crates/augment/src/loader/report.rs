@@ -24,12 +24,15 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn add(&mut self, images: usize, skipped: &[Skipped]) {
+    /// Counts a batch. An image is named in a warning when it is left out for the first time, unless that is said elsewhere.
+    pub(super) fn add(&mut self, images: usize, skipped: &[Skipped], quiet: bool) {
         self.images += images as u64;
         self.times_skipped += skipped.len() as u64;
         for skipped in skipped {
             self.skipped.entry(skipped.sample).or_insert_with(|| {
-                tracing::warn!(sample = skipped.sample, "{} is left out: {}", skipped.name, skipped.reason);
+                if !quiet {
+                    tracing::warn!(sample = skipped.sample, "{} is left out: {}", skipped.name, skipped.reason);
+                }
                 skipped.clone()
             });
         }

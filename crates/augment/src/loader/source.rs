@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::LoadError;
+use super::{Exif, LoadError};
 use crate::Image;
 
 /// Memory of a worker, used again for each image.
@@ -59,6 +59,12 @@ pub trait Source: Send + Sync {
     fn id(&self, index: usize) -> String {
         self.name(index)
     }
+
+    /// What is done with the orientation in the EXIF data of its files: a run that keeps it is not gone on with by images that
+    /// are turned otherwise.
+    fn exif(&self) -> Exif {
+        Exif::Ignore
+    }
 }
 
 impl<S: Source + ?Sized> Source for Arc<S> {
@@ -80,5 +86,9 @@ impl<S: Source + ?Sized> Source for Arc<S> {
 
     fn id(&self, index: usize) -> String {
         (**self).id(index)
+    }
+
+    fn exif(&self) -> Exif {
+        (**self).exif()
     }
 }

@@ -29,11 +29,18 @@ pub struct ViewLoader<S> {
     views: Arc<Views>,
     pool: Arc<ThreadPool>,
     report: Arc<Mutex<Report>>,
+    quiet: bool,
 }
 
 impl<S: Source + 'static> ViewLoader<S> {
     pub(super) fn new(config: ViewLoaderConfig, source: Arc<S>, views: Arc<Views>, pool: Arc<ThreadPool>) -> Self {
-        Self { config, source, views, pool, report: Arc::default() }
+        Self { config, source, views, pool, report: Arc::default(), quiet: false }
+    }
+
+    /// The same loader, which does not warn of images that are left out: for one beside another that reads the same images. Its
+    /// [`report`](ViewLoader::report) has them all the same.
+    pub fn without_warnings(self) -> Self {
+        Self { quiet: true, ..self }
     }
 
     /// The batches of `epoch`, from the first.
@@ -76,7 +83,7 @@ impl<S: Source + 'static> ViewLoader<S> {
             stop: Arc::default(),
             buffers: Mutex::default(),
         };
-        Batches::start(maker, batches, Arc::clone(&self.report))
+        Batches::start(maker, batches, Arc::clone(&self.report), self.quiet)
     }
 
     /// Batches of an epoch; with [`OnCorrupt::Skip`](super::OnCorrupt::Skip) fewer may be handed out.

@@ -317,7 +317,7 @@ fn settings_have_ranges_and_survive_json() {
     let message = |config: ViewLoaderConfig| config.init(images(10), views()).unwrap_err().to_string();
     let config = ViewLoaderConfig::new(4);
     assert_eq!(message(ViewLoaderConfig::new(0)), "batch_size is 0, allowed: at least 1");
-    assert_eq!(message(config.with_workers(1025)), "workers is 1025, allowed: 0 (one per core) to 1024");
+    assert_eq!(message(config.with_workers(1025)), "workers is 1025, allowed: 0 (as many as rayon uses) to 1024");
     assert_eq!(message(config.with_batches_ahead(0)), "batches_ahead is 0, allowed: 1 to 1024");
     assert_eq!(
         message(ViewLoaderConfig::new(11)),

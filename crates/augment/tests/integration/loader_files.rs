@@ -8,7 +8,7 @@ use burn::data::dataset::{Dataset, DatasetError, InMemDataset};
 use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, Rgba};
 use proptest::prelude::*;
 use slowburn_augment::loader::{
-    DatasetImage, DatasetSource, DecodeError, Decoder, ImageContent, ImageFolder, Images, LoadError, OnCorrupt,
+    DatasetImage, DatasetSource, DecodeError, Decoder, Exif, ImageContent, ImageFolder, Images, LoadError, OnCorrupt,
     ReadBuffers, Source, ViewLoaderConfig,
 };
 use slowburn_augment::{AugmentError, ImageSize, Pipeline, Views};
@@ -148,9 +148,10 @@ proptest! {
             encoded[place] = value;
         }
         let mut pixels = Vec::new();
-        let decoder = Decoder { rgb, max_pixels: 1 << 16 };
+        let decoder = Decoder { rgb, max_pixels: 1 << 16, exif: Exif::Apply };
         if let Ok(size) = decoder.decode(&encoded, &mut pixels) {
             prop_assert_eq!(pixels.len(), size.values());
+            prop_assert_eq!(decoder.size(&encoded), Ok(size));
         }
     }
 }

@@ -7,6 +7,8 @@ mod catalog;
 mod device;
 mod draws;
 mod errors;
+#[cfg(feature = "loader")]
+mod exif;
 mod fixture;
 mod hue;
 #[cfg(feature = "loader")]

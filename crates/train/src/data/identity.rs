@@ -7,7 +7,8 @@ use crate::task::TaskError;
 const LOOKED_AT: usize = 16;
 
 /// SHA-256, in hexadecimal, over the names of all images and the pixels of sixteen of them: equal wherever a folder lies, and
-/// other where images came or went, or were made anew. An image that cannot be read counts by its name.
+/// other where images came or went, or were made anew. An image that cannot be read counts by its name. Pixels are as the source
+/// gives them; how it decodes (EXIF data, grey images) is not part of it beyond these sixteen, and belongs into a run's settings.
 ///
 /// # Errors
 /// If a file cannot be read.

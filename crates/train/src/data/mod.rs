@@ -12,4 +12,4 @@ pub(crate) use identity::labeled_indices;
 pub use identity::{fingerprint, hex, labeled};
 pub use label_file::{LabelFile, write_labels};
 pub use labeled::Labeled;
-pub use set::{DataError, Dataset, Split, read_idx_images, read_idx_labels};
+pub use set::{DataError, DataLayout, Dataset, GreyImages, LoadOptions, Split, read_idx_images, read_idx_labels};

@@ -38,6 +38,26 @@ impl ImageSet {
         pipeline: &Pipeline,
         on_corrupt: OnCorrupt,
     ) -> Result<Self, TaskError> {
+        Self::load(source, chosen, pipeline, on_corrupt, false)
+    }
+
+    /// The same of images that are trained on as well, whose loader warns of those that are left out.
+    pub(crate) fn trained_on(
+        source: Arc<dyn Source>,
+        chosen: Vec<(usize, usize)>,
+        pipeline: &Pipeline,
+        on_corrupt: OnCorrupt,
+    ) -> Result<Self, TaskError> {
+        Self::load(source, chosen, pipeline, on_corrupt, true)
+    }
+
+    fn load(
+        source: Arc<dyn Source>,
+        chosen: Vec<(usize, usize)>,
+        pipeline: &Pipeline,
+        on_corrupt: OnCorrupt,
+        quiet: bool,
+    ) -> Result<Self, TaskError> {
         let pipeline = pipeline.evaluation();
         let size = first_size(source.as_ref(), &chosen, &pipeline, on_corrupt)?;
         let values = pipeline.output_size(size).values().max(1);
@@ -46,7 +66,9 @@ impl ImageSet {
             .with_drop_last(false)
             .with_on_corrupt(on_corrupt);
         let views = Views::repeat(pipeline, 1).map_err(TaskError::other)?;
-        Ok(Self { loader: Arc::new(config.init(source, views)?), chosen })
+        let loader = config.init(source, views)?;
+        let loader = if quiet { loader.without_warnings() } else { loader };
+        Ok(Self { loader: Arc::new(loader), chosen })
     }
 
     /// The same images in batches of another size, read by so many threads; 0 for one a core.

@@ -1,15 +1,19 @@
 //! What people and programs see while a run trains.
 
+mod both;
 #[cfg(feature = "tui")]
 mod dashboard;
 mod figure;
 mod lines;
+mod tensorboard;
 
+pub use both::Both;
 #[cfg(feature = "tui")]
 pub use dashboard::Dashboard;
 pub use figure::Figure;
 pub use lines::Lines;
 pub(crate) use lines::list;
+pub use tensorboard::TensorBoard;
 
 /// What is known after a step.
 #[derive(Debug, Clone, PartialEq)]

@@ -157,7 +157,8 @@ impl RunFolder {
         written.map(|()| folder)
     }
 
-    /// Empties the folder of a run that has made no checkpoint, so that another can begin in it: `config.json` and these files.
+    /// Empties the folder of a run that has made no checkpoint, so that another can begin in it: `config.json`, TensorBoard's
+    /// files, and these.
     ///
     /// # Errors
     /// Input or output errors.
@@ -169,7 +170,11 @@ impl RunFolder {
                 _ => {}
             }
         }
-        Ok(())
+        let path = self.file("tensorboard");
+        match fs::remove_dir_all(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(RunError::Io { path, source }),
+            _ => Ok(()),
+        }
     }
 
     /// Opens a run to go on with it, and returns its recipe.

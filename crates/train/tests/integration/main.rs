@@ -3,7 +3,10 @@
 mod burn_train;
 mod data;
 mod few_labels;
+mod layouts;
 mod phase;
 mod photos;
 mod pretrain;
 mod support;
+mod tensorboard;
+mod threads;

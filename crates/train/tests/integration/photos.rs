@@ -5,17 +5,17 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use burn::tensor::Device;
-use slowburn_augment::loader::{Decoder, ImageFolder, OnCorrupt, Source};
+use slowburn_augment::loader::{Decoder, Exif, ImageFolder, OnCorrupt, Source};
 use slowburn_contrastive::{EndToEndConfig, Moco, MocoConfig};
 use slowburn_models::{ClassifierConfig, HeadVersion, ProjectionConfig, Projector};
 use slowburn_semi::MeanTeacherConfig;
 use slowburn_testkit::generator;
 use slowburn_train::data::{LabelFile, write_labels};
-use slowburn_train::progress::Silent;
+use slowburn_train::progress::{Both, Silent, TensorBoard};
 use slowburn_train::task::PretrainTask;
 use slowburn_train::{FewLabels, Labeled, Pretrain, TrainError, Trained, Trainer};
 
-use crate::support::{Mine, photo, photos, views};
+use crate::support::{Mine, StopAfter, photo, photos, turned_photo, views};
 
 fn fit(
     folder: &Path,
@@ -24,13 +24,15 @@ fn fit(
     on_corrupt: OnCorrupt,
 ) -> Result<Trained<PretrainTask<Moco<Projector<Mine>>>>, TrainError> {
     let _drawn = generator();
+    Trainer::new(run).epochs(1.0).batch(4).reporter(Silent).fit(task(folder, decoder).with_on_corrupt(on_corrupt))
+}
+
+fn task(folder: &Path, decoder: Decoder) -> Pretrain<Moco<Projector<Mine>>> {
     let device = Device::flex().autodiff();
     let network = ProjectionConfig::new(HeadVersion::V1).with_dim(4).init(Mine::new(&device), &device).expect("valid");
     let config = MocoConfig { dim: 4, queue: 8, shuffle: false, ..MocoConfig::v2() };
     let images = ImageFolder::flat(folder).expect("photos").with_decoder(decoder);
-    let task =
-        Pretrain::new(config.init(network, &device).expect("valid"), images, views()).with_on_corrupt(on_corrupt);
-    Trainer::new(run).epochs(1.0).batch(4).reporter(Silent).fit(task)
+    Pretrain::new(config.init(network, &device).expect("valid"), images, views())
 }
 
 /// Twelve photos among which are a broken one, a link to nothing, a grey one and one of a single pixel.
@@ -71,6 +73,43 @@ fn a_grey_photo_among_colours_is_named_unless_all_are_made_colours() {
     let said = fit(&images, &folder.path().join("a"), Decoder::default(), OnCorrupt::Skip).expect_err("a grey one");
     assert!(said.to_string().contains("grey.png"), "{said}");
     fit(&images, &folder.path().join("b"), Decoder::rgb(), OnCorrupt::Stop).expect("three channels each");
+}
+
+#[test]
+fn a_run_is_not_gone_on_with_by_photos_that_are_turned_otherwise() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (images, run) = (folder.path().join("photos"), folder.path().join("run"));
+    photos(&images, 20);
+    // The only one that is turned is none of the sixteen whose pixels are looked at.
+    turned_photo(&images.join("p19.jpg"), image::RgbImage::new(20, 30), 6);
+    let decoder = Decoder::rgb().with_exif(Exif::Apply);
+    fit(&images, &run, decoder, OnCorrupt::Stop).expect("photos");
+    fit(&images, &run, decoder, OnCorrupt::Stop).expect("the same");
+    let error = fit(&images, &run, Decoder::rgb(), OnCorrupt::Stop).expect_err("otherwise").to_string();
+    assert!(error.contains("task.exif: \"apply\" in the run, \"ignore\" asked for"), "{error}");
+}
+
+#[test]
+fn curves_of_a_run_that_never_made_a_checkpoint_do_not_keep_its_folder() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (images, run) = (folder.path().join("photos"), folder.path().join("run"));
+    photos(&images, 8);
+    let boards = || std::fs::read_dir(run.join("tensorboard/moco")).map_or(0, Iterator::count);
+    let begin = |batch: usize, stop: u64| {
+        let reporter = Both(StopAfter(stop), TensorBoard::new(&run));
+        let _drawn = generator();
+        Trainer::new(&run).epochs(2.0).batch(batch).reporter(reporter).fit(task(&images, Decoder::rgb()))
+    };
+    begin(2, 9).expect("trained");
+    assert_eq!(boards(), 1);
+    // As if it had been killed in its first epoch, and then begun with other settings.
+    for checkpoint in std::fs::read_dir(run.join("checkpoints")).expect("there") {
+        fs::remove_file(checkpoint.expect("readable").path()).expect("removed");
+    }
+    fs::remove_file(run.join("metrics.jsonl")).expect("removed");
+    fs::remove_file(run.join("summary.json")).expect("removed");
+    begin(4, 9).expect("another run in its place");
+    assert_eq!(boards(), 1);
 }
 
 #[test]

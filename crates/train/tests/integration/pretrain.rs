@@ -211,4 +211,7 @@ fn a_subscriber_sees_epochs_steps_checkpoints_and_files_that_are_left_out() {
     ] {
         assert!(said.contains(part), "{part} is not in\n{said}");
     }
+    // Once, though training and monitor leave it out in each epoch.
+    let warning = format!("{} is left out", images.join("broken.jpg").display());
+    assert_eq!(said.matches(&warning).count(), 1, "{said}");
 }

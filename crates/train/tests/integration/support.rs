@@ -94,3 +94,26 @@ impl Reporter for StopAfter {
         self.0 == 0
     }
 }
+
+/// Writes an image as a camera stores it that was held so that the EXIF orientation is `orientation`: as JPEG, with that in its
+/// APP1 segment.
+pub(crate) fn turned_photo(path: &Path, upright: RgbImage, orientation: u8) {
+    let mut stored = image::DynamicImage::from(upright);
+    // A quarter turn is undone by the other one; all else by itself.
+    let back = match orientation {
+        6 => 8,
+        8 => 6,
+        other => other,
+    };
+    stored.apply_orientation(image::metadata::Orientation::from_exif(back).expect("1 to 8"));
+    let mut encoded = std::io::Cursor::new(Vec::new());
+    stored.write_to(&mut encoded, image::ImageFormat::Jpeg).expect("encoded");
+    let encoded = encoded.into_inner();
+    // Segment of 34 bytes; big-endian TIFF with one tag, 0x0112, a SHORT.
+    let segment = [
+        b"\xff\xe1\0\x22Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".as_slice(),
+        &[orientation, 0, 0, 0, 0, 0, 0],
+    ]
+    .concat();
+    fs::write(path, [&encoded[..2], &segment, &encoded[2..]].concat()).expect("written");
+}

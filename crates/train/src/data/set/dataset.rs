@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use slowburn_augment::loader::{Images, Source};
 use slowburn_augment::{ImageSize, WhiteningConfig};
 
-use super::DataError;
+use super::{DataError, DataLayout};
 use crate::data::{fingerprint, hex};
 
 /// Images with names and labels `L`, three lists of one length.
@@ -16,7 +16,7 @@ pub struct Split<L> {
     pub images: Arc<dyn Source>,
     /// The same images where they are in memory.
     pub memory: Option<Arc<Images>>,
-    /// Name of each image: the path below `train/` or `test/` with `/` between folders, or the decimal index in an
+    /// Name of each image: the path below `train/` or `test/`, or below the folder where there are no such, with `/` between folders, or the decimal index in an
     /// IDX file.
     pub names: Vec<String>,
     /// Label of each image: an index into [`Dataset::classes`].
@@ -81,13 +81,17 @@ impl Source for Nothing {
 pub struct Dataset {
     /// The folder it was loaded from.
     pub path: PathBuf,
-    /// Names of the classes; a label is an index into them.
+    /// How its files lie.
+    pub layout: DataLayout,
+    /// Names of the classes; a label is an index into them. None where there are images alone.
     pub classes: Vec<String>,
     /// Training images; `None` is an image without label.
     pub train: Split<Option<usize>>,
     /// Test images; none without a test set.
     pub test: Split<usize>,
-    /// Height, width and channels of the first training image, and of all in memory.
+    /// Images of formats that cannot be decoded, `.webp` for one: they are in neither part.
+    pub left_out: Vec<PathBuf>,
+    /// Height, width and channels of the first training image that can be decoded, and of all in memory.
     pub(super) size: ImageSize,
 }
 
@@ -126,13 +130,16 @@ impl Dataset {
     /// Where it is and how many images it has.
     pub fn describe(&self) -> String {
         let sizes = if self.train.memory.is_some() { "of" } else { "of any size, the first" };
+        let classes = match self.classes.len() {
+            0 => "no labels".to_owned(),
+            count => format!("{count} classes"),
+        };
         format!(
-            "{}: {} training images {sizes} {}, {} test images, {} classes",
+            "{}: {} training images {sizes} {}, {} test images, {classes}",
             self.path.display(),
             self.train.len(),
             self.image_size(),
             self.test.len(),
-            self.classes.len()
         )
     }
 

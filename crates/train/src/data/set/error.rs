@@ -15,10 +15,10 @@ pub enum DataError {
         /// What the system says.
         source: std::io::Error,
     },
-    /// A folder is neither of the layouts.
+    /// A folder has none of the layouts.
     #[error(
-        "{} is no data set: looked for the IDX files train-images-idx3-ubyte and its companions (plain or .gz), and \
-         for the folders train/<class>/ and test/<class>/",
+        "{} is no data set: looked for the IDX files train-images-idx3-ubyte and its companions (plain or .gz), for the \
+         folders train/<class>/ and test/<class>/ or <class>/, and for .jpg, .jpeg and .png files at any depth",
         path.display()
     )]
     UnknownLayout {

@@ -1,23 +1,58 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
-use slowburn_augment::ImageSize;
-use slowburn_augment::loader::{ImageFolder, Images, LoadError, ReadBuffers, Source, has_image_extension};
+use slowburn_augment::loader::{Decoder, ImageFolder, LoadError, OnCorrupt, ReadBuffers, Source, has_image_extension};
 
-use super::{DataError, Dataset, Split};
+use super::decode::{First, decode_all, first};
+use super::{DataError, DataLayout, Dataset, GreyImages, LoadOptions, Split};
 
-/// Bytes of decoded images that are kept.
-const KEPT: usize = 1 << 30;
+/// The folder beside class folders whose images have no label.
+const UNLABELED: &str = "unlabeled";
 
-/// Whether `path` has a folder `train` or `test`.
-pub(super) fn is_layout(path: &Path) -> bool {
-    path.join("train").is_dir() || path.join("test").is_dir()
+/// How the images below `path` lie, which has no IDX files.
+pub(super) fn layout(path: &Path) -> Result<DataLayout, DataError> {
+    if path.join("train").is_dir() || path.join("test").is_dir() {
+        return Ok(DataLayout::TrainTest);
+    }
+    Ok(if has_classes(path)? { DataLayout::Classes } else { DataLayout::Flat })
+}
+
+/// Whether `path` has a folder a class: at least two with images, none with folders in it, and no image beside them. Anything
+/// else is an album or a tree of them, whose names are no classes.
+fn has_classes(path: &Path) -> Result<bool, DataError> {
+    let (mut classes, images) = (0, |entry: &PathBuf| has_image_extension(entry));
+    for entry in entries(path)? {
+        if !entry.is_dir() {
+            if images(&entry) {
+                return Ok(false);
+            }
+        } else if entry.file_name().is_none_or(|name| name != UNLABELED) {
+            let inside = entries(&entry)?;
+            if inside.iter().any(|entry| entry.is_dir()) {
+                return Ok(false);
+            }
+            classes += usize::from(inside.iter().any(images));
+        }
+    }
+    Ok(classes >= 2)
+}
+
+/// What is in a folder, hidden files and folders left out.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let unreadable = |source| DataError::unreadable(folder, source);
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
 }
 
 /// Loads `train/<class>/*` and `test/<class>/*`.
-pub(super) fn load(path: &Path) -> Result<Dataset, DataError> {
+pub(super) fn load_train_test(path: &Path, options: LoadOptions) -> Result<Dataset, DataError> {
     let train = list(&path.join("train"))?;
     let test = path.join("test").is_dir().then(|| list(&path.join("test"))).transpose()?;
     let known = test.as_ref().map_or(&[][..], ImageFolder::classes);
@@ -28,30 +63,38 @@ pub(super) fn load(path: &Path) -> Result<Dataset, DataError> {
     }
     let test_labels = test.as_ref().map(|test| test_labels(&path.join("test"), test, &classes)).transpose()?;
     warn_of_missing(&classes, known);
+    Found { layout: DataLayout::TrainTest, classes, train, test: test.zip(test_labels) }.load(path, options)
+}
 
-    let first = size_of(&train, 0)?;
-    let train_labels = (0..train.len()).map(|index| train.label(index)).collect();
-    let test = match test.zip(test_labels) {
-        Some((test, labels)) => split(test, labels, (&train, first))?,
-        None => Split::empty(),
-    };
-    let train_split = split(train.clone(), train_labels, (&train, first))?;
-    Ok(Dataset { path: path.to_owned(), classes, train: train_split, test, size: first })
+/// Loads `<class>/*`.
+pub(super) fn load_classes(path: &Path, options: LoadOptions) -> Result<Dataset, DataError> {
+    let train = list(path)?;
+    let classes = train.classes().to_vec();
+    if classes.len() < 2 {
+        return Err(DataError::TooFewClasses { path: path.to_owned(), classes });
+    }
+    Found { layout: DataLayout::Classes, classes, train, test: None }.load(path, options)
+}
+
+/// Loads images at any depth.
+pub(super) fn load_flat(path: &Path, options: LoadOptions) -> Result<Dataset, DataError> {
+    let train = ImageFolder::flat(path).map_err(|error| match error {
+        LoadError::Empty { path } => DataError::UnknownLayout { path },
+        other => other.into(),
+    })?;
+    Found { layout: DataLayout::Flat, classes: Vec::new(), train, test: None }.load(path, options)
 }
 
 /// The images of `train` or `test`.
 fn list(folder: &Path) -> Result<ImageFolder, DataError> {
-    let entries = std::fs::read_dir(folder).map_err(|source| DataError::unreadable(folder, source))?;
-    for entry in entries {
-        let path = entry.map_err(|source| DataError::unreadable(folder, source))?.path();
-        if has_image_extension(&path) && !path.is_dir() {
-            return Err(DataError::UnexpectedFile {
-                path,
-                allowed: "images lie in train/<class>/, train/unlabeled/ or test/<class>/",
-            });
-        }
+    let misplaced = |path: &PathBuf| has_image_extension(path) && !path.is_dir();
+    match entries(folder)?.into_iter().find(misplaced) {
+        Some(path) => Err(DataError::UnexpectedFile {
+            path,
+            allowed: "images lie in a folder a class: train/<class>/, train/unlabeled/, test/<class>/",
+        }),
+        None => Ok(ImageFolder::labeled(folder)?),
     }
-    Ok(ImageFolder::labeled(folder)?)
 }
 
 /// The classes of test images as those of the training set are numbered.
@@ -62,7 +105,7 @@ fn test_labels(folder: &Path, test: &ImageFolder, classes: &[String]) -> Result<
         .iter()
         .map(|name| classes.iter().position(|class| class == name).ok_or_else(|| unknown(name)))
         .collect::<Result<_, _>>()?;
-    let number = |index| test.label(index).map(|class| numbers[class]).ok_or_else(|| unknown("unlabeled"));
+    let number = |index| test.label(index).map(|class| numbers[class]).ok_or_else(|| unknown(UNLABELED));
     (0..test.len()).map(number).collect()
 }
 
@@ -74,55 +117,60 @@ fn warn_of_missing(classes: &[String], tested: &[String]) {
     }
 }
 
+/// The files of a data set.
+struct Found {
+    layout: DataLayout,
+    classes: Vec<String>,
+    train: ImageFolder,
+    test: Option<(ImageFolder, Vec<usize>)>,
+}
+
+impl Found {
+    fn load(self, path: &Path, options: LoadOptions) -> Result<Dataset, DataError> {
+        let rgb = match options.grey {
+            GreyImages::Keep => false,
+            GreyImages::Rgb => true,
+            GreyImages::RgbAmongColors => {
+                [Some(&self.train), self.test.as_ref().map(|(test, _)| test)].into_iter().flatten().any(any_color)
+            }
+        };
+        let decoder = Decoder { rgb, exif: options.exif, ..Decoder::default() };
+        let train = self.train.with_decoder(decoder);
+        let first = first(&train, options.on_corrupt)?;
+        let mut left_out = train.left_out().to_vec();
+        let test = match self.test {
+            Some((test, labels)) => {
+                left_out.extend_from_slice(test.left_out());
+                split(test.with_decoder(decoder), labels, &first, options.on_corrupt)?
+            }
+            None => Split::empty(),
+        };
+        let labels = (0..train.len()).map(|index| train.label(index)).collect();
+        Ok(Dataset {
+            path: path.to_owned(),
+            layout: self.layout,
+            classes: self.classes,
+            train: split(train.clone(), labels, &first, options.on_corrupt)?,
+            test,
+            left_out,
+            size: first.size,
+        })
+    }
+}
+
+/// Whether an image has three channels, by the files' headers. In most folders the first has.
+fn any_color(folder: &ImageFolder) -> bool {
+    (0..folder.len())
+        .into_par_iter()
+        .map_init(ReadBuffers::default, |buffers, index| folder.size(index, buffers))
+        .any(|size| size.is_ok_and(|size| size.channels == 3))
+}
+
 /// The images decoded, where they have the size of the first and are few enough; else as files.
-fn split<L>(folder: ImageFolder, labels: Vec<L>, first: (&ImageFolder, ImageSize)) -> Result<Split<L>, DataError> {
+fn split<L>(folder: ImageFolder, labels: Vec<L>, first: &First, on_corrupt: OnCorrupt) -> Result<Split<L>, DataError> {
     let names = (0..folder.len()).map(|index| folder.id(index)).collect();
-    match decode_all(&folder, first)? {
+    match decode_all(&folder, first, on_corrupt)? {
         Some(images) => Ok(Split::in_memory(images, names, labels)),
         None => Ok(Split { images: Arc::new(folder), memory: None, names, labels }),
-    }
-}
-
-fn size_of(folder: &ImageFolder, index: usize) -> Result<ImageSize, DataError> {
-    Ok(folder.read(index, &mut ReadBuffers::default())?.image.size())
-}
-
-/// Decodes on all threads into one piece of memory; nothing where sizes differ, or the pieces are too large. Of several bad
-/// images the first in order is named.
-fn decode_all(folder: &ImageFolder, first: (&ImageFolder, ImageSize)) -> Result<Option<Images>, DataError> {
-    let (in_first, size) = first;
-    if folder.len().saturating_mul(size.values()) > KEPT {
-        return Ok(None);
-    }
-    let (mut pixels, differ) = (vec![0; folder.len() * size.values()], AtomicBool::new(false));
-    let failure = pixels
-        .par_chunks_exact_mut(size.values())
-        .enumerate()
-        .map_init(ReadBuffers::default, |buffers, (index, out)| {
-            if differ.load(Ordering::Relaxed) {
-                return Ok(());
-            }
-            let image = folder.read(index, buffers)?.image;
-            match image.bytes() {
-                Some(bytes) if image.size() == size => out.copy_from_slice(bytes),
-                _ if image.size().channels != size.channels => {
-                    return Err(DataError::Channels {
-                        first: in_first.path(0).unwrap_or_default(),
-                        first_size: size,
-                        other: folder.path(index).unwrap_or_default(),
-                        other_size: image.size(),
-                    });
-                }
-                _ => differ.store(true, Ordering::Relaxed),
-            }
-            Ok(())
-        })
-        .find_map_first(Result::err);
-    match failure {
-        // Read as they are needed, a broken one may be left out.
-        Some(DataError::Load(LoadError::Corrupt { .. })) if differ.load(Ordering::Relaxed) => Ok(None),
-        Some(error) => Err(error),
-        None if differ.load(Ordering::Relaxed) => Ok(None),
-        None => Ok(Some(Images::new(size, pixels)?)),
     }
 }

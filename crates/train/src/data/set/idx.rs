@@ -6,7 +6,7 @@ use flate2::bufread::MultiGzDecoder;
 use slowburn_augment::ImageSize;
 use slowburn_augment::loader::Images;
 
-use super::{DataError, Dataset, Split};
+use super::{DataError, DataLayout, Dataset, Split};
 
 const TRAIN_IMAGES: &str = "train-images-idx3-ubyte";
 const TRAIN_LABELS: &str = "train-labels-idx1-ubyte";
@@ -61,7 +61,7 @@ pub(super) fn load(path: &Path) -> Result<Dataset, DataError> {
     };
     let names = indices(&images);
     let train = Split::in_memory(images, names, train_classes.into_iter().map(Some).collect());
-    Ok(Dataset { path: path.to_owned(), classes, train, test, size })
+    Ok(Dataset { path: path.to_owned(), layout: DataLayout::Idx, classes, train, test, left_out: Vec::new(), size })
 }
 
 /// The file `name` or `name.gz` in `folder`.

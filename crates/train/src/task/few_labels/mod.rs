@@ -111,7 +111,7 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> FewLabels<M, T> {
         Self { on_corrupt, ..self }
     }
 
-    /// Threads that read and prepare images; 0: one per core.
+    /// Threads that read and prepare images; 0: as many as rayon's pool has.
     pub fn with_workers(self, workers: usize) -> Self {
         Self { workers, ..self }
     }
@@ -132,6 +132,7 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> FewLabels<M, T> {
             // Which image has which: a file that was changed meanwhile makes another run.
             "labels_sha256": labels_digest(self.images.labels()),
             "images": self.images.labels().len(),
+            "exif": self.images.source().exif(),
             "views": self.pipeline,
             "evaluation": self.evaluation,
             "ramp_up": self.ramp_up,

@@ -120,7 +120,7 @@ where
         Self { on_corrupt, ..self }
     }
 
-    /// Threads that read and prepare images; 0: one per core.
+    /// Threads that read and prepare images; 0: as many as rayon's pool has.
     pub fn with_workers(self, workers: usize) -> Self {
         Self { workers, ..self }
     }
@@ -136,7 +136,7 @@ where
         }
         let (source, device) = (&self.source.0, device_of(&self.method)?.without_autodiff());
         let labeled = labeled_indices(source.as_ref(), self.labels.as_deref());
-        let set = |chosen| ImageSet::with_on_corrupt(Arc::clone(source), chosen, &self.evaluation, self.on_corrupt);
+        let set = |chosen| ImageSet::trained_on(Arc::clone(source), chosen, &self.evaluation, self.on_corrupt);
         let knn = self.knn.unwrap_or_else(|| {
             let known = KnnConfig::default();
             KnnConfig { k: known.k.min(labeled.len() / 10).max(1), ..known }
@@ -156,6 +156,7 @@ where
             "views": self.views,
             "evaluation": self.evaluation,
             "images": self.source.0.len(),
+            "exif": self.source.0.exif(),
             "monitor_every": self.every,
             "on_corrupt": self.on_corrupt,
         })
