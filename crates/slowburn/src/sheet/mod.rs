@@ -1,6 +1,7 @@
 //! Contact sheets: images beside their views with what was drawn beneath each, and thumbnails with captions.
 
 mod canvas;
+pub mod contact;
 mod recipe;
 
 use std::fs;
