@@ -3,7 +3,14 @@ use std::path::Path;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
+use super::chart::{Chart, Line, Stroke, span};
+use super::legend::{Entry, Legend, Mark};
 use super::picture::{self, Picture, undrawn};
+
+/// Room above and below a legend, together, in pixels.
+const STRIP_MARGIN: u32 = 8;
+/// Where the plot begins, right of its axis, and the legend with it.
+const INDENT: u32 = 52;
 
 /// What a curve is compared with.
 pub const GREY: RGBColor = RGBColor(110, 110, 110);
@@ -80,71 +87,54 @@ pub fn draw_curves(panels: &[Panel; 2], folder: &Path) -> anyhow::Result<()> {
 }
 
 impl Picture for [Panel; 2] {
-    const SIZE: (u32, u32) = (960, 400);
+    fn size(&self) -> (u32, u32) {
+        (960, 400)
+    }
 
     fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> anyhow::Result<()>
     where
         B::ErrorType: 'static,
     {
-        let (left, right) = area.split_horizontally(Self::SIZE.0 / 2);
-        chart(&left, &self[0])?;
-        chart(&right, &self[1])
+        let (left, right) = area.split_horizontally(self.size().0 / 2);
+        let areas = [left, right].map(|area| area.margin(12, 12, 12, 12));
+        let legends = [0, 1].map(|place| Legend::strip(self[place].entries(), areas[place].dim_in_pixel().0 - INDENT));
+        // As high in both, so that the plots stand side by side.
+        let height = legends.iter().map(|legend| legend.size().1).max().unwrap_or(0);
+        for ((panel, area), legend) in self.iter().zip(&areas).zip(&legends) {
+            let below = area.titled(&panel.title, ("sans-serif", 18)).map_err(undrawn)?;
+            let (strip, plot) = below.split_vertically(height + STRIP_MARGIN);
+            legend.draw(&strip.margin(STRIP_MARGIN / 2, 0, INDENT, 0))?;
+            panel.chart().draw(&plot)?;
+        }
+        Ok(())
     }
 }
 
-fn chart<B: DrawingBackend>(area: &DrawingArea<B, Shift>, panel: &Panel) -> anyhow::Result<()>
-where
-    B::ErrorType: 'static,
-{
-    let curves = &panel.curves;
-    let points = || curves.iter().flat_map(|curve| &curve.points);
-    let last = points().map(|point| point.0).fold(1.0, f64::max);
-    let first = points().map(|point| point.0).fold(last, f64::min);
-    let low = points().map(|point| point.1).fold(f64::INFINITY, f64::min);
-    let high = points().map(|point| point.1).fold(f64::NEG_INFINITY, f64::max);
-    let (low, high) = if low <= high { (low, high) } else { (0.0, 1.0) };
-    let margin = ((high - low) * 0.08).max(1e-3);
-    // A training's curves leave the middle free; those of settings may not, so that room is made below them.
-    let (below, legend) = match panel.across {
-        Across::Steps => (margin, SeriesLabelPosition::MiddleRight),
-        Across::Powers(_) | Across::Decays => (4.0 * margin, SeriesLabelPosition::LowerRight),
-    };
-
-    let mut chart = ChartBuilder::on(area)
-        .caption(&panel.title, ("sans-serif", 18))
-        .margin(12)
-        .x_label_area_size(36)
-        .y_label_area_size(52)
-        .build_cartesian_2d(panel.across.range(first, last), (low - below)..(high + margin))
-        .map_err(undrawn)?;
-    chart
-        .configure_mesh()
-        .x_desc(panel.across.name())
-        .x_labels(6)
-        .x_label_formatter(&|&place| panel.across.tick(place))
-        .y_labels(7)
-        .light_line_style(WHITE)
-        .bold_line_style(RGBColor(228, 228, 228))
-        .label_style(("sans-serif", 13))
-        .draw()
-        .map_err(undrawn)?;
-    for curve in curves.iter().filter(|curve| !curve.points.is_empty()) {
-        let color = curve.color;
-        // Dots show the epochs, and a run of one epoch at all.
-        chart
-            .draw_series(LineSeries::new(curve.points.iter().copied(), color.stroke_width(2)).point_size(2))
-            .map_err(undrawn)?
-            .label(curve.name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color.stroke_width(2)));
+impl Panel {
+    /// Curves that have points.
+    fn shown(&self) -> impl Iterator<Item = &Curve> {
+        self.curves.iter().filter(|curve| !curve.points.is_empty())
     }
-    chart
-        .configure_series_labels()
-        .position(legend)
-        .background_style(WHITE.mix(0.85))
-        .border_style(RGBColor(200, 200, 200))
-        .label_font(("sans-serif", 13))
-        .draw()
-        .map_err(undrawn)
+
+    fn entries(&self) -> Vec<Entry> {
+        let entry =
+            |curve: &Curve| Entry { name: curve.name.to_owned(), color: curve.color, mark: Mark::Line(Stroke::Solid) };
+        self.shown().map(entry).collect()
+    }
+
+    fn chart<'a>(&'a self) -> Chart<'a> {
+        let points = || self.shown().flat_map(|curve| &curve.points);
+        let last = points().map(|point| point.0).fold(1.0, f64::max);
+        let first = points().map(|point| point.0).fold(last, f64::min);
+        let line = |curve: &'a Curve| Line { points: &curve.points, color: curve.color, stroke: Stroke::Solid };
+        Chart {
+            across: self.across.name(),
+            x: self.across.range(first, last),
+            y: span(points().map(|point| point.1), 0.08),
+            tick: Box::new(|place| self.across.tick(place)),
+            lines: self.shown().map(line).collect(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -167,7 +157,23 @@ mod tests {
         let svg = std::fs::read_to_string(folder.path().join("curves.svg")).expect("written");
         assert!(svg.contains("the teacher") && svg.contains("accuracy"), "title and legend");
         let png = image::open(folder.path().join("curves.png")).expect("a picture");
-        assert_eq!((png.width(), png.height()), <[Panel; 2]>::SIZE);
+        assert_eq!((png.width(), png.height()), panels.size());
+    }
+
+    /// A curve through every corner of its plot: a legend within would hide a part of it.
+    #[test]
+    fn the_legend_is_above_the_plot() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let corners = || vec![(0.0, 0.0), (0.0, 1.0), (100.0, 1.0), (100.0, 0.0), (50.0, 0.5)];
+        draw_curves(&[panel(corners()), panel(corners())], folder.path()).expect("drawn");
+        let svg = std::fs::read_to_string(folder.path().join("curves.svg")).expect("written");
+        let svg = roxmltree::Document::parse(&svg).expect("well-formed");
+        let number = |node: roxmltree::Node<'_, '_>, name| node.attribute(name).and_then(|n| n.parse::<f64>().ok());
+        let named = |tag: &'static str| svg.descendants().filter(move |node| node.has_tag_name(tag));
+        let highest = named("circle").filter_map(|dot| number(dot, "cy")).fold(f64::INFINITY, f64::min);
+        let names = named("text").filter(|text| text.text().is_some_and(|text| text.contains("the teacher")));
+        let lowest = names.filter_map(|name| number(name, "y")).fold(0.0, f64::max);
+        assert!(lowest > 0.0 && lowest + 13.0 < highest, "the legend ends at {lowest}, the data begin at {highest}");
     }
 
     #[test]
@@ -179,12 +185,13 @@ mod tests {
     #[test]
     fn an_empty_history_is_drawn_too() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        draw_curves(&[panel(vec![]), panel(vec![])], folder.path()).expect("drawn");
+        let panels = [panel(vec![]), panel(vec![])];
+        draw_curves(&panels, folder.path()).expect("drawn");
         let svg = std::fs::read_to_string(folder.path().join("curves.svg")).expect("written");
         assert_eq!(svg.matches("accuracy").count(), 2, "both titles");
         let png = image::open(folder.path().join("curves.png")).expect("a picture").into_rgb8();
-        assert_eq!((png.width(), png.height()), <[Panel; 2]>::SIZE);
+        assert_eq!((png.width(), png.height()), panels.size());
         let blue = |pixel: &&image::Rgb<u8>| pixel.0[2] > pixel.0[0].saturating_add(60);
-        assert!(png.pixels().filter(blue).count() < 200, "a legend's line at most, and no curve");
+        assert_eq!(png.pixels().filter(blue).count(), 0, "neither a curve nor a name of one");
     }
 }

@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::register_font;
@@ -12,8 +12,8 @@ const FONT: &[u8] = include_bytes!("../../assets/DejaVuSans-subset.ttf");
 
 /// Something that can be drawn, as vectors or as pixels.
 pub(super) trait Picture {
-    /// Width and height in pixels.
-    const SIZE: (u32, u32);
+    /// Width and height in pixels. The font has been registered.
+    fn size(&self) -> (u32, u32);
 
     /// Draws on an area of that size, which is white.
     fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> anyhow::Result<()>
@@ -28,22 +28,42 @@ pub(super) fn undrawn<E: std::error::Error + Send + Sync>(error: DrawingAreaErro
 
 /// Writes a picture as `<name>.svg` and `<name>.png` in `folder`.
 pub(super) fn write<P: Picture>(picture: &P, name: &str, folder: &Path) -> anyhow::Result<()> {
-    register_font_once()?;
-    let mut svg = String::new();
-    on_white(picture, &SVGBackend::with_string(&mut svg, P::SIZE).into_drawing_area())?;
-    let path = folder.join(format!("{name}.svg"));
-    write_atomically(&path, svg.as_bytes()).with_context(|| path.display().to_string())?;
+    ["svg", "png"].into_iter().try_for_each(|kind| write_file(picture, &folder.join(format!("{name}.{kind}"))))
+}
 
-    let (width, height) = P::SIZE;
-    let mut pixels = vec![0; (width * height * 3) as usize];
-    on_white(picture, &BitMapBackend::with_buffer(&mut pixels, P::SIZE).into_drawing_area())?;
+/// Writes a picture as SVG or PNG, as the name's end says.
+pub(super) fn write_file<P: Picture>(picture: &P, path: &Path) -> anyhow::Result<()> {
+    register_font_once()?;
+    let content = match path.extension().and_then(|end| end.to_str()).map(str::to_ascii_lowercase).as_deref() {
+        Some("svg") => svg(picture)?.into_bytes(),
+        Some("png") => png(picture)?,
+        _ => bail!("{} is no name of a picture, allowed: names that end in .png or .svg", path.display()),
+    };
+    write_atomically(path, &content).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn svg<P: Picture>(picture: &P) -> anyhow::Result<String> {
+    let mut svg = String::new();
+    on_white(picture, &SVGBackend::with_string(&mut svg, picture.size()).into_drawing_area())?;
+    Ok(svg)
+}
+
+fn png<P: Picture>(picture: &P) -> anyhow::Result<Vec<u8>> {
+    let size = picture.size();
+    let mut pixels = vec![0; size.0 as usize * size.1 as usize * 3];
+    on_white(picture, &BitMapBackend::with_buffer(&mut pixels, size).into_drawing_area())?;
+    encode_png(size, pixels)
+}
+
+/// A PNG of `size` (width, height) from its RGB bytes, row by row.
+pub(crate) fn encode_png((width, height): (u32, u32), pixels: Vec<u8>) -> anyhow::Result<Vec<u8>> {
     let image = image::RgbImage::from_raw(width, height, pixels).context("the picture has its size")?;
     let mut png = std::io::Cursor::new(Vec::new());
     image.write_to(&mut png, image::ImageFormat::Png)?;
-    let path = folder.join(format!("{name}.png"));
-    write_atomically(&path, png.get_ref()).with_context(|| path.display().to_string())
+    Ok(png.into_inner())
 }
 
+/// The only place that calls `present`: it ends an SVG, and what is drawn after it would stand behind `</svg>`.
 fn on_white<P: Picture, B: DrawingBackend>(picture: &P, area: &DrawingArea<B, Shift>) -> anyhow::Result<()>
 where
     B::ErrorType: 'static,

@@ -67,7 +67,9 @@ fn runs(row: &[f32]) -> Vec<(usize, usize, usize)> {
 }
 
 impl Picture for Regions {
-    const SIZE: (u32, u32) = (1080, 600);
+    fn size(&self) -> (u32, u32) {
+        (1080, 600)
+    }
 
     fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> anyhow::Result<()>
     where

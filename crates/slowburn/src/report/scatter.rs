@@ -3,7 +3,14 @@ use std::path::Path;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
+use super::chart::span;
+use super::legend::{Entry, Legend, Mark};
 use super::picture::{self, Picture, undrawn};
+
+/// Width and height of the picture without its legend.
+const PLOT: (u32, u32) = (680, 640);
+/// Room above the legend, in pixels.
+const LEGEND_TOP: u32 = 44;
 
 /// Test features as points of a plane, coloured by class.
 #[derive(Debug)]
@@ -33,22 +40,28 @@ fn color(class: usize) -> HSLColor {
     HSLColor((class as f64 * 0.381_966).fract(), 0.75, if class.is_multiple_of(2) { 0.42 } else { 0.58 })
 }
 
+impl Scatter<'_> {
+    fn legend(&self) -> Legend {
+        let entry =
+            |(class, name): (usize, &String)| Entry { name: name.clone(), color: rgb(color(class)), mark: Mark::Dot };
+        Legend::beside(self.classes.iter().enumerate().map(entry).collect(), PLOT.1 - 2 * LEGEND_TOP)
+    }
+}
+
 impl Picture for Scatter<'_> {
-    const SIZE: (u32, u32) = (860, 640);
+    fn size(&self) -> (u32, u32) {
+        (PLOT.0 + self.legend().size().0, PLOT.1)
+    }
 
     fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> anyhow::Result<()>
     where
         B::ErrorType: 'static,
     {
-        let range = |values: &mut dyn Iterator<Item = f64>| {
-            let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
-            if low < high { low - 0.03 * (high - low)..high + 0.03 * (high - low) } else { -1.0..1.0 }
-        };
-        let x = range(&mut self.points.iter().map(|point| point.0));
-        let y = range(&mut self.points.iter().map(|point| point.1));
-        // Room for the legend, right of the points.
-        let x = x.start..x.end + 0.3 * (x.end - x.start);
-        let mut chart = ChartBuilder::on(area)
+        let x = span(self.points.iter().map(|point| point.0), 0.03);
+        let y = span(self.points.iter().map(|point| point.1), 0.03);
+        let (plot, beside) = area.split_horizontally(PLOT.0);
+        self.legend().draw(&beside.margin(LEGEND_TOP, 0, 0, 0))?;
+        let mut chart = ChartBuilder::on(&plot)
             .caption(&self.title, ("sans-serif", 18))
             .margin(12)
             .x_label_area_size(36)
@@ -65,24 +78,20 @@ impl Picture for Scatter<'_> {
             .label_style(("sans-serif", 13))
             .draw()
             .map_err(undrawn)?;
-        for (class, name) in self.classes.iter().enumerate() {
-            let color = color(class);
-            let points = self.points.iter().zip(self.labels).filter(|(_, label)| **label == class);
-            chart
-                .draw_series(points.map(|(point, _)| Circle::new(*point, 2, color.mix(0.7).filled())))
-                .map_err(undrawn)?
-                .label(name)
-                .legend(move |(x, y)| Circle::new((x + 9, y), 4, color.filled()));
+        let finite = |point: &(f64, f64)| point.0.is_finite() && point.1.is_finite();
+        // By class, so that the picture depends on the classes' order and not on that of the images.
+        for class in 0..self.classes.len() {
+            let color = rgb(color(class)).mix(0.7);
+            let points = self.points.iter().zip(self.labels).filter(|(point, label)| **label == class && finite(point));
+            chart.draw_series(points.map(|(point, _)| Circle::new(*point, 2, color.filled()))).map_err(undrawn)?;
         }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::MiddleRight)
-            .background_style(WHITE.mix(0.85))
-            .border_style(RGBColor(200, 200, 200))
-            .label_font(("sans-serif", 13))
-            .draw()
-            .map_err(undrawn)
+        Ok(())
     }
+}
+
+fn rgb(color: HSLColor) -> RGBColor {
+    let (red, green, blue) = color.to_backend_color().rgb;
+    RGBColor(red, green, blue)
 }
 
 #[cfg(test)]
@@ -99,6 +108,12 @@ mod tests {
         draw_scatter(&scatter, folder.path()).expect("drawn");
         let svg = std::fs::read_to_string(folder.path().join("scatter.svg")).expect("written");
         assert!(svg.contains("boot") && svg.contains("bag") && svg.contains("60 % of the variance"));
-        assert_eq!(image::open(folder.path().join("scatter.png")).expect("a picture").width(), 860);
+        let svg = roxmltree::Document::parse(&svg).expect("well-formed");
+        let number = |node: roxmltree::Node<'_, '_>| node.attribute("cx").and_then(|x| x.parse::<u32>().ok());
+        let dots = svg.descendants().filter(|node| node.has_tag_name("circle")).filter_map(number);
+        let (points, legend): (Vec<u32>, Vec<u32>) = dots.partition(|x| *x < PLOT.0);
+        assert_eq!((points.len(), legend.len()), (3, 2), "points left of the legend, two names right of them");
+        let png = image::open(folder.path().join("scatter.png")).expect("a picture");
+        assert_eq!((png.width(), png.height()), scatter.size());
     }
 }

@@ -1,6 +1,7 @@
-//! Contact sheets: images beside their views, with what was drawn as text beneath each.
+//! Contact sheets: images beside their views with what was drawn beneath each, and thumbnails with captions.
 
 mod canvas;
+pub mod contact;
 mod recipe;
 
 use std::fs;
@@ -12,8 +13,11 @@ use serde::Serialize;
 use slowburn_augment::loader::{Decoder, ImageFolder, ReadBuffers, Source};
 use slowburn_augment::{AugmentError, Drawn, Image, ImageSize, Operation, Pipeline, View, Views};
 
-use canvas::{Cell, Picture};
+use canvas::{Cell, Picture, Style};
 pub use recipe::preset_list;
+
+/// How images and their views are shown.
+const STYLE: Style = Style { side: 192, wrap: true };
 
 /// Draw random views of images beside the originals, as one PNG file
 #[derive(Debug, Args)]
@@ -95,7 +99,8 @@ pub fn run(cli: &Cli) -> anyhow::Result<String> {
         replay.images.push(ReplayImage { path, size: image.size(), views: drawn });
     }
     let title = format!("seed {}, epoch {}, {pipeline}", cli.seed, cli.epoch);
-    let size = canvas::write(&cli.output, &title, &rows)?;
+    let rows_shown: Vec<&[Cell]> = rows.iter().map(Vec::as_slice).collect();
+    let size = canvas::write(&cli.output, &title, &rows_shown, STYLE)?;
     if let Some(path) = &cli.json {
         fs::write(path, serde_json::to_vec_pretty(&replay)?)
             .with_context(|| format!("cannot write {}", path.display()))?;
@@ -151,15 +156,48 @@ fn without_normalisation(pipeline: &Pipeline) -> Result<Pipeline, AugmentError> 
 fn row(shown: &Views, drawn: &[View], image: Image<'_>, path: &str) -> anyhow::Result<Vec<Cell>> {
     let size = image.size();
     let name = Path::new(path).file_name().map_or_else(|| path.to_owned(), |name| name.to_string_lossy().into_owned());
-    let mut row = vec![Cell { picture: Picture::of_bytes(image), lines: vec![name, size.to_string()] }];
+    let mut row =
+        vec![Cell { picture: Picture::of_bytes(image).shrunk(STYLE.side), lines: vec![name, size.to_string()] }];
     let values = shown.apply(drawn, image)?;
     for ((pipeline, view), values) in shown.pipelines().zip(drawn).zip(values) {
-        let fixed = |drawn: &&Drawn| !matches!(drawn, Drawn::Deterministic);
         let mut lines = vec![format!("view {}", view.key.view)];
-        lines.extend(view.drawn.iter().filter(fixed).map(ToString::to_string));
-        row.push(Cell { picture: Picture::of_values(pipeline.output_size(size), &values), lines });
+        lines.extend(
+            pipeline.operations().iter().zip(&view.drawn).filter_map(|(operation, drawn)| said(operation, drawn)),
+        );
+        let picture = Picture::of_values(pipeline.output_size(size), &values).shrunk(STYLE.side);
+        row.push(Cell { picture, lines });
     }
     Ok(row)
+}
+
+/// What an operation drew, in words; nothing of one that has no choice.
+fn said(operation: &Operation, drawn: &Drawn) -> Option<String> {
+    match (operation, drawn) {
+        (_, Drawn::Deterministic) => None,
+        (Operation::RandomApply { operations, .. }, Drawn::RandomApply { drawn: None }) => {
+            let names: Vec<&str> = operations.iter().map(word).collect();
+            Some(format!("{} not applied", names.join(", ")))
+        }
+        (_, drawn) => Some(drawn.to_string()),
+    }
+}
+
+/// An operation's name as what it drew is written: in lower case, one or two words.
+fn word(operation: &Operation) -> &'static str {
+    match operation {
+        Operation::RandomResizedCrop { .. } | Operation::CenterCrop { .. } => "crop",
+        Operation::Resize { .. } => "resize",
+        Operation::HorizontalFlip { .. } => "flip",
+        Operation::Translate { .. } => "shift",
+        Operation::Rotate { .. } => "rotation",
+        Operation::ColorJitter { .. } => "jitter",
+        Operation::Grayscale { .. } => "grey",
+        Operation::Solarize { .. } => "solarise",
+        Operation::GaussianBlur { .. } => "blur",
+        Operation::Cutout { .. } => "cutout",
+        Operation::GaussianNoise { .. } => "noise",
+        other => other.name(),
+    }
 }
 
 #[cfg(test)]
@@ -176,5 +214,40 @@ mod tests {
         let whole = pipeline.draw(key, size).expect("fits");
         assert_eq!(shown.draw(key, size).expect("fits").drawn, whole.drawn[..2]);
         assert!(decoder(&pipeline).rgb && !decoder(&slowburn_augment::presets::fashion()).rgb);
+    }
+
+    #[test]
+    fn what_is_not_applied_has_a_name() {
+        let jitter = Operation::ColorJitter { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1 };
+        let grey = Operation::Grayscale { probability: 0.5 };
+        let sometimes = Operation::RandomApply { probability: 0.5, operations: vec![jitter, grey.clone()] };
+        let none = Drawn::RandomApply { drawn: None };
+        assert_eq!(said(&sometimes, &none).as_deref(), Some("jitter, grey not applied"));
+        let some = Drawn::RandomApply { drawn: Some(vec![Drawn::Grayscale { gray: true }]) };
+        assert_eq!(said(&sometimes, &some).as_deref(), Some("grey"));
+        assert_eq!(said(&grey, &Drawn::Grayscale { gray: false }).as_deref(), Some("in colour"));
+        assert_eq!(said(&Operation::Standardize { epsilon: 1e-6 }, &Drawn::Deterministic), None);
+    }
+
+    /// No preset has a line that leaves open what it speaks of.
+    #[test]
+    fn every_line_of_every_preset_names_its_operation() {
+        let mut left_out = 0;
+        for preset in slowburn_augment::presets::Preset::ALL {
+            let pipeline = preset.pipeline(None).expect("a pipeline");
+            let size = [3, 1].map(|channels| ImageSize::new(64, 64, channels));
+            let views = Views::repeat(pipeline.clone(), 64).expect("views");
+            let Some(drawn) = size.into_iter().find_map(|size| views.draw(0, 0, 0, size).ok()) else {
+                panic!("{pipeline} draws nothing");
+            };
+            for view in &drawn {
+                for (operation, drawn) in pipeline.operations().iter().zip(&view.drawn) {
+                    let line = said(operation, drawn).unwrap_or_default();
+                    assert!(!line.starts_with("not applied"), "{pipeline}");
+                    left_out += usize::from(line.ends_with(" not applied"));
+                }
+            }
+        }
+        assert!(left_out > 0, "nothing was looked at");
     }
 }
