@@ -295,7 +295,7 @@ pub enum WhiteningError {
         /// Number of images.
         found: usize,
     },
-    /// A training image has a value that is no number.
+    /// A training image has a value that is not finite.
     #[error("a training image has a value that is not finite")]
     NotFinite,
     /// The eigenvalues were not found, which no covariance of finite values is known to do.

@@ -76,7 +76,7 @@ pub enum ContrastiveError {
         /// What holds them.
         what: &'static str,
     },
-    /// The loss of a step is NaN or infinite: what the encoder would learn from it is none either.
+    /// The loss of a step is NaN or infinite, and so would be the weights after it.
     #[error("the loss is {value}: training diverged, or an image is not finite")]
     Loss {
         /// The loss.
@@ -88,7 +88,7 @@ pub enum ContrastiveError {
         /// The largest logit of a training sample, without its sign.
         largest: f32,
     },
-    /// A label is no class that can be counted.
+    /// A label is not a class that can be counted.
     #[error("sample {sample} has label {label}: labels are classes counted from 0, at most {most}")]
     Label {
         /// The sample's index.

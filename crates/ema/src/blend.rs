@@ -130,7 +130,7 @@ impl ModuleMapper for Blend<'_> {
     }
 }
 
-/// Puts what a kernel has moved in the place of its stand-ins.
+/// Puts what a kernel has moved in place of its stand-ins.
 struct PutBack {
     moved: Moved,
 }

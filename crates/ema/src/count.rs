@@ -64,7 +64,7 @@ impl Module for StepCount {
         let param = mapper.map_int(self.param());
         self.id = param.id;
         // The one place that reads the device: mapping a counter happens when a record is loaded. Burn gives a mapper no way
-        // to fail but a panic, and any number in the place of the record's would be a wrong one.
+        // to fail but a panic, and any number in place of the record's would be a wrong one.
         let value = param.val().try_into_scalar::<i64>();
         let value = value.unwrap_or_else(|error| panic!("the record of a step count cannot be read: {error}"));
         match u64::try_from(value) {

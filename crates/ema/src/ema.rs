@@ -12,7 +12,7 @@ use crate::{Decay, EmaError, Refused, StepCount, detached_copy, sync_running_sta
 
 /// What happens to a model's buffers, batch norm's running mean and variance, when its weights are averaged.
 ///
-/// The originals differ, and nobody could tell (REFERENCE: MoCo issue 70, Mean Teacher issue 9), so it is a choice.
+/// The originals differ and their papers do not say (MoCo's issue 70 and Mean Teacher's issue 9 ask), so it is a choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

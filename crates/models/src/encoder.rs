@@ -7,7 +7,7 @@ use burn::{
 
 /// A network that turns images into feature vectors.
 ///
-/// It is all that Mean Teacher and MoCo ask of a network, so that one's own takes two methods (`#[derive(Module)]`
+/// It is all that Mean Teacher and MoCo ask of a network: two methods make yours one (`#[derive(Module)]`
 /// provides the rest):
 ///
 /// ```

@@ -86,7 +86,7 @@ impl RampedAdamConfig {
     }
 }
 
-/// Adam's two decays, in the hand of whoever has the schedule. Clones share them.
+/// Adam's two decays, which a schedule may change between steps. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Betas(Arc<AtomicU64>);
 
@@ -115,7 +115,7 @@ impl Betas {
 ///
 /// Mean Teacher lowers β₁ with the learning rate and raises β₂ after the ramp-up (arXiv 1703.01780, §B.1). The correction of
 /// the bias takes the present decay for all steps before, `1 − βᵗ`, as the authors' does. Its state is Burn's: a training that
-/// began with one goes on with the other.
+/// began with one continues with the other.
 #[derive(Debug, Clone)]
 pub struct RampedAdam {
     config: AdamConfig,

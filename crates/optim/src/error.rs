@@ -2,19 +2,19 @@
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OptimError {
-    /// The momentum is no weight of an old velocity.
+    /// The momentum is outside its range.
     #[error("momentum is {value}: it must lie in [0, 1)")]
     Momentum {
         /// The value given.
         value: f64,
     },
-    /// The dampening is no share of a gradient.
+    /// The dampening is outside its range.
     #[error("dampening is {value}: it must lie in [0, 1]")]
     Dampening {
         /// The value given.
         value: f64,
     },
-    /// A decay of Adam's means is no weight of an old mean.
+    /// A decay of Adam's means is outside its range.
     #[error("{field} is {value}: it must lie in [0, 1)")]
     Beta {
         /// Which of them.

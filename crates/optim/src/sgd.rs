@@ -128,7 +128,7 @@ impl FusedSgd {
 
 /// What [`FusedSgd`] keeps of a weight from step to step.
 ///
-/// Its record has the names of Burn's SGD: a training that began with one goes on with the other.
+/// Its record has the names of Burn's SGD: a training that began with one continues with the other.
 #[derive(RecordState, Debug, Clone)]
 pub struct FusedSgdState<const D: usize> {
     /// None without momentum.

@@ -6,7 +6,7 @@ use burn::tensor::{Int, Tensor};
 /// Squared error between class probabilities, divided by the number of classes C:
 /// `(1/C)·Σ_c (softmax(s)_c − p_c)²`.
 ///
-/// Tarvainen & Valpola (arXiv 1703.01780, eq. 1 and §B). Between 0 and 2/C.
+/// Tarvainen & Valpola (arXiv 1703.01780, §2 and §B). Between 0 and 2/C.
 ///
 /// # Shapes
 /// - `student`: logits `[batch, classes]`

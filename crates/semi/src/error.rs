@@ -76,7 +76,7 @@ pub enum SemiError {
         /// The classes expected.
         expected: usize,
     },
-    /// The cost of a step is NaN or infinite: what the student would learn from it is none either.
+    /// The cost of a step is NaN or infinite, and so would be the weights after it.
     #[error("the cost is {value}: training diverged, or an image is not finite")]
     Cost {
         /// The cost.

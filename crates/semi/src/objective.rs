@@ -29,7 +29,7 @@ pub enum CostReduction {
     #[default]
     Minibatch,
     /// The number of samples that the cost is about: the labelled ones, or those with a target. Samples below the
-    /// threshold count: they have a cost of 0.
+    /// threshold count too: they have a cost of 0.
     Selected,
 }
 
@@ -38,7 +38,7 @@ pub enum CostReduction {
 /// `J = class + w(t)·consistency + logit_distance·distance`, with `w(t) = weight·ramp_up(t)·ramp_down(t)`.
 ///
 /// The class cost is the cross entropy of the labelled samples, the consistency cost compares the student with its
-/// teacher's targets (arXiv 1703.01780, eq. 1), the distance ties two heads together where the network has them.
+/// teacher's targets (arXiv 1703.01780, §2), the distance ties two heads together where the network has them.
 ///
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
@@ -141,7 +141,7 @@ impl Objective {
     }
 
     /// λ as it counts between two means: that of the class cost over the labelled samples of a batch and that of the
-    /// consistency cost over the samples that have one. The number to compare between libraries (REFERENCE §4.2).
+    /// consistency cost over the samples that have one. The number to compare between libraries.
     ///
     /// λ divided by the labelled fraction where the class cost is divided by the whole batch, and multiplied by the
     /// unlabelled fraction where labelled samples have no consistency cost but count in its divisor.

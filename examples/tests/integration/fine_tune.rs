@@ -59,7 +59,7 @@ fn both_starts_are_trained_and_compared_and_a_run_can_be_gone_on_with() {
     assert_eq!(summary(&other)["pretrained"]["supervised"], whole["pretrained"]["supervised"]);
     assert!(summary(&other)["pretrained"]["mean_teacher"].is_null());
 
-    // Stopped before its end, it does not go on with other weights than it began with.
+    // Stopped before its end, it does not continue with other weights than it began with.
     fs::remove_file(other.join("summary.json")).expect("removed");
     let weights = out.join("pretrain/query.safetensors");
     fs::copy(out.join("pretrain/key.safetensors"), &weights).expect("copied");

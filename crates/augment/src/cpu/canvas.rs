@@ -83,7 +83,7 @@ impl<'a> Canvas<'a> {
                 if let Pixels::Bytes(bytes) = &self.pixels {
                     match rotate_bytes(bytes, self.size, *degrees, *border) {
                         Some(rotated) => self.pixels = Pixels::Bytes(Cow::Owned(rotated)),
-                        // A fill that is no byte.
+                        // A fill that is not a byte.
                         None => rotate_values(self.values(), size, (*degrees, RotationFilter::Nearest, *border)),
                     }
                 }

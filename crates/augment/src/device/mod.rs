@@ -95,7 +95,7 @@ impl Canvas {
         geometry::gather(self.batch.clone(), self.maps.take())
     }
 
-    /// An operation that is no movement.
+    /// An operation that is not a movement.
     fn change(&self, operation: &Operation, batch: Tensor<4>, drawn: &DrawnBatch<'_>, views: &[View]) -> Tensor<4> {
         match operation {
             Operation::RandomResizedCrop { height, width, filter, .. } => {

@@ -19,7 +19,7 @@ pub enum Representation {
     Input,
 }
 
-/// What scores count by class is kept in memory, so that a label which is no class must not pass for one.
+/// What scores count by class is kept in memory, so that a label which is not a class must not pass for one.
 const MOST_LABEL: usize = 1 << 20;
 
 /// Feature vectors of samples whose classes are known.

@@ -33,7 +33,7 @@ impl SymmetricReduction {
     }
 }
 
-/// The loss of telling one positive from many negatives, which every kernel here is held to:
+/// The loss of telling one positive from many negatives. Every kernel here is tested against it:
 ///
 /// ```text
 /// s₊ = q·k₊/τ                            of a query q and its positive key k₊
@@ -116,7 +116,7 @@ impl Contrast {
 
 /// `ln(K + 1)`: the InfoNCE loss where all similarities are equal. 8.318 for K = 4,096 and 11.090 for K = 65,536.
 ///
-/// A loss that stays there says that the encoder has learned nothing or has collapsed.
+/// An encoder whose loss stays there has learned nothing or has collapsed.
 pub fn chance_loss(negatives: usize) -> f64 {
     (negatives as f64).ln_1p()
 }

@@ -15,7 +15,7 @@ use crate::{
 /// |---|---|---|---|
 /// | `dim` | 128 | length of an embedding | ≥ 1 |
 /// | `queue` | 65,536 | keys in the queue, K | ≥ keys of a step |
-/// | `unfilled` | `Keep` | what the queue's random initial rows are good for | |
+/// | `unfilled` | `Keep` | how the queue's unfilled rows are treated | |
 /// | `decay` | 0.999 | weight of the old key encoder in its average, the paper's m | [0, 1] |
 /// | `loss` | τ = 0.07 | temperature, and whether decoupled | |
 /// | `symmetric` | false | each view is query once and key once | |
@@ -31,7 +31,7 @@ pub struct MocoConfig {
     pub dim: usize,
     /// The number of keys in the queue, K.
     pub queue: usize,
-    /// What the queue's random initial rows are good for.
+    /// How the queue's unfilled rows are treated.
     pub unfilled: Unfilled,
     /// The weight of the old key encoder in its average, by step.
     pub decay: Decay,

@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn mean_teachers_cosine_stops_at_five_percent() {
-        // 180 epochs of a fall that would end at 210 (REFERENCE §2.2).
+        // 180 epochs of a fall that would end at 210 (the authors' `cifar10_test.py`).
         assert!((Ramp::CosineDown { length: 210 }.at(180) - 0.0495).abs() < 1e-4);
     }
 }

@@ -60,7 +60,7 @@ pub trait Teacher<M: Predict>: Module + ModuleDisplay {
         self
     }
 
-    /// What the teacher predicts for new data; the student's prediction where the teacher is no network.
+    /// What the teacher predicts for new data; the student's prediction where the teacher is not a network.
     fn predict(&self, student: &M, input: M::Input) -> Logits {
         student.predict(input)
     }
@@ -110,13 +110,12 @@ impl<M: Predict, T: Teacher<M>> SemiSupervised<M, T> {
 
     /// The costs of a batch at the current step, ready for `backward`.
     ///
-    /// Runs the student on one view and the teacher on the other, both in training mode. On the CPU the total must be a number;
-    /// on a GPU, which works ahead while nobody reads, ask [`Losses::require_finite`] when you read it anyway.
+    /// Runs the student on one view and the teacher on the other, both in training mode. On the CPU the total must be finite;
+    /// on a GPU, which works ahead until somebody reads, ask [`Losses::require_finite`] when you read it anyway.
     ///
     /// # Errors
-    /// Those of [`Objective::losses`], [`SemiError::NoAutodiff`] where nothing could be learned from them, [`SemiError::Cost`] for a total that is no number, and the
-    /// teacher's. The
-    /// method is then as it was, but for batch statistics of the passes that were made.
+    /// Those of [`Objective::losses`], [`SemiError::NoAutodiff`] where nothing could be learned from them,
+    /// [`SemiError::Cost`] for a total that is not finite, and the teacher's. The method is then as it was, but for batch statistics of the passes that were made.
     pub fn losses(&self, batch: SemiBatch<M::Input>) -> Result<Losses, SemiError> {
         Ok(self.losses_and_logits(batch)?.0)
     }
@@ -185,7 +184,7 @@ impl<M: Predict, T: Teacher<M>> SemiSupervised<M, T> {
         Self { objective: Objective { ramp_up, ..self.objective }, ..self }
     }
 
-    /// The teacher's prediction for new data, or the student's where the teacher is no network.
+    /// The teacher's prediction for new data, or the student's where the teacher is not a network.
     ///
     /// Call it on [`Module::valid`] of this value for evaluation.
     pub fn predict_with_teacher(&self, input: M::Input) -> Logits {
@@ -193,7 +192,7 @@ impl<M: Predict, T: Teacher<M>> SemiSupervised<M, T> {
     }
 }
 
-/// `Ok` for a cost that is a number, as far as reading it waits for nothing: on the CPU.
+/// `Ok` for a finite cost. It is read only where that costs no wait: on the CPU.
 fn finite_on_host(losses: &Losses) -> Result<(), SemiError> {
     #[cfg(feature = "flex")]
     if slowburn_layers::fast_path(&losses.total.device()) == slowburn_layers::ComputePath::Kernels {

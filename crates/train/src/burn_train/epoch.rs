@@ -17,7 +17,7 @@ type Convert<T, O> = fn(<T as Task>::Batch, &Device) -> Result<O, TaskError>;
 ///
 /// burn-train asks for an epoch without saying which: the loader counts how often it was asked, from the epoch that it was told
 /// to begin with, so that every epoch has an order and views of its own, drawn by the seed that the task was prepared with. Whoever
-/// goes on from burn-train's checkpoint of epoch n (from 1) begins with n. Clones by `to_device` share the count.
+/// continues from burn-train's checkpoint of epoch n (from 1) begins with n. Clones by `to_device` share the count.
 pub struct EpochLoader<T: Task, O> {
     task: Arc<T>,
     device: Device,

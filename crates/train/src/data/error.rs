@@ -48,7 +48,7 @@ pub enum LabelError {
         /// Entries.
         labels: usize,
     },
-    /// A label that is no class.
+    /// A label that is not a class.
     #[error("image {index} has label {label}, allowed: 0 to {}", classes.saturating_sub(1))]
     Range {
         /// The image.

@@ -24,7 +24,7 @@ pub enum Concern {
         epoch: u64,
         /// Their standard deviation.
         std: f64,
-        /// The least that is no collapse.
+        /// The least that is not a collapse.
         floor: f64,
     },
     /// Queries are not told apart.

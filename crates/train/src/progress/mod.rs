@@ -34,7 +34,7 @@ pub struct StepReport {
 
 /// Shows a run's progress.
 pub trait Reporter {
-    /// A part of the run begins, or goes on after `done` of its steps.
+    /// A part of the run begins, or continues after `done` of its steps.
     fn begin(&mut self, phase: &str, epochs: u64, steps: u64, done: u64);
     /// A step was made.
     fn step(&mut self, step: &StepReport);

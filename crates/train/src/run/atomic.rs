@@ -69,7 +69,7 @@ mod tests {
         assert!(!is_leftover(Path::new("other/config.json.1-2.tmp"), Path::new("run/config.json")));
     }
 
-    /// The names are those of burn-pack 0.22.1, in which it is no promise.
+    /// The names are those of burn-pack 0.22.1, in which it is not a promise.
     #[test]
     fn burn_names_its_temporary_files_so() {
         let folder = tempfile::tempdir().expect("a temporary folder");

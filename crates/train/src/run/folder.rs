@@ -127,7 +127,7 @@ impl RunFolder {
         Self { path: path.to_owned(), whole: path.to_owned() }
     }
 
-    /// The same folder as a part of another run, which is what a person goes on with.
+    /// The same folder as a part of another run, which is what a person continues with.
     pub(super) fn part_of(self, whole: &Self) -> Self {
         Self { whole: whole.whole.clone(), ..self }
     }
@@ -172,7 +172,7 @@ impl RunFolder {
         Ok(())
     }
 
-    /// Opens a run to go on with it, and returns its recipe.
+    /// Opens a run to continue with it, and returns its recipe.
     ///
     /// # Errors
     /// [`RunError::NoRun`] or [`RunError::Description`].
@@ -224,7 +224,7 @@ impl RunFolder {
         &self.path
     }
 
-    /// The folder to go on with: that of the run that this one is part of, else its own.
+    /// The folder to continue with: that of the run that this one is part of, else its own.
     pub fn resume_path(&self) -> &Path {
         &self.whole
     }

@@ -9,7 +9,7 @@ use slowburn_semi::SemiError;
 
 /// Why a task cannot make a batch, a step or an evaluation.
 ///
-/// The loop tells the first two from the rest: to a cost or a weight that is no number it adds the step, what may help and
+/// The loop tells the first two from the rest: to a cost or a weight that is not finite it adds the step, what may help and
 /// the last good checkpoint.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -63,7 +63,7 @@ impl Observed {
 
 /// What the loop asks of what it trains.
 ///
-/// Batches are asked for by epoch, never as "the next one", and must be a pure function of it: a run that goes on after it was
+/// Batches are asked for by epoch, never as "the next one", and must be a pure function of it: a run that continues after it was
 /// killed sees what it would have seen.
 pub trait Task: Sync {
     /// A method: a module whose record is all that it depends on beside the optimizer.
@@ -119,7 +119,7 @@ pub trait Task: Sync {
         Vec::new()
     }
 
-    /// What may help when a cost is no number.
+    /// What may help when a cost is not finite.
     fn advice(&self) -> &str {
         "lower the learning rate"
     }

@@ -32,7 +32,7 @@ impl Stop {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
-    /// The cost is no number, or infinite.
+    /// The cost is NaN or infinite.
     #[error("the loss is {value} at step {} of {}: {}. {}", .at.step, .at.phase, .at.advice, .at.last_good())]
     NotFinite {
         /// The cost.
@@ -40,7 +40,7 @@ pub enum TrainError {
         /// Where.
         at: Stop,
     },
-    /// A step made weights that are no numbers, or so large that their sum is infinite.
+    /// A step made weights that are not finite, or so large that their sum is infinite.
     #[error(
         "the weights have diverged by step {} of {}: the absolute values of `{name}` sum to {sum}; {}. {}",
         .at.step, .at.phase, .at.advice, .at.last_good()

@@ -14,7 +14,7 @@ use crate::progress::{Reporter, unasked};
 use crate::run::RunFolder;
 use crate::task::{Fit, Task, TaskError, device_of};
 
-/// Trains a method in a folder of its own: begins, or goes on where the folder holds this very run.
+/// Trains a method in a folder of its own: begins, or continues where the folder holds this very run.
 ///
 /// The same settings on the same images and backend give the same weights, whether or not the run was stopped and went on. The
 /// weights at the start are the caller's: call `device.seed(…)` before making the network.
@@ -113,7 +113,7 @@ impl Trainer {
         Self { from: Some(folder.into()), ..self }
     }
 
-    /// Shows progress through this, in the place of the dashboard (feature `tui`) or lines on standard error.
+    /// Shows progress through this, in place of the dashboard (feature `tui`) or lines on standard error.
     pub fn reporter(self, reporter: impl Reporter + 'static) -> Self {
         Self { reporter: Some(Box::new(reporter)), ..self }
     }
@@ -122,7 +122,7 @@ impl Trainer {
     ///
     /// # Errors
     /// [`TrainError`]: settings out of range, a folder that holds another run, images that cannot be read, costs and weights
-    /// that are no numbers.
+    /// that are not finite.
     pub fn fit<F: Fit>(self, fit: F) -> Result<Trained<F::Task>, TrainError> {
         self.train(fit).map_err(advised)
     }

@@ -19,7 +19,7 @@ pub enum Algorithm {
         beta_1_end: f32,
         /// Decay of the second moment, in [0, 1).
         beta_2: f32,
-        /// Keeps a step finite: 1e-8 where nothing is said.
+        /// Keeps a step finite: 1e-8 by default.
         #[serde(default = "epsilon")]
         epsilon: f32,
     },

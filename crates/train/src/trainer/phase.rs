@@ -219,7 +219,7 @@ impl<T: Task> Phase<'_, '_, T> {
 
     fn step_report(&self, seen: &Observed, at: &Position<T::Metrics>, seconds: f64) -> StepReport {
         let mut figures = self.task.step_figures(seen);
-        // Before the first costs of an epoch are read from a GPU, figures of them are no numbers.
+        // Before the first costs of an epoch are read from a GPU, figures of them are not finite.
         figures.retain(|figure| !(seen.costs.is_empty() && figure.value.is_nan()));
         StepReport {
             step: at.step,

@@ -224,7 +224,7 @@ impl Total {
 }
 
 /// `y = act((x − mean)·scale + shift (+ shortcut))`, each of `mean`, `scale` and `shift` `[splits, channels]`. Without an
-/// input, x is in the place of y.
+/// input, x is in place of y.
 ///
 /// # Panics
 ///

@@ -164,7 +164,7 @@ pub enum DataError {
         /// Number of labels.
         labels: usize,
     },
-    /// A label of an IDX file is no class.
+    /// A label of an IDX file is not a class.
     #[error("{}: label {index} is {label}, allowed: 0 to {}", path.display(), classes - 1)]
     LabelRange {
         /// File of the labels.

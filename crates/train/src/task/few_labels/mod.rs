@@ -73,12 +73,12 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> FewLabels<M, T> {
         }
     }
 
-    /// How a batch is put together; a quarter with labels if nothing is said.
+    /// How a batch is put together; a quarter with labels by default.
     pub fn with_mix(self, mix: Mix) -> Self {
         Self { mix: Some(mix), ..self }
     }
 
-    /// How the consistency weight rises. If nothing is said: as the method's objective says, and where that has no rise as half a
+    /// How the consistency weight rises. By default as the method's objective says, and where that has no rise as half a
     /// bell over 0.6 of the training, since an untrained teacher teaches nothing.
     pub fn with_ramp_up(self, ramp_up: RampShape) -> Self {
         Self { ramp_up: Some(ramp_up), ..self }
@@ -100,7 +100,7 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> FewLabels<M, T> {
         Self { test: Some(test), ..self }
     }
 
-    /// What images pass before a network that is looked at; the fixed part of the views if nothing is said.
+    /// What images pass before a network that is looked at; the fixed part of the views by default.
     pub fn with_evaluation(self, evaluation: Pipeline) -> Self {
         Self { evaluation, ..self }
     }

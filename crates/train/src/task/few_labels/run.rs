@@ -31,7 +31,7 @@ pub struct FewLabelsTask<M, T> {
     pub classes: Vec<String>,
     /// Which images make a batch.
     pub stream: TwoStream,
-    /// How the consistency weight rises, in the place of what the method says.
+    /// How the consistency weight rises, in place of what the method says.
     pub ramp_up: Option<RampShape>,
     /// Images that choose the best epoch.
     pub validation: Option<ImageSet>,
@@ -39,7 +39,7 @@ pub struct FewLabelsTask<M, T> {
     pub test: Option<ImageSet>,
     /// Where to train; with autodiff.
     pub device: Device,
-    /// What may help when the cost is no number.
+    /// What may help when the cost is not finite.
     pub advice: String,
     /// Everything of it that decides how a run ends.
     pub settings: Value,

@@ -23,7 +23,7 @@ pub struct PretrainTask<M> {
     pub every: u64,
     /// Where to train; with autodiff.
     pub device: Device,
-    /// What may help when the loss is no number.
+    /// What may help when the loss is not finite.
     pub advice: String,
     /// Everything of it that decides how a run ends.
     pub settings: Value,
