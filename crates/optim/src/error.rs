@@ -22,7 +22,7 @@ pub enum OptimError {
         /// The value given.
         value: f64,
     },
-    /// Adam's ε keeps no step finite.
+    /// Adam's ε is not positive and finite.
     #[error("epsilon is {value}: it must be positive and finite")]
     Epsilon {
         /// The value given.
@@ -34,7 +34,7 @@ pub enum OptimError {
         /// The value given.
         value: f64,
     },
-    /// Nesterov's form looks ahead along a velocity that has all of the gradient.
+    /// Nesterov's form needs momentum, and a velocity without dampening.
     #[error("nesterov with momentum {momentum} and dampening {dampening}: it needs momentum in (0, 1) and dampening 0")]
     Nesterov {
         /// The momentum given.

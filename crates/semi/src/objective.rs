@@ -47,7 +47,7 @@ pub enum CostReduction {
 /// | `ramp_up` | constant | factor of the weight by step | |
 /// | `ramp_down` | constant | another factor of the weight by step | |
 /// | `threshold` | none | leave out samples whose highest teacher probability is below it | [0, 1] |
-/// | `consistency_on_labeled` | true | whether labelled samples have a consistency cost too | |
+/// | `consistency_on_labeled` | true | whether labelled samples have a consistency cost as well | |
 /// | `logit_distance` | 0.01 | weight of the distance between two heads | ≥ 0, finite |
 /// | `class_reduction` | `Minibatch` | what the class cost is divided by | |
 /// | `consistency_reduction` | `Minibatch` | what the consistency cost is divided by | |
@@ -99,7 +99,7 @@ pub struct Targets {
 }
 
 impl Targets {
-    /// Targets for every row from a teacher's logits, without a way for gradients to reach it.
+    /// Targets for every row from a teacher's logits. No gradient reaches the teacher.
     pub fn from_logits(logits: Tensor<2>) -> Self {
         Self { probabilities: softmax(logits.detach(), 1), known: None }
     }
@@ -121,7 +121,7 @@ pub struct Losses {
 }
 
 impl Losses {
-    /// Whether there is something to learn from: the total is a number. Waits for the device.
+    /// Checks that the total is finite. Waits for the device.
     ///
     /// # Errors
     /// [`SemiError::Cost`] where it is NaN or infinite.
@@ -210,7 +210,7 @@ impl Objective {
         let follower = student.consistency.unwrap_or(student.class);
         let consistency = targets.map(|targets| self.consistency_cost(follower, targets, marks));
 
-        // J, with the terms that there are: a product with an absent one's zero would be a pass over nothing.
+        // J without absent terms: multiplying their zeros would cost a pass each.
         let weighted = [(&distance, self.logit_distance), (&consistency, weight)];
         let total = weighted.into_iter().fold(class.clone(), |total, (term, weight)| match term {
             Some(term) => total + term.clone().mul_scalar(weight),

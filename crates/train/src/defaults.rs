@@ -1,4 +1,4 @@
-//! Settings as functions of the data: what a recipe is for so many images. A default is chosen, a setting that is given is obeyed.
+//! Default settings for a number of images. A setting that is given is never changed.
 
 /// What pre-training takes by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -43,8 +43,8 @@ use crate::{Batch, Contrast, ContrastiveError, Encode, Stream, ViewPair, Warning
 /// optimizer. Take it after `optimize`. Hand the optimizer the gradients of `query()` alone, as above; nothing else
 /// has any.
 ///
-/// All that moves state but the optimizer happens in `contrast`. Whoever accumulates gradients over several calls moves
-/// average and queue at each of them, as the original would.
+/// Everything that changes state, except the optimizer, happens in `contrast`. If you accumulate gradients over several calls, each
+/// call moves average and queue, as it would in the original.
 pub trait Contrastive: Module + ModuleDisplay {
     /// The network that it trains.
     type Encoder: Encode;
@@ -75,7 +75,7 @@ pub trait Contrastive: Module + ModuleDisplay {
     /// The settings that it was made with.
     fn settings(&self) -> &Self::Settings;
 
-    /// What is probably not meant, for a data set of `samples` and batches of `batch`.
+    /// Settings that are probably not meant, for a data set of `samples` and batches of `batch`.
     fn diagnose(&self, samples: usize, batch: usize) -> Vec<Warning>;
 
     /// Steps the query encoder with its gradients and brings running statistics up to date.
@@ -113,7 +113,7 @@ pub trait Contrastive: Module + ModuleDisplay {
 /// A method after [`Contrastive::contrast`] and the loss of the batch, or the method as it was and the reason.
 pub type Contrasted<M> = Result<(M, Contrast), Refused<M, ContrastiveError>>;
 
-/// What every method does alike with its fields `query` and `steps`.
+/// What every method does with its fields `query` and `steps`.
 macro_rules! accessors {
     () => {
         fn query(&self) -> &E {

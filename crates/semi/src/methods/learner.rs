@@ -12,7 +12,7 @@ pub trait Teacher<M: Predict>: Module + ModuleDisplay {
     /// What decides its targets beside weights and batches, to be kept with a run.
     type Settings: Serialize;
 
-    /// Whether it has targets for images without labels; a batch may leave those out where it has none.
+    /// Whether it has targets for images without labels. If not, a batch may leave those images out.
     const UNLABELED: bool = true;
 
     /// Whether it looks at a view of its own.
@@ -21,12 +21,12 @@ pub trait Teacher<M: Predict>: Module + ModuleDisplay {
     /// The settings that it was made with.
     fn settings(&self) -> Self::Settings;
 
-    /// The network that the teacher is, where it is one of its own.
+    /// The teacher's network, if it has one of its own.
     fn network(&self) -> Option<&M> {
         None
     }
 
-    /// The weight of the old value in its latest average of weights, where it averages them.
+    /// The weight of the old value in its latest average, if it averages weights.
     fn decay(&self) -> Option<f64> {
         None
     }
@@ -159,7 +159,7 @@ impl<M: Predict, T: Teacher<M>> SemiSupervised<M, T> {
         Ok(self.follow())
     }
 
-    /// All that comes after the optimizer's step.
+    /// Everything after the optimizer's step.
     pub(super) fn follow(mut self) -> Self {
         self.teacher = self.teacher.follow(&self.student);
         self.steps.increment();
@@ -179,7 +179,7 @@ impl<M: Predict, T: Teacher<M>> SemiSupervised<M, T> {
         &self.objective
     }
 
-    /// The same method with another rise of the consistency weight: where its length is known only once the data are.
+    /// The same method with another rise of the consistency weight, for when its length is known only after the data.
     pub fn with_ramp_up(self, ramp_up: slowburn_ema::Ramp) -> Self {
         Self { objective: Objective { ramp_up, ..self.objective }, ..self }
     }

@@ -82,7 +82,7 @@ pub enum LabelProblem {
         /// What the reader says.
         reason: String,
     },
-    /// The training set has no such image.
+    /// The training set has no image of this name.
     #[error("the training set has no image {name:?}{}", hint(*samples, first, near.as_deref()))]
     MissingImage {
         /// The name.

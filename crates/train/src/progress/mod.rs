@@ -1,4 +1,4 @@
-//! What people and programs see while a run trains.
+//! What people and programs see during training.
 
 #[cfg(feature = "tui")]
 mod dashboard;
@@ -73,7 +73,7 @@ fn dashboard(curves: &[(&'static str, bool)]) -> Option<Box<dyn Reporter>> {
     None
 }
 
-/// What nobody chose: the dashboard on a terminal (feature `tui`); else events of `tracing` where a subscriber listens, so that
+/// The default: the dashboard on a terminal (feature `tui`); else events of `tracing` where a subscriber listens, so that
 /// nothing is said twice; else lines.
 pub(crate) fn unasked(curves: &[(&'static str, bool)]) -> Box<dyn Reporter> {
     dashboard(curves).unwrap_or_else(|| match tracing::enabled!(tracing::Level::INFO) {

@@ -42,7 +42,7 @@ impl Default for TrainerConfig {
     }
 }
 
-/// The batch where there are images enough, and the fewest batches of an epoch that are worth their number.
+/// The batch if there are images enough, and the fewest batches an epoch should have.
 const BATCH: usize = 64;
 const BATCHES: usize = 8;
 /// Steps that a training should have, and the fewest and most epochs that are chosen for it.

@@ -219,7 +219,7 @@ impl GradientSums<'_> {
     }
 }
 
-/// Adds sums to those of a row, and begins them anew.
+/// Adds sums to those of a row, and resets them.
 #[inline(always)]
 fn add<S: Simd>(simd: S, row: &mut [f32], start: usize, sums: &mut [S::f32s]) {
     for (number, sum) in sums.iter_mut().enumerate() {

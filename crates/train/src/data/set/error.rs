@@ -59,7 +59,7 @@ pub enum DataError {
         /// What belongs there.
         allowed: &'static str,
     },
-    /// A class of the test set that the training set has not.
+    /// A class of the test set that the training set lacks.
     #[error("{} is not a class of the training set, which has {}", path.display(), classes.join(", "))]
     UnknownTestClass {
         /// The class folder.

@@ -27,7 +27,7 @@ impl Dataset {
     /// Every [`DataError`]; each names the file and what is allowed.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, DataError> {
         let path = path.as_ref();
-        // Tells a folder that cannot be read, or is none, from one with the wrong content.
+        // Distinguishes a folder that cannot be read, or is not one, from one with the wrong content.
         std::fs::read_dir(path).map_err(|source| DataError::unreadable(path, source))?;
         if idx::is_layout(path) {
             idx::load(path)
