@@ -53,7 +53,7 @@ fn compare_writes_rows_and_a_chart() {
     assert!(chart.contains("enqueue/256x65536"));
 }
 
-/// A program in the place of Python that answers each request for a time with four updates in one second, and each for
+/// A program in place of Python that answers each request for a time with four updates in one second, and each for
 /// memory with 3 MiB.
 #[cfg(unix)]
 fn stand_in(folder: &Path) -> String {

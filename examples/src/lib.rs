@@ -3,8 +3,3 @@
 pub mod ablation;
 mod spread;
 pub mod why;
-
-/// The README's code runs as a test.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-pub struct Readme;

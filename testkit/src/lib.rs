@@ -1,5 +1,8 @@
 //! What the tests of several crates need: numbers without a generator, every tensor of a module, numbers of a tensor.
 
+#[cfg(doctest)]
+mod book;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};

@@ -17,7 +17,7 @@ use crate::backend::Backend;
 pub enum Network {
     /// ResNet-18 with a 3×3 stem.
     ResNet18Cifar,
-    /// The same as a user of Burn writes it, with our layers in the place of Burn's.
+    /// The same as a user of Burn writes it, with our layers in place of Burn's.
     DropIn,
     /// Mean Teacher's 13-layer ConvNet.
     ConvNet13,

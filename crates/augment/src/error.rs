@@ -80,7 +80,7 @@ pub enum AugmentError {
         /// Allowed numbers of channels.
         allowed: &'static [usize],
     },
-    /// An operation that works on values in [0, 1] comes behind one that leaves this range.
+    /// An operation on values in [0, 1] comes after one that leaves this range.
     #[error(
         "operation {position} ({operation}) needs values in [0, 1], but {culprit} comes before it and leaves this \
          range; allowed: {operation} before it"
@@ -163,7 +163,7 @@ pub enum AugmentError {
         /// The first difference.
         reason: String,
     },
-    /// A batch has not one view per image.
+    /// A batch does not have one view per image.
     #[error("{images} images with {views} views: a batch has one view per image")]
     BatchLength {
         /// Number of images.

@@ -2,7 +2,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-/// What a random draw depends on, and all it depends on.
+/// Everything that a random draw depends on.
 ///
 /// The four numbers are the 32-byte key of a ChaCha8 generator, so a draw is a pure function of them: it depends
 /// neither on the thread that makes it nor on the order in which the images of a batch are visited, and a run that
@@ -44,7 +44,7 @@ impl Slot {
         Self(position as u64)
     }
 
-    /// Of the operation `index` in the list of this one.
+    /// The slot of operation `index` in this one's list.
     pub(crate) fn nested(self, index: usize) -> Self {
         Self(1 << 32 | self.0 << 8 | index as u64)
     }

@@ -40,7 +40,7 @@ impl TryFrom<Unchecked> for Pipeline {
 
 /// How the CPU path computes colour jitter, grayscale and blurs of images of bytes.
 ///
-/// The device path computes in real numbers whatever this says; the two then differ by Pillow's rounding, most of
+/// The device path always computes in real numbers. In `Bytes` the two paths then differ by Pillow's rounding, most of
 /// all of the hue, which Pillow keeps in a byte.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -54,7 +54,7 @@ pub enum PixelArithmetic {
 }
 
 impl Pipeline {
-    /// A pipeline of `operations` in real numbers. None is allowed: bytes divided by 255.
+    /// A pipeline of `operations` in real numbers. It may be empty: bytes divided by 255.
     ///
     /// # Errors
     ///
@@ -128,10 +128,10 @@ impl Pipeline {
     }
 
     /// What the images of an evaluation see: the operations that have nothing random, in their order, with a random
-    /// resized crop replaced by its deterministic like, the shorter side resized and the middle cut out (which leaves
+    /// resized crop replaced by its deterministic counterpart, the shorter side resized and the middle cut out (which leaves
     /// an image of the view's size as it is).
     ///
-    /// Recipes that evaluate otherwise have a preset for it, [`presets::imagenet_evaluation`](crate::presets) say.
+    /// Recipes that evaluate differently have a preset for it, such as [`presets::imagenet_evaluation`](crate::presets).
     pub fn evaluation(&self) -> Self {
         let name = match self.name.strip_suffix(EVALUATION) {
             Some(_) => self.name.clone(),

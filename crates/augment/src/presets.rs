@@ -51,7 +51,7 @@ pub fn moco_fashion_v1(size: u32) -> Pipeline {
     pipeline("moco_fashion_v1", vec![crop(size, MOCO_SCALE), gray_jitter(), flip(), normalize])
 }
 
-/// lightly's `MoCoV1Transform`: another order than the original, and a jitter that is left out now and then.
+/// lightly's `MoCoV1Transform`: another order than the original, and the jitter is not always applied.
 pub fn lightly_moco_v1(size: u32) -> Pipeline {
     let normalize = normalize(IMAGENET_MEAN, IMAGENET_STD);
     pipeline("lightly_moco_v1", vec![crop(size, MOCO_SCALE), flip(), sometimes(0.8, jitter(0.4)), gray(), normalize])
@@ -208,7 +208,7 @@ impl Preset {
         self.name
     }
 
-    /// Side of the recipe's views in pixels; nothing if it leaves images at their size.
+    /// Side of the recipe's views in pixels; `None` if it leaves images at their size.
     pub fn default_size(&self) -> Option<u32> {
         match self.make {
             Make::Cropping(size, _) => Some(size),
@@ -266,7 +266,7 @@ const MOCO_SCALE: [f32; 2] = [0.2, 1.0];
 const ANY_SCALE: [f32; 2] = [0.08, 1.0];
 
 /// # Panics
-/// For a size that no image has: all else in a preset is right.
+/// Only an impossible size can fail: everything else in a preset is valid.
 fn pipeline(name: &str, operations: Vec<Operation>) -> Pipeline {
     let pipeline = Pipeline::new(name, operations).unwrap_or_else(|error| panic!("{error}"));
     pipeline.with_arithmetic(PixelArithmetic::Bytes)
@@ -292,7 +292,7 @@ fn jitter(hue: f32) -> Operation {
     Operation::ColorJitter { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue }
 }
 
-/// What MoCo's jitter comes to on one channel.
+/// MoCo's jitter on one channel.
 fn gray_jitter() -> Operation {
     Operation::ColorJitter { brightness: 0.4, contrast: 0.4, saturation: 0.0, hue: 0.0 }
 }

@@ -62,7 +62,7 @@ pub enum ViewsError {
     /// There is no group.
     #[error("there are no groups of views, allowed: at least 1")]
     NoGroups,
-    /// A group makes no views.
+    /// A group has no views.
     #[error("group {group} ({pipeline}) has 0 views, allowed: at least 1")]
     NoViews {
         /// Index of the group.
@@ -78,7 +78,7 @@ pub enum ViewsError {
         /// The largest number.
         allowed: usize,
     },
-    /// The list to apply has not one entry per view.
+    /// The list to apply does not have one entry per view.
     #[error("{found} drawn views, an image becomes {expected}")]
     Count {
         /// Number of views.
@@ -149,7 +149,7 @@ impl Views {
         self.groups.iter().map(|group| group.count).sum()
     }
 
-    /// Never: an image becomes at least one view.
+    /// Always false: an image becomes at least one view.
     pub fn is_empty(&self) -> bool {
         false
     }
@@ -159,7 +159,7 @@ impl Views {
         self.groups.iter().flat_map(|group| std::iter::repeat_n(&group.pipeline, group.count))
     }
 
-    /// The pipeline of view `view`, or nothing if there are not so many.
+    /// The pipeline of view `view`, or `None` beyond the last.
     pub fn pipeline_of(&self, view: usize) -> Option<&Pipeline> {
         self.pipelines().nth(view)
     }

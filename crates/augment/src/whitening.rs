@@ -157,7 +157,7 @@ fn for_blocks(
 /// may flip and translate. It is fitted and applied once for a data set, before views are drawn:
 /// [`Image::from_values`] makes images of the result.
 ///
-/// Source: A. Krizhevsky, "Learning multiple layers of features from tiny images" (2009), appendix A, which has
+/// From A. Krizhevsky, "Learning multiple layers of features from tiny images" (2009), appendix A, which has
 /// no bias.
 ///
 /// ```
@@ -295,10 +295,10 @@ pub enum WhiteningError {
         /// Number of images.
         found: usize,
     },
-    /// A training image has a value that is no number.
+    /// A training image has a value that is not finite.
     #[error("a training image has a value that is not finite")]
     NotFinite,
-    /// The eigenvalues were not found, which no covariance of finite values is known to do.
+    /// The eigenvalues were not found. No covariance of finite values is known to cause this.
     #[error("the eigenvalues of the covariance were not found")]
     NoConvergence,
     /// Mean and matrix read from a file do not fit the images.

@@ -46,7 +46,7 @@ pub trait Encode: Module + ModuleDisplay {
     /// The groups of a batch that have batch statistics of their own: the splits of the network's split batch
     /// normalisation, 1 without.
     ///
-    /// Shuffled keys mean something only from 2 on, and batches must be multiples of it.
+    /// Shuffling keys has an effect only from 2 on, and batches must be multiples of it.
     fn splits(&self) -> usize {
         1
     }

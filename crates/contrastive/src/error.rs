@@ -54,7 +54,7 @@ pub enum ContrastiveError {
         /// The sample's index.
         sample: usize,
     },
-    /// Two lists that go together differ in length.
+    /// Two lists that belong together differ in length.
     #[error("there are {found} {what}, but {expected} rows")]
     Count {
         /// What was counted.
@@ -76,19 +76,19 @@ pub enum ContrastiveError {
         /// What holds them.
         what: &'static str,
     },
-    /// The loss of a step is NaN or infinite: what the encoder would learn from it is none either.
+    /// The loss of a step is NaN or infinite, and so would be the weights after it.
     #[error("the loss is {value}: training diverged, or an image is not finite")]
     Loss {
         /// The loss.
         value: f64,
     },
-    /// The logits of a linear probe are so large that f32 does not tell neighbouring ones apart.
+    /// The logits of a linear probe are so large that f32 cannot tell neighbouring ones apart.
     #[error("logits of the linear probe reach {largest:e}, where f32 has no fractions: its learning rate is too high")]
     Diverged {
         /// The largest logit of a training sample, without its sign.
         largest: f32,
     },
-    /// A label is no class that can be counted.
+    /// A label is larger than any class may be.
     #[error("sample {sample} has label {label}: labels are classes counted from 0, at most {most}")]
     Label {
         /// The sample's index.
@@ -107,7 +107,7 @@ pub enum ContrastiveError {
         /// The path of the first tensor that differs.
         path: String,
     },
-    /// The average refused its settings or the query encoder, or a memory bank a sample.
+    /// The average refused its settings or the query encoder, or the memory bank refused a sample.
     #[error(transparent)]
     Average(#[from] slowburn_ema::EmaError),
 }
@@ -132,7 +132,7 @@ impl ContrastiveError {
         }
     }
 
-    /// `Ok` where a count is at most `bound`, which is `what` of the data.
+    /// `Ok` if a count is at most `bound`; `what` names the bound.
     pub(crate) fn at_most(field: &'static str, value: usize, bound: usize, what: &str) -> Result<(), Self> {
         match value <= bound {
             true => Ok(()),

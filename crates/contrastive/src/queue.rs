@@ -27,7 +27,7 @@ pub enum Unfilled {
 /// |---|---|---|---|
 /// | `size` | 65,536 | keys that it holds, K | ≥ 1 |
 /// | `dim` | 128 | length of a key | ≥ 1 |
-/// | `unfilled` | `Keep` | what its random initial rows are good for | |
+/// | `unfilled` | `Keep` | how unfilled rows are treated | |
 /// | `seed` | 0 | of its random initial rows | |
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KeyQueueConfig {
@@ -35,7 +35,7 @@ pub struct KeyQueueConfig {
     pub size: usize,
     /// The length of a key.
     pub dim: usize,
-    /// What random initial rows are good for.
+    /// How unfilled rows are treated.
     pub unfilled: Unfilled,
     /// The seed of the random initial rows.
     pub seed: u64,
@@ -80,7 +80,7 @@ impl KeyQueueConfig {
 /// queries against the keys of *earlier* steps before its own go in: a key is never a negative of its own query.
 ///
 /// Batches of any size wrap correctly, as if their keys went in one by one. Rows, pointer and filled count are in the
-/// module's record; loading one goes on exactly. The original keeps `[dim, K]`; ours is `[K, dim]`, where a batch is
+/// module's record; a queue that is loaded continues exactly. The original keeps `[dim, K]`; ours is `[K, dim]`, where a batch is
 /// one piece of memory.
 #[derive(Module, Debug)]
 pub struct KeyQueue {
@@ -105,7 +105,7 @@ impl KeyQueue {
         }
     }
 
-    /// Puts keys `[batch, dim]` of unit length in the place of the oldest ones.
+    /// Puts keys `[batch, dim]` of unit length in place of the oldest ones.
     ///
     /// Of a batch larger than the queue the last K keys stay, as if all had gone in one by one. Takes the queue by
     /// value, so that its memory may be reused.

@@ -10,9 +10,9 @@ fn mix(value: u64) -> u64 {
     value ^ (value >> 31)
 }
 
-/// What numbers are drawn for. Each has a stream of its own under a seed, so that how much one takes never changes another.
+/// What numbers are drawn for. Each has a stream of its own under a seed, so that draws for one purpose never change those for another.
 ///
-/// With these names whoever wants to repeat a run elsewhere finds every draw of this crate: they are pure functions of
+/// These names let you repeat every draw of this crate elsewhere: draws are pure functions of
 /// (seed, step, stream, index).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -1,4 +1,4 @@
-/// What works as configured but is probably not what was meant. Its text is for a person to read.
+/// A setting that works but is probably not what was meant. The text is for people.
 ///
 /// Returned by [`Contrastive::diagnose`](crate::Contrastive::diagnose); show it before training starts.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -10,7 +10,7 @@ pub enum Warning {
          normalisation (splits of 2 or more), or turn shuffling off"
     )]
     ShuffleWithoutEffect,
-    /// Split batch normalisation without shuffling: a query and its key are always normalised in the same company.
+    /// Split batch normalisation without shuffling: a query and its key are always normalised in the same group.
     #[error(
         "the encoder splits its batches into {splits} groups, but keys are not shuffled: a query and its key share \
          their group"

@@ -12,7 +12,7 @@ use crate::{Buffers, EmaError};
 
 /// What keeps an average from following a student: a tensor that only one has, or has in another shape.
 ///
-/// The first in the order of the paths, the same every time; none where both have the same.
+/// The first in the order of the paths, the same every time; `None` if there is no difference.
 pub(crate) fn difference(average: &Tensors, student: &Tensors) -> Option<EmaError> {
     if average.is_like(student) {
         return None;
@@ -105,7 +105,7 @@ impl ModuleMapper for Blend<'_> {
             let strategy = average.gradient_checkpointing_strategy();
             let (average, student) = (average.without_autodiff(), student.without_autodiff());
             let blended = match role {
-                // Of a clone's running statistics nobody but the mapper may see a stand-in.
+                // Only the mapper may see a stand-in for running statistics that a clone shares.
                 Role::Weight => return moves.take(average, student, strategy),
                 Role::Average => plain::average(average, student, decay),
                 Role::Copy => plain::beside(student, &average),
@@ -130,7 +130,7 @@ impl ModuleMapper for Blend<'_> {
     }
 }
 
-/// Puts what a kernel has moved in the place of its stand-ins.
+/// Puts what a kernel has moved in place of its stand-ins.
 struct PutBack {
     moved: Moved,
 }

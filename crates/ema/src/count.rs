@@ -11,8 +11,8 @@ const MOST: u64 = i32::MAX as u64;
 /// Schedules read it at every step, so it must not cost a device synchronisation; a record holds tensors only, so it
 /// shows itself to visitors and mappers as an integer tensor of one element.
 ///
-/// Counts up to 2³¹−1, the range of the integers of every backend, and panics beyond it: a count that wraps would begin
-/// every schedule anew.
+/// Counts up to 2³¹−1, the range of the integers of every backend, and panics beyond it: a count that wraps would start
+/// every schedule over.
 #[derive(Debug, Clone)]
 pub struct StepCount {
     id: ParamId,
@@ -40,7 +40,7 @@ impl StepCount {
         self.value
     }
 
-    /// Sets the number, for a counter that wraps round.
+    /// Sets the number, for a counter that wraps around.
     ///
     /// # Panics
     /// Beyond 2³¹−1.
@@ -64,7 +64,7 @@ impl Module for StepCount {
         let param = mapper.map_int(self.param());
         self.id = param.id;
         // The one place that reads the device: mapping a counter happens when a record is loaded. Burn gives a mapper no way
-        // to fail but a panic, and any number in the place of the record's would be a wrong one.
+        // to fail but a panic, and any other number than the record's would be wrong.
         let value = param.val().try_into_scalar::<i64>();
         let value = value.unwrap_or_else(|error| panic!("the record of a step count cannot be read: {error}"));
         match u64::try_from(value) {

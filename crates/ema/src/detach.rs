@@ -108,7 +108,7 @@ impl ModuleMapper for Restore {
     }
 }
 
-/// Casts the float tensors of a module that the function names a new type for, by path and present type.
+/// Casts float tensors of a module to the types that the function returns for their path and present type.
 pub(crate) struct Cast<F> {
     select: F,
     path: Path,

@@ -12,7 +12,7 @@ use crate::{Decay, EmaError, Refused, StepCount, detached_copy, sync_running_sta
 
 /// What happens to a model's buffers, batch norm's running mean and variance, when its weights are averaged.
 ///
-/// The originals differ, and nobody could tell (REFERENCE: MoCo issue 70, Mean Teacher issue 9), so it is a choice.
+/// The originals differ and their papers do not say (MoCo's issue 70 and Mean Teacher's issue 9 ask), so it is a choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -108,11 +108,11 @@ impl EmaConfig {
 /// An exponential moving average of a module's weights: `θ̄ ← d(t)·θ̄ + (1−d(t))·θ`.
 ///
 /// θ̄ is the average, θ the student's weights, d(t) the [`Decay`] at update t (Tarvainen & Valpola, arXiv 1703.01780,
-/// eq. 4; He et al., arXiv 1911.05722, eq. 2). Kept in f32 where the student is narrower. Tensors are matched by
-/// path. The average never requires a gradient, keeps dropout and batch norm in training mode where the student has
+/// §2; He et al., arXiv 1911.05722, eq. 2). Kept in f32 where the student is narrower. Tensors are matched by
+/// path. The average never requires a gradient, keeps dropout and batch norm in the mode in which the student has
 /// them so, and is part of the record of a module that holds it, its step counter included.
 ///
-/// Unlike `torch.optim.swa_utils`, the start is a copy of the student, not its first update, and buffers follow a
+/// Unlike in `torch.optim.swa_utils`, the average starts as a copy of the student, not at its first update, and buffers follow a
 /// [policy](Buffers) of your choice.
 #[derive(Module, Debug)]
 pub struct Ema<M: Module> {
@@ -136,7 +136,7 @@ impl<M: Module> Ema<M> {
     pub fn update(mut self, student: &M) -> Result<Self, Refused<Self, EmaError>> {
         let buffers = self.config.buffers;
         if buffers != Buffers::Own {
-            // An update that a forward pass left pending would come back over the copied value.
+            // An update that a forward pass left pending would overwrite the copied value later.
             sync_running_state(student);
             sync_running_state(&self.average);
         }
@@ -206,7 +206,7 @@ impl<M: Module> Ema<M> {
         self.calls.get() / self.config.every
     }
 
-    /// The decay of the latest update, or of the first where none was made.
+    /// The decay of the latest update; before any, that of the first.
     pub fn decay(&self) -> f64 {
         self.config.decay.at(self.updates())
     }

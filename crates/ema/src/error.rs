@@ -4,7 +4,7 @@ use burn::tensor::Shape;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EmaError {
-    /// A decay is not a weight.
+    /// A decay lies outside [0, 1].
     #[error("{field} is {value}: a decay must lie in [0, 1]")]
     Decay {
         /// The setting's name.
@@ -18,7 +18,7 @@ pub enum EmaError {
         /// The setting's name.
         field: &'static str,
     },
-    /// A schedule's number is not what it must be.
+    /// A number of a schedule lies outside its range.
     #[error("{field} is {value}: it must be {range}")]
     Setting {
         /// The setting's name.
@@ -58,7 +58,7 @@ pub enum EmaError {
         /// The number of rows.
         samples: usize,
     },
-    /// A change of rows of a [`StateMatrix`](crate::StateMatrix) has another shape than they.
+    /// A change of rows of a [`StateMatrix`](crate::StateMatrix) has another shape than the rows.
     #[error("a change has the shape {found:?}, the rows have {expected:?}")]
     Rows {
         /// The shape of the change.

@@ -43,7 +43,7 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// The tensor, where it has the rank and kind asked for; it can be taken once.
+    /// The tensor, if it has the rank and kind asked for; it can be taken once.
     pub(crate) fn take<T: Any>(&mut self) -> Option<T> {
         Some(*self.tensor.take()?.downcast::<T>().ok()?)
     }
@@ -52,7 +52,7 @@ impl Entry {
 /// All tensors of a module in the order of a traversal.
 #[derive(Default)]
 pub(crate) struct Tensors {
-    /// One behind the other: an allocation for each would cost as much as the rest of the traversal.
+    /// In one buffer: an allocation for each would cost as much as the rest of the traversal.
     paths: String,
     entries: Vec<Entry>,
 }
@@ -62,12 +62,12 @@ impl Tensors {
         Self::collect(module, |_| true)
     }
 
-    /// The same, but of those at these paths only what they are, not their values.
+    /// The same without the values of the tensors at these paths.
     pub(crate) fn but_for<M: Module>(paths: &HashSet<String>, module: &M) -> Self {
         Self::collect(module, |path| !paths.contains(path))
     }
 
-    /// What all of them are, without their values.
+    /// All tensors without their values.
     pub(crate) fn shapes<M: Module>(module: &M) -> Self {
         Self::collect(module, |_| false)
     }
@@ -103,7 +103,7 @@ impl Tensors {
 
 /// The traversal that collects [`Tensors`].
 struct Collect<W> {
-    /// Of which paths the values are wanted.
+    /// The paths whose values are wanted.
     wanted: W,
     path: Path,
     tensors: Tensors,

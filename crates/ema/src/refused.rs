@@ -1,8 +1,8 @@
 use std::fmt;
 
-/// A call by value that did nothing: the value as it was handed in, and why.
+/// The error of a call that takes a value and failed: the value, unchanged, and the reason.
 ///
-/// `?` turns it into its error where a function returns that; [`into_parts`](Self::into_parts) gives both. For `anyhow`, which
+/// `?` turns it into the inner error where a function returns that; [`into_parts`](Self::into_parts) gives both. For `anyhow`, which
 /// wants errors that threads may share, write `map_err(Refused::into_error)?`.
 #[must_use]
 pub struct Refused<T, E>(Box<(T, E)>);
@@ -13,12 +13,12 @@ impl<T, E> Refused<T, E> {
         Self(Box::new((value, error)))
     }
 
-    /// Why.
+    /// The reason.
     pub fn error(&self) -> &E {
         &self.0.1
     }
 
-    /// Why; the value is dropped.
+    /// The reason; the value is dropped.
     pub fn into_error(self) -> E {
         self.0.1
     }

@@ -7,7 +7,7 @@ use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData};
 
 use crate::EmaError;
 
-/// A matrix `[rows, columns]` that is state of a module: in its record, never on autodiff, moved in place.
+/// A matrix `[rows, columns]` that is part of a module's state: in its record, never on autodiff, changed in place.
 ///
 /// What a memory bank (Wu et al., arXiv 1805.01978), temporal ensembling (Laine & Aila, arXiv 1610.02242) and a key queue
 /// (He et al., arXiv 1911.05722) remember. A step may see it by reference, as it sees batch norm's running statistics; unlike
@@ -18,7 +18,7 @@ use crate::EmaError;
 #[derive(Debug)]
 pub struct StateMatrix {
     id: ParamId,
-    /// `None` only while a change of it runs.
+    /// `None` only while a change is running.
     value: Mutex<Option<Tensor<2>>>,
 }
 
@@ -36,10 +36,10 @@ impl StateMatrix {
         self.value.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// All of it, `[rows, columns]`. As long as it is kept, the next change copies.
+    /// The whole matrix, `[rows, columns]`. While somebody keeps it, the next change copies.
     ///
     /// # Panics
-    /// If a change of it has panicked.
+    /// If an earlier change panicked.
     pub fn value(&self) -> Tensor<2> {
         self.lock().clone().unwrap_or_else(|| panic!("{LOST}"))
     }
@@ -52,7 +52,7 @@ impl StateMatrix {
         self.lock().as_ref().unwrap_or_else(|| panic!("{LOST}")).dims()
     }
 
-    /// Puts what `change` makes of the value in its place. In place, where nobody else holds the value and the operations
+    /// Replaces the value by `change(value)`: in place, if nobody else holds the value and the operations
     /// allow it.
     ///
     /// # Panics
@@ -73,7 +73,7 @@ impl StateMatrix {
         Ok(value.select(0, rows))
     }
 
-    /// Adds `change`, `[rows.len(), columns]`, to some of its rows. A row that is named twice takes both.
+    /// Adds `change`, `[rows.len(), columns]`, to some of its rows. A row that is named twice gets both changes.
     ///
     /// # Errors
     /// [`EmaError::UnknownSample`] for an index that is not below the number of rows, [`EmaError::Rows`] where `change` has

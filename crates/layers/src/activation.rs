@@ -34,7 +34,7 @@ impl Activation {
         }
     }
 
-    /// What the kernels call it; none where they have none like it, for they read the sign of `y` from the result.
+    /// The kernels' name for it; `None` if they have no such activation, as they read the sign of `y` from the result.
     #[cfg(feature = "flex")]
     pub(crate) fn fused(self) -> Option<crate::kernel::Rectifier> {
         use crate::kernel::Rectifier as Fused;

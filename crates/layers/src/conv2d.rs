@@ -23,7 +23,7 @@ use crate::{
 /// | `kernel_size` | required | height and width of the kernel, in pixels |
 /// | `stride` | 1, 1 | pixels from one place of the kernel to the next |
 /// | `dilation` | 1, 1 | pixels from one tap of the kernel to the next |
-/// | `groups` | 1 | parts of the channels that do not see each other |
+/// | `groups` | 1 | groups of channels that do not see each other |
 /// | `padding` | `Valid` | zeros around the maps |
 /// | `bias` | `true` | whether there is one |
 /// | `initializer` | uniform in ±1/√fan-in | first values |
@@ -56,7 +56,7 @@ pub struct Conv2dConfig {
 /// A convolution: [`burn::nn::conv::Conv2d`], faster on a CPU.
 ///
 /// As a module it *is* Burn's: names, records, checkpoints and what it prints are the same, and its fields are reached
-/// through it. The kernels compute it for one group and dilation 1, [`Path`](crate::ComputePath) saying where; everything else
+/// through it. The kernels compute it for one group and dilation 1 (on which devices: [`fast_path`](crate::fast_path)); everything else
 /// is left to Burn.
 ///
 /// Should be created with [`Conv2dConfig`], or from Burn's.

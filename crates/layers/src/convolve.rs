@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, module::conv2d, ops::ConvOptions};
 
 use crate::Maps;
 
-/// Whether the kernels have such a convolution.
+/// Whether the kernels can compute such a convolution.
 pub(crate) fn is_plain(options: &ConvOptions<2>) -> bool {
     options.groups == 1 && options.dilation == [1, 1]
 }
@@ -31,7 +31,7 @@ pub(crate) fn convolve(maps: Maps, weight: Tensor<4>, bias: Option<Tensor<1>>, o
 #[cfg(feature = "flex")]
 fn shape(maps: &Maps, weight: [usize; 4], options: &ConvOptions<2>) -> crate::kernel::ConvShape {
     let ([images, channels, height, width], [channels_out, channels_in, kh, kw]) = (maps.dims(), weight);
-    // Burn's words.
+    // As Burn words it.
     assert!(
         channels == channels_in,
         "Number of channels in input tensor and input channels of convolution must be equal. \

@@ -6,8 +6,8 @@ use crate::Maps;
 
 /// Sets values to zero at random, as Burn's layer does: `y = x·m/(1 − p)`, m being 0 with probability p.
 ///
-/// The kernels draw one seed from the device and compute the mask from it on all cores, again for the gradient; so none is
-/// kept. Burn draws every value of the mask from the device. Both follow the device's seed, and differ.
+/// The kernels draw one seed from the device and compute the mask from it on all cores, and again for the gradient, so that no mask is
+/// kept. Burn draws every value of the mask from the device. Both follow the device's seed, but give different masks.
 ///
 /// # Shapes
 ///
@@ -16,7 +16,7 @@ use crate::Maps;
 pub fn dropout(maps: Maps, dropout: &Dropout) -> Maps {
     #[cfg(feature = "flex")]
     if maps.is_channels_last() {
-        // Burn's rule for being at work.
+        // Burn's rule for when dropout is on.
         if !dropout.training.is_enabled() || !maps.device().is_autodiff() || dropout.prob == 0.0 {
             return maps;
         }

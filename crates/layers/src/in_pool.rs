@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor};
 use crate::ComputePath;
 use crate::fast_path;
 
-/// Does work on a thread of rayon's pool, if tensors on `device` take the kernels' path; otherwise where it is.
+/// Does work on a thread of rayon's pool if tensors on `device` take the kernels' path, otherwise on the calling thread.
 ///
 /// Each operation on the kernels' path hands its loops over to the pool, which takes some 15 µs from outside and 2 µs from
 /// within. The networks of `slowburn-models` go there once a forward pass.
@@ -61,7 +61,7 @@ pub(crate) struct Update {
 }
 
 impl Update {
-    /// Makes it, or leaves it to the thread that waits.
+    /// Applies it, or leaves it to the thread that waits.
     pub(crate) fn make(self) {
         let left = LATER.with_borrow_mut(|later| match later {
             Some(later) => {

@@ -1,4 +1,4 @@
-//! Feature maps in the order that their path likes.
+//! Feature maps in the order that their path needs.
 
 use std::ops::Add;
 
@@ -78,7 +78,7 @@ impl Maps {
         self.values.device()
     }
 
-    /// Applies a function of single values, one that does not care about the order of the axes: dropout, say.
+    /// Applies a function of single values, for which the order of the axes does not matter, such as dropout.
     ///
     /// # Panics
     ///
@@ -89,7 +89,7 @@ impl Maps {
         assert_eq!(values.dims(), shape, "a function of single values keeps the shape of the maps");
         let maps = Self { values, order: self.order };
         match maps.order == Order::ChannelsLast && !is_fast(&maps.values) {
-            // It has changed the type, or where the values are.
+            // It changed the type, or where the values are.
             true => Self { values: maps.values.permute([0, 3, 1, 2]), order: Order::ChannelsFirst },
             false => maps,
         }
@@ -114,7 +114,7 @@ impl Maps {
     }
 }
 
-/// The sum, value by value.
+/// The elementwise sum.
 ///
 /// # Panics
 ///

@@ -25,7 +25,7 @@ pub struct MeanOnlyBatchNormConfig {
     /// The number of channels.
     pub num_features: usize,
     /// The weight of the **new** batch's mean in the running mean, as in Burn's `BatchNorm`.
-    /// Tarvainen & Valpola's program has 0.001.
+    /// Tarvainen & Valpola's code has 0.001.
     #[config(default = 0.1)]
     pub momentum: f64,
 }
@@ -34,7 +34,7 @@ pub struct MeanOnlyBatchNormConfig {
 ///
 /// `y = t − mean(t) + b`.
 ///
-/// It goes with normalised weights, which take care of the variance. On a plain device, or frozen,
+/// For use with normalised weights, which take care of the variance. On a plain device, or frozen,
 /// it subtracts the running mean. Salimans & Kingma, *Weight normalization*, arXiv 1602.07868,
 /// section 4.
 ///
@@ -141,7 +141,7 @@ impl MeanOnlyBatchNorm {
         input - mean + self.bias.val().reshape(shape)
     }
 
-    /// The same with what follows by the kernels; none where these cannot read a tensor.
+    /// The same with what follows, by the kernels; `None` if these cannot read a tensor.
     #[cfg(feature = "flex")]
     fn fused(&self, input: &Maps, activation: Activation) -> Option<Maps> {
         use crate::flex::{Affine, normalise, statistics};
@@ -155,7 +155,7 @@ impl MeanOnlyBatchNorm {
         let device = input.device();
         let (mean, kind) = if self.is_training(&device) {
             let [mean, _] = statistics(input.clone().into_channels_last(), shape(input, 1));
-            // An empty batch has none to follow.
+            // An empty batch has no mean to follow.
             if !input.dims().contains(&0) {
                 follow(&self.running_mean, 1, self.momentum, mean.clone());
             }

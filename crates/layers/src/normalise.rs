@@ -110,7 +110,7 @@ pub(crate) mod fused {
             && (training || running.iter().all(is_fast))
     }
 
-    /// The maps are handed on, so that the output can take the place of an input that nobody else needs.
+    /// The maps are handed on, so that the output can reuse the memory of an input that nothing else needs.
     pub(super) fn batch_norm(
         norm: &BatchNorm,
         splits: usize,

@@ -2,8 +2,8 @@
 
 use burn::nn::PaddingConfig2d;
 
-/// The padding at top and bottom, and at left and right, of maps with this height and width, in pixels; as Burn
-/// computes it, which keeps its own to itself.
+/// The padding at top and bottom, and at left and right, of maps with this height and width, in pixels, as Burn
+/// computes it, whose own function is private.
 pub(crate) fn pairs(
     padding: &PaddingConfig2d,
     size: [usize; 2],
@@ -17,7 +17,7 @@ pub(crate) fn pairs(
     }
 }
 
-/// What keeps the size, divided by the stride; an odd pixel goes to the end.
+/// The padding that keeps the size, divided by the stride; an odd pixel goes to the end.
 fn same(size: usize, kernel: usize, stride: usize) -> (usize, usize) {
     let outputs = size.div_ceil(stride);
     let reach = outputs.saturating_sub(1) * stride + kernel;

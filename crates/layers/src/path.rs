@@ -1,4 +1,4 @@
-//! Who computes.
+//! What computes the layers.
 
 use std::fmt;
 
@@ -40,7 +40,7 @@ fn has_kernels(device: &Device) -> bool {
     match device.as_dispatch() {
         DispatchDevice::Flex(_) => true,
         DispatchDevice::Autodiff(device) => matches!(**device, DispatchDevice::Flex(_)),
-        // The only other device in a build without another backend is none.
+        // In a build without another backend there is no other device.
         #[allow(unreachable_patterns)]
         _ => false,
     }

@@ -38,7 +38,7 @@ pub fn global_average_pool(maps: Maps) -> Tensor<2> {
         .squeeze_dim(2)
 }
 
-/// The shape of a pooling that the kernels have: without dilation, with whole windows, each of which sees a pixel.
+/// The shape of a pooling that the kernels can compute: without dilation, with whole windows that each see a pixel.
 #[cfg(feature = "flex")]
 fn shape(maps: &Maps, pool: &MaxPool2d) -> Option<crate::kernel::pool::PoolShape> {
     let [images, channels, height, width] = maps.dims();

@@ -66,15 +66,15 @@ impl SplitBatchNormConfig {
 /// Batch normalisation over groups of the batch, as several devices would compute it.
 ///
 /// `y = γ·(x − μⱼ)/√(σⱼ² + ε) + β`, with μⱼ and σⱼ² the mean and the (biased) variance over the samples of split j:
-/// those whose index in the batch is ≡ j modulo `splits`, as in MoCo's CIFAR-10 demonstration. The scale γ and the
+/// those whose index in the batch is ≡ j modulo `splits`, as in MoCo's CIFAR-10 notebook. The scale γ and the
 /// shift β are shared. Running statistics have the shape of plain batch normalisation and follow the mean of the
 /// splits' statistics.
 ///
 /// MoCo needs it on one device: with statistics of the whole batch a query and its key share them, and the network
-/// tells them apart by these instead of by what the images show (He et al., arXiv 1911.05722, §3.3).
+/// recognises them by these instead of by what the images show (He et al., arXiv 1911.05722, §3.3).
 ///
 /// Evaluation is that of plain batch normalisation. As a module it *is* its `norm`: names, records and checkpoints are
-/// those of a plain [`BatchNorm`] and load into one, and the other way round. The splits belong to the configuration.
+/// those of a plain [`BatchNorm`], so that each loads into the other. The splits belong to the configuration.
 ///
 /// Should be created with [`SplitBatchNormConfig`].
 #[derive(Debug, Clone)]

@@ -40,7 +40,7 @@ macro_rules! transparent {
     };
 }
 
-/// Makes a struct with the field `inner` stand for the module of Burn that it holds: as a module, on display, and by
+/// Makes a struct with the field `inner` behave as the module of Burn in it: as a module, when printed, and by
 /// its fields.
 macro_rules! drop_in {
     ($wrapper:ident for $burns:ty) => {

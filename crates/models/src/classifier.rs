@@ -26,7 +26,7 @@ pub struct ClassifierConfig {
     /// Whether there is a second head whose logits only the consistency cost sees.
     #[config(default = false)]
     pub consistency_head: bool,
-    /// How many consecutive images of a batch share batch statistics in training; without, all.
+    /// How many consecutive images of a batch share batch statistics in training; all of them if `None`.
     pub group: Option<usize>,
 }
 
@@ -50,7 +50,7 @@ pub struct Classifier<E: Encoder> {
     pub fc: Linear,
     /// The consistency head, of the same shape.
     pub fc_consistency: Option<Linear>,
-    /// How many consecutive images share batch statistics in training; without, all. A **size**, of neighbours in the batch:
+    /// How many consecutive images share batch statistics in training; all of them if `None`. A **size**, of neighbours in the batch:
     /// labelled images, which come first in a two-stream batch, have statistics of their own. `splits` of
     /// [`SplitBatchNorm`](crate::SplitBatchNorm) is a **number** of groups, of every n-th image.
     pub group: Option<usize>,
@@ -101,7 +101,7 @@ impl<E: Encoder> Classifier<E> {
         self.forward_heads(images).0
     }
 
-    /// The logits of both heads: that of the classes, and that of consistency if there is one.
+    /// The logits of both heads: of the class head, and of the consistency head if there is one.
     ///
     /// # Shapes
     ///

@@ -33,7 +33,7 @@ const SMALLEST_SIDE: usize = 12;
 /// | `negative_slope` | 0.1 | slope of the rectifiers below 0 | [0, 1] |
 ///
 /// The defaults are the paper's, but for batch normalisation in place of weight normalisation,
-/// because it needs no initialisation batch. The original program's network is
+/// because it needs no initialisation batch. The network of the authors' code is
 /// `.with_normalization(Normalization::WeightNormMeanOnly).with_momentum(0.001)` followed by
 /// [`ConvNet13::init_from_batch`]; its classification layers are weight-normalised too, where
 /// [`Classifier`](crate::Classifier)'s are plain.
@@ -185,7 +185,7 @@ impl ConvNet13 {
     /// arXiv 1602.07868, section 3).
     ///
     /// Noise and dropout follow the device of the images, as in [`Encoder::features`]: on an
-    /// autodiff device they are at work, as in the original program. With
+    /// autodiff device they are on, as in the authors' code. With
     /// [`Normalization::Batch`] there is nothing to initialise.
     ///
     /// Call it before training and before the teacher is cloned.

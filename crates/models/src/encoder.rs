@@ -7,7 +7,7 @@ use burn::{
 
 /// A network that turns images into feature vectors.
 ///
-/// It is all that Mean Teacher and MoCo ask of a network, so that one's own takes two methods (`#[derive(Module)]`
+/// It is all that Mean Teacher and MoCo ask of a network. Two methods make your module one (`#[derive(Module)]`
 /// provides the rest):
 ///
 /// ```
@@ -41,13 +41,13 @@ use burn::{
 pub trait Encoder: Module + ModuleDisplay {
     /// Encodes a batch of images.
     ///
-    /// Dropout, input noise and batch statistics are at work if the images are on an autodiff
+    /// Dropout, input noise and batch statistics are on if the images are on an autodiff
     /// device and the module has not been frozen; on a plain device the result is deterministic
     /// and uses running statistics.
     ///
     /// # Shapes
     ///
-    /// - `images`: `[N, C, H, W]`, normalised as the data set asks
+    /// - `images`: `[N, C, H, W]`, normalised as the data set requires
     /// - output: `[N, D]` with `D` = [`feature_dim`](Self::feature_dim)
     fn features(&self, images: Tensor<4>) -> Tensor<2>;
 

@@ -23,7 +23,7 @@ pub enum ModelError {
         /// The name that was looked up, in PyTorch's spelling.
         name: String,
     },
-    /// A [`StateDict`](crate::StateDict) holds an entry that belongs to no parameter of the module.
+    /// A [`StateDict`](crate::StateDict) holds an entry that no parameter of the module has.
     #[error("the state dict has `{name}`, which no parameter of the module is called")]
     UnknownWeight {
         /// The name of the entry.

@@ -1,9 +1,9 @@
 //! Modules whose parameters have other names than the fields that hold them.
 
 /// Implements Burn's `Module` for a struct whose fields have names of their own for visitors, mappers and records; a field
-/// with an empty name stands where the struct does. Settings behind the semicolon are kept and not seen.
+/// with an empty name takes the place of the struct. Settings behind the semicolon are kept, but not visited.
 ///
-/// What PyTorch's names ask for, without a table from path to name that would catch a user's struct of the same name too.
+/// This gives PyTorch's names without a table of names, which would also match a user's struct of the same name.
 macro_rules! named {
     ($module:ident $(<$generic:ident: $bound:ident>)? { $($field:ident: $name:literal),+ $(; $setting:ident)* }) => {
         impl $(<$generic: $bound>)? burn::module::Module for $module $(<$generic>)? {

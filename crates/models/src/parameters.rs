@@ -13,7 +13,7 @@ use burn::{
 /// - a normalisation's `gamma` and `beta` are called `weight` and `bias`;
 /// - a linear layer's weight is `[out, in]` in PyTorch and `[in, out]` in Burn.
 ///
-/// With them a [`ResNet`](crate::ResNet) in a [`Classifier`](crate::Classifier), whose encoder stands where it does itself,
+/// With them a [`ResNet`](crate::ResNet) in a [`Classifier`](crate::Classifier), whose encoder has no name of its own,
 /// has torchvision's names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParameterInfo {
@@ -93,7 +93,7 @@ impl ModuleVisitor for Collector {
     }
 }
 
-/// Where a visitor or mapper stands: each field's name, and the type that holds the field.
+/// Where a visitor or mapper is: each field's name, and the type that holds the field.
 #[derive(Debug, Default)]
 pub(crate) struct Location {
     stack: Vec<(String, String)>,

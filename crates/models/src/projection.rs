@@ -52,7 +52,7 @@ pub enum ProjectionHead {
 
 /// Two linear layers with a rectifier between them.
 ///
-/// Its parameters are called as PyTorch numbers the layers of a sequence, the rectifier being 1.
+/// Its parameters have the numbers of PyTorch's `Sequential`, in which the rectifier is 1.
 #[derive(Debug, Clone)]
 pub struct Mlp {
     /// The first layer, `[D, D]`.

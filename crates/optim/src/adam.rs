@@ -40,7 +40,7 @@ impl RampedAdamConfig {
     /// Checks every setting.
     ///
     /// # Errors
-    /// The variant of [`OptimError`] that is named as the setting.
+    /// The variant of [`OptimError`] for the setting.
     pub fn validate(&self) -> Result<(), OptimError> {
         let Self { beta_1, beta_2, epsilon, weight_decay } = *self;
         for (field, beta) in [("beta_1", beta_1), ("beta_2", beta_2)] {
@@ -76,7 +76,7 @@ impl RampedAdamConfig {
         Ok(RampedAdam { config, betas: betas.clone() })
     }
 
-    /// The optimizer of a whole module, and the handle on its decays.
+    /// The optimizer of a whole module, and the handle to its decays.
     ///
     /// # Errors
     /// Those of [`validate`](Self::validate).
@@ -86,7 +86,7 @@ impl RampedAdamConfig {
     }
 }
 
-/// Adam's two decays, in the hand of whoever has the schedule. Clones share them.
+/// Adam's two decays, which a schedule may change between steps. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Betas(Arc<AtomicU64>);
 
@@ -98,7 +98,7 @@ impl Betas {
         betas
     }
 
-    /// Sets the decays of the steps to come, in [0, 1).
+    /// Sets the decays of the coming steps, in [0, 1).
     pub fn set(&self, beta_1: f32, beta_2: f32) {
         let both = (u64::from(beta_1.to_bits()) << 32) | u64::from(beta_2.to_bits());
         self.0.store(both, Ordering::Relaxed);
@@ -114,8 +114,8 @@ impl Betas {
 /// Burn's Adam (Kingma & Ba, arXiv 1412.6980, algorithm 1) with decays that may change from step to step.
 ///
 /// Mean Teacher lowers β₁ with the learning rate and raises β₂ after the ramp-up (arXiv 1703.01780, §B.1). The correction of
-/// the bias takes the present decay for all steps before, `1 − βᵗ`, as the authors' does. Its state is Burn's: a training that
-/// began with one goes on with the other.
+/// the bias uses the present decay for all earlier steps, `1 − βᵗ`, as the authors' code does. Its state is Burn's: a training that
+/// began with one continues with the other.
 #[derive(Debug, Clone)]
 pub struct RampedAdam {
     config: AdamConfig,

@@ -2,19 +2,19 @@
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OptimError {
-    /// The momentum is no weight of an old velocity.
+    /// The momentum is outside its range.
     #[error("momentum is {value}: it must lie in [0, 1)")]
     Momentum {
         /// The value given.
         value: f64,
     },
-    /// The dampening is no share of a gradient.
+    /// The dampening is outside its range.
     #[error("dampening is {value}: it must lie in [0, 1]")]
     Dampening {
         /// The value given.
         value: f64,
     },
-    /// A decay of Adam's means is no weight of an old mean.
+    /// A decay of Adam's means is outside its range.
     #[error("{field} is {value}: it must lie in [0, 1)")]
     Beta {
         /// Which of them.
@@ -22,7 +22,7 @@ pub enum OptimError {
         /// The value given.
         value: f64,
     },
-    /// Adam's ε keeps no step finite.
+    /// Adam's ε is not positive and finite.
     #[error("epsilon is {value}: it must be positive and finite")]
     Epsilon {
         /// The value given.
@@ -34,7 +34,7 @@ pub enum OptimError {
         /// The value given.
         value: f64,
     },
-    /// Nesterov's form looks ahead along a velocity that has all of the gradient.
+    /// Nesterov's form needs momentum, and a velocity without dampening.
     #[error("nesterov with momentum {momentum} and dampening {dampening}: it needs momentum in (0, 1) and dampening 0")]
     Nesterov {
         /// The momentum given.

@@ -21,7 +21,7 @@ use crate::kernel::{self, Rule, Slot};
 pub struct FusedSgdConfig {
     /// Weight of the old velocity.
     pub momentum: f64,
-    /// What the gradient lacks to full weight in the velocity.
+    /// 1 minus the weight of the gradient in the velocity.
     pub dampening: f64,
     /// Weight of the L2 penalty.
     pub weight_decay: f64,
@@ -41,7 +41,7 @@ impl FusedSgdConfig {
         self
     }
 
-    /// Sets what the gradient lacks to full weight in the velocity.
+    /// Sets 1 minus the weight of the gradient in the velocity.
     pub fn with_dampening(mut self, dampening: f64) -> Self {
         self.dampening = dampening;
         self
@@ -53,7 +53,7 @@ impl FusedSgdConfig {
         self
     }
 
-    /// Sets whether a step is Nesterov's.
+    /// Sets whether steps take Nesterov's form.
     pub fn with_nesterov(mut self, nesterov: bool) -> Self {
         self.nesterov = nesterov;
         self
@@ -62,7 +62,7 @@ impl FusedSgdConfig {
     /// Checks every setting.
     ///
     /// # Errors
-    /// The variant of [`OptimError`] that is named as the setting.
+    /// The variant of [`OptimError`] for the setting.
     pub fn validate(&self) -> Result<(), OptimError> {
         let Self { momentum, dampening, weight_decay, nesterov } = *self;
         if !(0.0..1.0).contains(&momentum) {
@@ -107,13 +107,13 @@ impl FusedSgdConfig {
 /// θ ← θ − η·v               or θ ← θ − η·(g + μ·v), Nesterov's
 /// ```
 ///
-/// θ is a weight, g the gradient of the loss by it, v its velocity, η the learning rate of the step, and μ, τ, λ are
+/// θ is a weight, g the gradient of the loss with respect to it, v its velocity, η the learning rate of the step, and μ, τ, λ are
 /// momentum, dampening and weight decay of [`FusedSgdConfig`]. Without momentum `θ ← θ − η·g`, and no velocity is kept.
 ///
 /// The form with momentum is Sutskever et al.'s (ICML 2013, eq. 1 to 4) in PyTorch's variant, where η multiplies the
 /// whole velocity: a change of η acts on the old part of v too.
 ///
-/// Everything is computed in the weight's type, also where the gradient has another.
+/// Everything is computed in the weight's type, even if the gradient has another.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FusedSgd {
     config: FusedSgdConfig,
@@ -128,7 +128,7 @@ impl FusedSgd {
 
 /// What [`FusedSgd`] keeps of a weight from step to step.
 ///
-/// Its record has the names of Burn's SGD: a training that began with one goes on with the other.
+/// Its record has the names of Burn's SGD: a training that began with one continues with the other.
 #[derive(RecordState, Debug, Clone)]
 pub struct FusedSgdState<const D: usize> {
     /// None without momentum.
@@ -148,10 +148,10 @@ impl Optimizer for FusedSgd {
     /// One step of one weight.
     ///
     /// # Shapes
-    /// Weight, gradient and velocity have the same one.
+    /// Weight, gradient and velocity have the same shape.
     ///
     /// # Panics
-    /// If they have not.
+    /// If they do not.
     fn step<const D: usize>(
         &self,
         rate: LearningRate,

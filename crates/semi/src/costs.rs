@@ -6,7 +6,7 @@ use burn::tensor::{Int, Tensor};
 /// Squared error between class probabilities, divided by the number of classes C:
 /// `(1/C)·Σ_c (softmax(s)_c − p_c)²`.
 ///
-/// Tarvainen & Valpola (arXiv 1703.01780, eq. 1 and §B). Between 0 and 2/C.
+/// Tarvainen & Valpola (arXiv 1703.01780, §2 and §B). Between 0 and 2/C.
 ///
 /// # Shapes
 /// - `student`: logits `[batch, classes]`
@@ -36,7 +36,7 @@ pub fn softmax_kl(student: Tensor<2>, teacher: Tensor<2>) -> Tensor<1> {
 
 /// Squared distance between the logits of two heads, divided by the number of classes C: `(1/C)·Σ_c (a_c − b_c)²`.
 ///
-/// Both heads receive its gradient, which pulls them together (arXiv 1703.01780, §B.3). The authors' TensorFlow half
+/// Both heads receive its gradient, which pulls them together (arXiv 1703.01780, §B.3). The authors' TensorFlow code
 /// does not divide by C: its weights are C times smaller.
 ///
 /// # Shapes

@@ -56,10 +56,10 @@ pub enum SemiError {
     /// A batch without samples.
     #[error("the batch is empty")]
     EmptyBatch,
-    /// A list that belongs to a batch has not one entry for each of its rows.
+    /// A list does not have one entry for each row of its batch.
     #[error("there are {found} {what} for {expected} rows")]
     Rows {
-        /// What there is one of for each row.
+        /// What must have one entry for each row.
         what: &'static str,
         /// How many there are.
         found: usize,
@@ -76,7 +76,7 @@ pub enum SemiError {
         /// The classes expected.
         expected: usize,
     },
-    /// The cost of a step is NaN or infinite: what the student would learn from it is none either.
+    /// The cost of a step is NaN or infinite, and so would be the weights after it.
     #[error("the cost is {value}: training diverged, or an image is not finite")]
     Cost {
         /// The cost.
@@ -85,7 +85,7 @@ pub enum SemiError {
     /// A training step was asked for on a device that keeps no graph.
     #[error("the student's logits have no gradient: put the network and the batch on `device.autodiff()`")]
     NoAutodiff,
-    /// The average refused its settings or the student, or a bank a sample.
+    /// The average refused its settings or the student, or the prediction bank refused a sample.
     #[error(transparent)]
     Average(#[from] slowburn_ema::EmaError),
 }

@@ -1,7 +1,7 @@
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
 
-/// What a network says about a batch, before softmax.
+/// A network's output for a batch, before softmax.
 #[derive(Debug, Clone)]
 pub struct Logits {
     /// The classification head, `[batch, classes]`.

@@ -29,7 +29,7 @@ pub enum CostReduction {
     #[default]
     Minibatch,
     /// The number of samples that the cost is about: the labelled ones, or those with a target. Samples below the
-    /// threshold count: they have a cost of 0.
+    /// threshold count too: they have a cost of 0.
     Selected,
 }
 
@@ -38,7 +38,7 @@ pub enum CostReduction {
 /// `J = class + w(t)·consistency + logit_distance·distance`, with `w(t) = weight·ramp_up(t)·ramp_down(t)`.
 ///
 /// The class cost is the cross entropy of the labelled samples, the consistency cost compares the student with its
-/// teacher's targets (arXiv 1703.01780, eq. 1), the distance ties two heads together where the network has them.
+/// teacher's targets (arXiv 1703.01780, §2), the distance ties two heads together where the network has them.
 ///
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
@@ -47,7 +47,7 @@ pub enum CostReduction {
 /// | `ramp_up` | constant | factor of the weight by step | |
 /// | `ramp_down` | constant | another factor of the weight by step | |
 /// | `threshold` | none | leave out samples whose highest teacher probability is below it | [0, 1] |
-/// | `consistency_on_labeled` | true | whether labelled samples have a consistency cost too | |
+/// | `consistency_on_labeled` | true | whether labelled samples have a consistency cost as well | |
 /// | `logit_distance` | 0.01 | weight of the distance between two heads | ≥ 0, finite |
 /// | `class_reduction` | `Minibatch` | what the class cost is divided by | |
 /// | `consistency_reduction` | `Minibatch` | what the consistency cost is divided by | |
@@ -99,7 +99,7 @@ pub struct Targets {
 }
 
 impl Targets {
-    /// Targets for every row from a teacher's logits, without a way for gradients to reach it.
+    /// Targets for every row from a teacher's logits. No gradient reaches the teacher.
     pub fn from_logits(logits: Tensor<2>) -> Self {
         Self { probabilities: softmax(logits.detach(), 1), known: None }
     }
@@ -121,7 +121,7 @@ pub struct Losses {
 }
 
 impl Losses {
-    /// Whether there is something to learn from: the total is a number. Waits for the device.
+    /// Checks that the total is finite. Waits for the device.
     ///
     /// # Errors
     /// [`SemiError::Cost`] where it is NaN or infinite.
@@ -141,7 +141,7 @@ impl Objective {
     }
 
     /// λ as it counts between two means: that of the class cost over the labelled samples of a batch and that of the
-    /// consistency cost over the samples that have one. The number to compare between libraries (REFERENCE §4.2).
+    /// consistency cost over the samples that have one. The number to compare between libraries.
     ///
     /// λ divided by the labelled fraction where the class cost is divided by the whole batch, and multiplied by the
     /// unlabelled fraction where labelled samples have no consistency cost but count in its divisor.
@@ -210,7 +210,7 @@ impl Objective {
         let follower = student.consistency.unwrap_or(student.class);
         let consistency = targets.map(|targets| self.consistency_cost(follower, targets, marks));
 
-        // J, with the terms that there are: a product with an absent one's zero would be a pass over nothing.
+        // J without absent terms: multiplying their zeros would cost a pass each.
         let weighted = [(&distance, self.logit_distance), (&consistency, weight)];
         let total = weighted.into_iter().fold(class.clone(), |total, (term, weight)| match term {
             Some(term) => total + term.clone().mul_scalar(weight),

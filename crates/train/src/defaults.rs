@@ -1,6 +1,6 @@
-//! Settings as functions of the data: what a recipe is for so many images. A default is chosen, a setting that is given is obeyed.
+//! Default settings for a number of images. A setting that is given is never changed.
 
-/// What pre-training takes where nobody says otherwise.
+/// What pre-training takes by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PretrainDefaults {
     /// Images in a batch: 128, or as many as leave 8 batches an epoch, at least 2; a multiple of `splits`.
@@ -49,7 +49,7 @@ pub fn pretrain(images: usize, labeled: usize) -> PretrainDefaults {
     }
 }
 
-/// What learning from few labels takes where nobody says otherwise.
+/// What learning from few labels takes by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FewLabelsDefaults {
     /// Images in a batch: 64, or as many as leave 8 batches an epoch, at least 4.

@@ -28,7 +28,7 @@ enum Pixels<'a> {
 }
 
 impl Pixels<'_> {
-    /// Leaves memory of bytes to whoever needs some next.
+    /// Leaves its bytes' memory to the next image.
     fn give_back(self, scratch: &mut Scratch) {
         if let Pixels::Bytes(Cow::Owned(bytes)) = self {
             scratch.resized = bytes;
@@ -46,7 +46,7 @@ impl<'a> Canvas<'a> {
         Self { size, pixels, map: SourceMap::identity(size), unit_range }
     }
 
-    /// Size after all that was applied.
+    /// Size after everything applied so far.
     pub(super) fn size(&self) -> ImageSize {
         ImageSize::new(self.map.rows.len(), self.map.columns.len(), self.size.channels)
     }
@@ -83,7 +83,7 @@ impl<'a> Canvas<'a> {
                 if let Pixels::Bytes(bytes) = &self.pixels {
                     match rotate_bytes(bytes, self.size, *degrees, *border) {
                         Some(rotated) => self.pixels = Pixels::Bytes(Cow::Owned(rotated)),
-                        // A fill that is no byte.
+                        // A fill that is not a whole byte.
                         None => rotate_values(self.values(), size, (*degrees, RotationFilter::Nearest, *border)),
                     }
                 }

@@ -40,7 +40,7 @@ fn luma(red: f32, green: f32, blue: f32) -> f32 {
     LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
 }
 
-/// The planes of a colour image; nothing for other numbers of channels.
+/// The planes of a colour image; `None` for other numbers of channels.
 pub(super) fn colors(size: ImageSize, values: &mut [f32]) -> Option<[&mut [f32]; 3]> {
     let plane_len = size.height * size.width;
     if size.channels != 3 {
@@ -166,7 +166,7 @@ fn turn_hue(turn: f32, size: ImageSize, values: &mut [f32]) {
         |red, green, blue| {
             let most = red.max(green).max(blue);
             let chroma = most - red.min(green).min(blue);
-            // A grey pixel has no hue; any will do.
+            // A grey pixel has no hue: any value will do.
             let divisor = if chroma > 0.0 { chroma } else { 1.0 };
             let from_red = (green - blue) / divisor;
             let from_green = (blue - red) / divisor + 2.0;
@@ -193,7 +193,7 @@ fn turn_hue(turn: f32, size: ImageSize, values: &mut [f32]) {
 mod tests {
     use super::*;
 
-    /// The textbook's way, with branches and in f64.
+    /// As in textbooks, with branches and in f64.
     fn hsv_turned(pixel: [f32; 3], turn: f32) -> [f64; 3] {
         let [red, green, blue] = pixel.map(f64::from);
         let (most, least) = (red.max(green).max(blue), red.min(green).min(blue));

@@ -21,7 +21,7 @@ impl Pipeline {
     /// Applies `view` to `image` on the CPU and writes C×H×W values of the [output size](Pipeline::output_size).
     ///
     /// Crops and movements at the start work on the bytes, as Pillow's do; they, the division by 255 and the change
-    /// to C×H×W are one pass. All after it is computed in f32, in the pipeline's [`PixelArithmetic`](crate::PixelArithmetic).
+    /// to C×H×W are one pass. Everything after it is computed in f32, in the pipeline's [`PixelArithmetic`](crate::PixelArithmetic).
     ///
     /// # Errors
     ///
@@ -82,7 +82,7 @@ impl Pipeline {
         Ok(batch)
     }
 
-    /// Operations on values in [0, 1] do not mix with images of other values.
+    /// Operations on values in [0, 1] cannot be applied to images of other values.
     fn check_image(&self, image: Image<'_>) -> Result<(), AugmentError> {
         if image.bytes().is_some() {
             return Ok(());

@@ -79,7 +79,7 @@ fn mean_luma(size: ImageSize, values: &mut [f32]) -> f32 {
     (sum as f64 / count + 0.5).floor() as f32
 }
 
-/// So many bytes add up to less than 2³².
+/// The sum of so many bytes is below 2³².
 const BLOCK: usize = 1 << 12;
 
 #[inline(always)]
@@ -142,13 +142,13 @@ fn select(condition: bool, yes: f32, no: f32) -> f32 {
 fn to_hsv(red: f32, green: f32, blue: f32) -> (f32, f32, f32) {
     let most = red.max(green).max(blue);
     let chroma = most - red.min(green).min(blue);
-    // A grey pixel comes to 0 without being asked for.
+    // A grey pixel gives 0 without a case of its own.
     let divisor = chroma.max(1.0);
     let (from_red, from_green, from_blue) = ((most - red) / divisor, (most - green) / divisor, (most - blue) / divisor);
     let not_red =
         select(green == most, rounded_once(2.0, from_red, from_blue), rounded_once(4.0, from_green, from_red));
     let sixths = select(red == most, from_blue - from_green, not_red);
-    // Pillow's C has f64 from here to the cut. In f32 no colour of bytes comes to another one (`tests/integration/hue.rs`);
+    // Pillow's C code has f64 from here to the cut. In f32 every colour of bytes gives the same result (`tests/integration/hue.rs`);
     // the loop is then computed in vectors.
     let turns = sixths / 6.0;
     let circle = turns + select(turns < 0.0, 1.0, 0.0);

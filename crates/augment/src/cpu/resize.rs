@@ -32,7 +32,7 @@ pub(super) fn resize_bytes(
     resized
 }
 
-/// Nothing if `fast_image_resize` refuses the sizes, which it does for a box that is empty or beyond the image.
+/// `None` if `fast_image_resize` refuses the sizes: of a box that is empty or beyond the image.
 fn resize_pixels<P: PixelTrait>(
     bytes: &[u8],
     size: ImageSize,

@@ -1,7 +1,7 @@
 use crate::plan::Rotation;
 use crate::{Border, ImageSize, RotationFilter};
 
-/// Rotates H×W×C bytes to the nearest pixel; nothing if the fill is not a whole byte.
+/// Rotates H×W×C bytes to the nearest pixel; `None` if the fill is not a whole byte.
 pub(super) fn rotate_bytes(bytes: &[u8], size: ImageSize, degrees: f32, border: Border) -> Option<Vec<u8>> {
     let fill = match border {
         Border::Edge => None,

@@ -7,12 +7,12 @@ use fast_image_resize::Resizer;
 pub(super) struct Scratch {
     /// Its buffers grow to the largest image.
     pub(super) resizer: Resizer,
-    /// Two buffers of values; what they hold between calls means nothing.
+    /// Two buffers of values; their content between calls has no meaning.
     pub(super) values: [Vec<f32>; 2],
     /// Bytes of the box at its new width, while it is resized.
     pub(super) between: Vec<u8>,
-    /// For a resized image: taken from here, and put back when the view is written. Memory that the system hands out
-    /// anew costs a page fault every 4 KiB, which is as much as a filter.
+    /// For a resized image: taken from here, and put back when the view is written. Memory fresh from the system
+    /// costs a page fault every 4 KiB, which is as much as a filter.
     pub(super) resized: Vec<u8>,
 }
 

@@ -60,7 +60,7 @@ pub(super) fn change(
             let norm = if norm < f64::from(*min_norm) { 1.0 } else { norm / f64::from(*target) };
             scale(values, mean, norm);
         }
-        // What was drawn not to happen, what changes the size, and pairs that `check_view` refused.
+        // Operations that were drawn not to happen or that change the size, and pairs that `check_view` refused.
         _ => {}
     }
 }

@@ -5,7 +5,7 @@ use super::values::{mask, per_image};
 use crate::plan::LUMA;
 use crate::{Adjustment, Drawn};
 
-/// The images whose draw says so become grey.
+/// Makes those images grey whose draw says so.
 pub(super) fn gray(batch: Tensor<4>, drawn: &DrawnBatch<'_>) -> Tensor<4> {
     let [_, channels, ..] = batch.dims();
     let truths = drawn.iter().map(|drawn| matches!(drawn, Some(Drawn::Grayscale { gray: true })));
@@ -82,7 +82,7 @@ fn turn_hue(batch: Tensor<4>, slot: &[Option<Adjustment>]) -> Tensor<4> {
     if turns.iter().all(|turn| *turn == 0.0) {
         return batch;
     }
-    // Without a turn the formula would give back the colours up to rounding: take the colours.
+    // Without a turn the formula gives the colours up to rounding: keep them.
     let turned = mask(&batch, turns.iter().map(|turn| *turn != 0.0));
     let plane = |channel| batch.clone().narrow(1, channel, 1); // [batch, 1, height, width]
     let (red, green, blue) = (plane(0), plane(1), plane(2));

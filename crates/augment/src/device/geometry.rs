@@ -56,7 +56,7 @@ pub(super) fn resize(
 ) -> Tensor<4> {
     let columns = || boxes.iter().map(|[_, left, _, columns]| Taps::new(*left, *columns, width, filter)).collect();
     let rows = || boxes.iter().map(|[top, _, rows, _]| Taps::new(*top, *rows, height, filter)).collect();
-    // A cubic overshoots. Between the axes too that is cut off, as on the CPU, whose bytes cannot hold it.
+    // A cubic overshoots. That is cut off between the axes too, as on the CPU, where bytes cannot hold it.
     let cuts = clamp && filter == Filter::Bicubic;
     let cut = |resized: Tensor<4>| if cuts { resized.clamp(0.0, 1.0) } else { resized };
     let width_first = || cut(resample(cut(resample(batch.clone(), 3, columns())), 2, rows()));

@@ -10,7 +10,7 @@ use burn::tensor::Tensor;
 use crate::plan::{SourceMap, moves_pixels};
 use crate::{AugmentError, Drawn, ImageSize, Operation, Pipeline, View};
 
-/// What one operation drew for each image of the batch; nothing where it is not applied.
+/// What one operation drew for each image of the batch; `None` where it is not applied.
 type DrawnBatch<'a> = [Option<&'a Drawn>];
 
 impl Pipeline {
@@ -23,8 +23,8 @@ impl Pipeline {
     /// Agrees with [`apply_batch`](Pipeline::apply_batch) in f32 to 1e-6 (absolute) for movements, flips, noise and
     /// normalisation; to 1e-5 for colours, blurs and standardisation, whose sums are made in another order; and to
     /// 1.01/255 for each bilinear resized crop (1.13/255 for a bicubic one), which the CPU path rounds to bytes as
-    /// Pillow does and this path does not. What comes behind a crop stretches the difference as it does the values: a
-    /// jitter of strength 0.4 to 4/255 at most, 0.4/255 on average. In
+    /// Pillow does and this path does not. Operations after a crop amplify the difference as they amplify the values: a
+    /// jitter of strength 0.4 makes it 4/255 at most, 0.4/255 on average. In
     /// [`PixelArithmetic::Bytes`](crate::PixelArithmetic::Bytes) the CPU path rounds colours and blurs too.
     ///
     /// # Shapes
@@ -60,7 +60,7 @@ impl Pipeline {
 /// A batch with movements that are put off.
 struct Canvas {
     batch: Tensor<4>,
-    /// One map per image, of the movements since the last operation that was none.
+    /// One map per image, of the movements since the last operation of another kind.
     maps: Option<Vec<SourceMap>>,
     unit_range: bool,
 }
@@ -95,7 +95,7 @@ impl Canvas {
         geometry::gather(self.batch.clone(), self.maps.take())
     }
 
-    /// An operation that is no movement.
+    /// An operation that is not a movement.
     fn change(&self, operation: &Operation, batch: Tensor<4>, drawn: &DrawnBatch<'_>, views: &[View]) -> Tensor<4> {
         match operation {
             Operation::RandomResizedCrop { height, width, filter, .. } => {
@@ -116,7 +116,7 @@ impl Canvas {
             Operation::GaussianBlur { kernel, .. } => blur::blur(batch, *kernel, drawn),
             Operation::Cutout { side, fill } => geometry::cut_out(batch, *side as usize, *fill, drawn),
             Operation::GaussianNoise { std } => values::add_noise(batch, *std, drawn, views),
-            // These have nothing drawn, but a `RandomApply` may hold them.
+            // These draw nothing, but a `RandomApply` may contain them.
             Operation::Normalize { .. } | Operation::Standardize { .. } | Operation::GlobalContrast { .. } => {
                 let changed = values::normalize(operation, batch.clone());
                 values::where_applied(drawn, changed, batch)

@@ -15,7 +15,7 @@ pub(super) fn per_image(batch: &Tensor<4>, values: Vec<f32>) -> Tensor<4> {
     like(batch, values, [count, 1, 1, 1])
 }
 
-/// One truth per image, spread over its values.
+/// One boolean per image, broadcast over its values.
 pub(super) fn mask(batch: &Tensor<4>, truths: impl Iterator<Item = bool>) -> Tensor<4, Bool> {
     let [count, channels, height, width] = batch.dims();
     let ones = truths.map(|truth| if truth { 1.0 } else { 0.0 }).collect();
@@ -71,7 +71,7 @@ pub(super) fn normalize(operation: &Operation, batch: Tensor<4>) -> Tensor<4> {
     }
 }
 
-/// The images less their means, and their biased variances `[batch, 1, 1, 1]`.
+/// The images minus their means, and their biased variances `[batch, 1, 1, 1]`.
 fn center(batch: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
     let mean = batch.clone().mean_dims(&[1, 2, 3]);
     let centered = batch - mean;

@@ -10,7 +10,7 @@ use crate::ImageSize;
 pub struct ViewBatch {
     /// The epoch it belongs to.
     pub epoch: u64,
-    /// Its place in the epoch, from 0: a restart at `index + 1` goes on behind it.
+    /// Its place in the epoch, from 0: a restart at `index + 1` continues behind it.
     pub index: usize,
     /// Index of each image in its source.
     pub samples: Vec<usize>,

@@ -21,7 +21,7 @@ type Made = Result<Result<ViewBatch, LoadError>, Box<dyn Any + Send>>;
 ///
 /// `batches_ahead` threads each make every `batches_ahead`-th batch: they hand the images to the workers, wait, and
 /// offer the batch until it is taken. So at most that many batches are in the making or ready, and when one is nearly
-/// done the workers go on with the next.
+/// done the workers continue with the next.
 pub struct Batches {
     epoch: u64,
     /// The batch that is handed out next, and the end.

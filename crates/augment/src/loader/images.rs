@@ -78,7 +78,7 @@ impl Images {
         values / self.size.values()
     }
 
-    /// Whether there is no image.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

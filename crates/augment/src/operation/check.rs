@@ -97,7 +97,7 @@ impl Operation {
         }
     }
 
-    /// Walks through the values' units: `left` is what took them out of [0, 1], if anything did.
+    /// Follows the units of the values: `left` is the operation that took them out of [0, 1], if any did.
     pub(crate) fn validate_units(&self, position: usize, left: &mut Option<String>) -> Result<(), AugmentError> {
         if let Self::RandomApply { operations, .. } = self {
             return operations.iter().try_for_each(|operation| operation.validate_units(position, left));
@@ -223,7 +223,7 @@ mod tests {
     use super::*;
     use crate::{Filter, RotationFilter};
 
-    /// The field that is refused, or nothing.
+    /// The field that is refused, or `None`.
     fn refused(operation: Operation) -> Option<String> {
         match operation.validate(3) {
             Ok(()) => None,

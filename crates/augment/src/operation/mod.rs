@@ -38,7 +38,7 @@ use crate::ImageSize;
 ///
 /// Values are in \[0, 1\] (bytes divided by 255) until an operation changes them.
 ///
-/// Each variant says whose numbers it has. Where torchvision computes on 8-bit Pillow images and on float tensors
+/// Each variant says which library's numbers it reproduces. Where torchvision computes 8-bit Pillow images and float tensors
 /// differently, the crate's README lists both and the one matched here.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -135,7 +135,7 @@ pub enum Operation {
     GaussianBlur {
         /// Least and greatest standard deviation, in pixels. Finite, ≥ 0; 0 leaves the image as it is.
         std: [f32; 2],
-        /// Which filter stands for the Gaussian.
+        /// Which filter approximates the Gaussian.
         kernel: BlurKernel,
     },
     /// Fill a square (DeVries & Taylor, arXiv 1708.04552): its centre is uniform over the pixels, and what lies
@@ -235,7 +235,7 @@ impl Operation {
         matches!(self, Self::RandomResizedCrop { .. } | Self::Resize { .. } | Self::CenterCrop { .. })
     }
 
-    /// Whether the operation means what it should on values in [0, 1] only.
+    /// Whether the operation is defined for values in [0, 1] only.
     fn needs_unit_range(&self) -> bool {
         matches!(self, Self::ColorJitter { .. } | Self::Grayscale { .. } | Self::Solarize { .. })
     }

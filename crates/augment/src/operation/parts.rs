@@ -70,7 +70,7 @@ pub enum Border {
     Edge,
 }
 
-/// Which filter stands for a Gaussian.
+/// Which filter approximates a Gaussian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Batch, ContrastiveError, Encode, normalize};
 
-/// What of a network's output is scored.
+/// Which output of a network is scored.
 ///
 /// The two are not comparable: MoCo's CIFAR-10 notebook scores the embedding, most others the features below the head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -19,7 +19,7 @@ pub enum Representation {
     Input,
 }
 
-/// What scores count by class is kept in memory, so that a label which is no class must not pass for one.
+/// The largest label: scores keep a counter for each class, so that a wrong label must not make millions of them.
 const MOST_LABEL: usize = 1 << 20;
 
 /// Feature vectors of samples whose classes are known.
@@ -131,7 +131,7 @@ pub fn extract<E: Encode>(
     }
 }
 
-/// How far features of unit length are spread: the monitor of a collapse.
+/// How far features of unit length are spread, which shows a collapse.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     /// The standard deviation of unit-length features over samples, the mean over dimensions. 0 where all features

@@ -26,7 +26,7 @@ const MERGE_BLOCK: usize = 1024;
 /// k and τ change a score by points: compare scores of equal settings only. The defaults are those of MoCo's notebook
 /// and of lightly; Wu et al. and solo-learn have τ = 0.07.
 ///
-/// Ties: of equally similar bank vectors those with the smaller index are nearer, of classes with equal votes the
+/// Ties: the nearer of equally similar bank vectors is that with the smaller index, of classes with equal votes the
 /// smaller wins. A class that the bank lacks is never predicted: its queries count as misses, and the report names it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct KnnConfig {
@@ -223,7 +223,7 @@ mod tests {
         }
     }
 
-    /// Over several stretches and several parts of each, for a k on either side of a part's length.
+    /// Over several stretches and several parts of each, for a k below and above a part's length.
     #[test]
     fn merging_keeps_those_that_sorting_puts_first() {
         let similar: Vec<f32> = (0..7000_u32).map(|index| (index * 7919 % 1009) as f32).collect();

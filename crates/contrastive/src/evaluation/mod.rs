@@ -1,8 +1,8 @@
 //! Scores of a frozen encoder, each with everything it depends on.
 //!
 //! [`extract`] computes features once, in evaluation mode, whatever mode the encoder is in; [`KnnConfig`],
-//! [`ProbeConfig`] and [`SweepConfig`] score them, [`spread`] tells a collapse. [`Fingerprint`] proves that the encoder
-//! was left alone.
+//! [`ProbeConfig`] and [`SweepConfig`] score them, [`spread`] shows a collapse. [`Fingerprint`] proves that the encoder
+//! did not change.
 
 mod features;
 mod knn;

@@ -151,7 +151,7 @@ impl ProbeConfig {
     /// Trains a probe.
     ///
     /// Weights start normal with deviation 0.01, biases at 0, as in the original. The gradient is that of softmax
-    /// regression, `Xᵀ(p − y)/B`, in closed form: nothing else is in reach of it.
+    /// regression, `Xᵀ(p − y)/B`, in closed form: it cannot reach anything else.
     ///
     /// # Errors
     /// Those of [`validate`](Self::validate); [`ContrastiveError::NotFinite`] or [`ContrastiveError::Diverged`] where training diverged.
@@ -216,7 +216,7 @@ fn standard(features: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
     (mean, deviation.mask_fill(constant, 1.0))
 }
 
-/// From 2²⁴ on f32 has no fractions: classes that differ by less than a unit of cross entropy have equal logits.
+/// From 2²⁴ on f32 has no fractions: logits that differ by less than 1 become equal.
 const MOST_LOGIT: f32 = (1 << 24) as f32;
 
 impl Probe {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ContrastiveError;
 
-/// How the two directions of a symmetric loss are put together.
+/// How the two directions of a symmetric loss are combined.
 ///
 /// A sum has twice the gradient of a mean: the two want learning rates that differ by a factor of 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -33,7 +33,7 @@ impl SymmetricReduction {
     }
 }
 
-/// The loss of telling one positive from many negatives, which every kernel here is held to:
+/// The loss of telling one positive from many negatives. Every kernel here is tested against it:
 ///
 /// ```text
 /// s₊ = q·k₊/τ                            of a query q and its positive key k₊
@@ -48,7 +48,7 @@ impl SymmetricReduction {
 /// `decoupled` leaves the positive out of the denominator (DCL: Yeh et al., arXiv 2110.06848, eq. 6), which removes the
 /// factor that makes gradients small where the positive is already near. Its value may be negative.
 ///
-/// Computed in f32 or wider with the largest logit subtracted: logits of ±10⁴ neither overflow nor lose the loss.
+/// Computed in f32 or wider with the largest logit subtracted, so that logits of ±10⁴ neither overflow nor round the loss away.
 ///
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
@@ -90,7 +90,7 @@ pub struct Contrast {
 const LEAD: f64 = 1.0 / (1 << 18) as f64;
 
 impl Contrast {
-    /// Whether there is something to learn from: the loss is a number. Waits for the device.
+    /// Checks that the loss is finite. Waits for the device.
     ///
     /// # Errors
     /// [`ContrastiveError::Loss`] where it is NaN or infinite.
@@ -116,7 +116,7 @@ impl Contrast {
 
 /// `ln(K + 1)`: the InfoNCE loss where all similarities are equal. 8.318 for K = 4,096 and 11.090 for K = 65,536.
 ///
-/// A loss that stays there says that the encoder has learned nothing or has collapsed.
+/// An encoder whose loss stays there has learned nothing or has collapsed.
 pub fn chance_loss(negatives: usize) -> f64 {
     (negatives as f64).ln_1p()
 }
@@ -129,7 +129,7 @@ pub fn normalize(rows: Tensor<2>) -> Tensor<2> {
     rows / square.clamp_min(1e-24).sqrt()
 }
 
-/// Whether queries and positives `[batch, dim]` go together.
+/// Checks that queries and positives `[batch, dim]` belong together.
 fn check_pairs(queries: &Tensor<2>, positives: &Tensor<2>) -> Result<(), ContrastiveError> {
     let ([rows, dim], [key_rows, length]) = (queries.dims(), positives.dims());
     if rows == 0 {
@@ -153,7 +153,7 @@ fn widen(rows: Tensor<2>) -> Tensor<2> {
 /// A loss of this value whose gradient with respect to the queries is known already.
 ///
 /// `loss + (q·g − q·g)` with the second a constant: exactly the value, and `g` in the backward pass, whichever backend
-/// computes it. The graph holds `g` and no logit, and nothing that is an owner of the queue's memory.
+/// computes it. The graph holds `g`, no logits, and no second owner of the queue's memory.
 fn with_gradient(loss: Tensor<1>, gradient: Option<Tensor<2>>, queries: Tensor<2>) -> Tensor<1> {
     let Some(gradient) = gradient else {
         return loss;

@@ -61,7 +61,7 @@ impl EndToEndConfig {
 /// With `shuffle`, the second view of step t is encoded in the order [`permutation`](crate::permutation)`(batch, seed,
 /// t, Stream::Keys)` and put back, gradients too. The paper shuffles "in both our method and its end-to-end ablation counterpart"
 /// (§3.3): where the encoder normalises by splits of the batch, the two views of a sample would otherwise always share
-/// their company and could be told by it. [`diagnose`](Contrastive::diagnose) warns as [`Moco`](crate::Moco)'s does.
+/// their group and could be recognised by it. [`diagnose`](Contrastive::diagnose) warns as [`Moco`](crate::Moco)'s does.
 #[derive(Module, Debug)]
 pub struct EndToEnd<E: Module> {
     /// The encoder, with its head.

@@ -140,7 +140,7 @@ impl<E: Encode> Contrastive for MemoryBank<E> {
     type Settings = MemoryBankConfig;
 
     fn contrast(mut self, batch: ViewPair<E::Input>) -> Contrasted<Self> {
-        // Read first, then remembered: a slot never is the query that it is compared with.
+        // Read first, then updated: a slot never holds the query that it is compared with.
         let remembered = self.outcome(&batch).and_then(|(outcome, change)| {
             self.bank.add(&batch.samples, change)?;
             Ok(outcome)
@@ -156,8 +156,8 @@ impl<E: Encode> Contrastive for MemoryBank<E> {
 
     accessors!();
 
-    /// There is nothing to warn of: a slot is of an earlier step, whose batch was another, so that a query and its
-    /// positive never were normalised in the same company and shuffling is "irrelevant" (arXiv 1911.05722, §3.3).
+    /// There is nothing to warn of: a slot comes from an earlier step with another batch, so that a query and its
+    /// positive were never normalised in the same group, and shuffling is "irrelevant" (arXiv 1911.05722, §3.3).
     fn diagnose(&self, _samples: usize, _batch: usize) -> Vec<Warning> {
         Vec::new()
     }

@@ -15,11 +15,11 @@ use crate::{
 /// |---|---|---|---|
 /// | `dim` | 128 | length of an embedding | ≥ 1 |
 /// | `queue` | 65,536 | keys in the queue, K | ≥ keys of a step |
-/// | `unfilled` | `Keep` | what the queue's random initial rows are good for | |
+/// | `unfilled` | `Keep` | how the queue's unfilled rows are treated | |
 /// | `decay` | 0.999 | weight of the old key encoder in its average, the paper's m | [0, 1] |
 /// | `loss` | τ = 0.07 | temperature, and whether decoupled | |
 /// | `symmetric` | false | each view is query once and key once | |
-/// | `reduction` | `Sum` | how the two directions are put together | |
+/// | `reduction` | `Sum` | how the two directions are combined | |
 /// | `shuffle` | true | keys are encoded in another order, see [`Moco`] | |
 /// | `seed` | 0 | of the queue's initial rows and of the shuffles | |
 ///
@@ -31,7 +31,7 @@ pub struct MocoConfig {
     pub dim: usize,
     /// The number of keys in the queue, K.
     pub queue: usize,
-    /// What the queue's random initial rows are good for.
+    /// How the queue's unfilled rows are treated.
     pub unfilled: Unfilled,
     /// The weight of the old key encoder in its average, by step.
     pub decay: Decay,
@@ -39,7 +39,7 @@ pub struct MocoConfig {
     pub loss: InfoNce,
     /// Whether each view is query once and key once.
     pub symmetric: bool,
-    /// How the two directions of a symmetric loss are put together.
+    /// How the two directions of a symmetric loss are combined.
     pub reduction: SymmetricReduction,
     /// Whether keys are encoded in another order than queries.
     pub shuffle: bool,
@@ -122,7 +122,7 @@ pub enum EncoderRole {
 
 /// Momentum contrast (He et al., arXiv 1911.05722; v2: Chen et al., arXiv 2003.04297).
 ///
-/// An encoder learns to tell the key of a query's own image from K keys of earlier images, which a slowly moving
+/// An encoder learns to tell the key of a query's own image from K keys of earlier images, which a slow-moving
 /// average of itself has encoded. One step, on one device, in the order of the authors' code; the paper's algorithm 1 moves
 /// the average behind the optimizer instead, which gives the same keys, since the first move is from θ to θ:
 ///
@@ -138,8 +138,8 @@ pub enum EncoderRole {
 ///
 /// With `shuffle`, the key batch of step t is encoded in the order [`permutation`](crate::permutation)`(batch, seed, t,
 /// Stream::Keys)` and put back, the second direction's in that of `Stream::SecondKeys`: a pure function of (seed, step). Where the encoder
-/// normalises by splits of the batch, a query and its key are then normalised in different company and cannot be told
-/// by it (§3.3). Without splits it changes nothing, and [`diagnose`](Contrastive::diagnose) says so.
+/// normalises by splits of the batch, a query and its key are then normalised in different groups and cannot be recognised
+/// by them (§3.3). Without splits it changes nothing, and [`diagnose`](Contrastive::diagnose) says so.
 ///
 /// Defaults that differ from the reference's: none in the method. The queue may hold any number of keys and take
 /// batches of any size up to it.

@@ -43,8 +43,8 @@ use crate::{Batch, Contrast, ContrastiveError, Encode, Stream, ViewPair, Warning
 /// optimizer. Take it after `optimize`. Hand the optimizer the gradients of `query()` alone, as above; nothing else
 /// has any.
 ///
-/// All that moves state but the optimizer happens in `contrast`. Whoever accumulates gradients over several calls moves
-/// average and queue at each of them, as the original would.
+/// Everything that changes state, except the optimizer, happens in `contrast`. If you accumulate gradients over several calls, each
+/// call moves average and queue, as it would in the original.
 pub trait Contrastive: Module + ModuleDisplay {
     /// The network that it trains.
     type Encoder: Encode;
@@ -54,12 +54,12 @@ pub trait Contrastive: Module + ModuleDisplay {
 
     /// The loss of a batch, ready for `backward`, and the method after it: with this batch's keys in its queue or bank.
     ///
-    /// On the CPU the loss must be a number; on a GPU, which works ahead while nobody reads, ask
+    /// On the CPU the loss must be finite; on a GPU, which works ahead until somebody reads, ask
     /// [`Contrast::require_finite`] when you read it anyway.
     ///
     /// # Errors
-    /// For a batch that does not fit, and a loss that is no number. The method comes back: weights, queue or bank and steps
-    /// are as they were. A loss that is no number is found late: an average has moved by then, and running statistics hold
+    /// For a batch that does not fit, and a loss that is not finite. The method comes back: weights, queue or bank and steps
+    /// are as they were. A loss that is not finite is found late: an average has moved by then, and running statistics hold
     /// what the passes left in them. Go back to a checkpoint then.
     fn contrast(self, batch: ViewPair<<Self::Encoder as Encode>::Input>) -> Contrasted<Self>;
 
@@ -75,7 +75,7 @@ pub trait Contrastive: Module + ModuleDisplay {
     /// The settings that it was made with.
     fn settings(&self) -> &Self::Settings;
 
-    /// What is probably not meant, for a data set of `samples` and batches of `batch`.
+    /// Settings that are probably not meant, for a data set of `samples` and batches of `batch`.
     fn diagnose(&self, samples: usize, batch: usize) -> Vec<Warning>;
 
     /// Steps the query encoder with its gradients and brings running statistics up to date.
@@ -91,7 +91,7 @@ pub trait Contrastive: Module + ModuleDisplay {
         method
     }
 
-    /// One whole step. Reads the loss, on a GPU too: a step with one that is no number never reaches the weights.
+    /// One whole step. Reads the loss, on a GPU too: a step with one that is not finite never reaches the weights.
     ///
     /// # Errors
     /// Those of [`contrast`](Self::contrast).
@@ -113,7 +113,7 @@ pub trait Contrastive: Module + ModuleDisplay {
 /// A method after [`Contrastive::contrast`] and the loss of the batch, or the method as it was and the reason.
 pub type Contrasted<M> = Result<(M, Contrast), Refused<M, ContrastiveError>>;
 
-/// What every method does alike with its fields `query` and `steps`.
+/// What every method does with its fields `query` and `steps`.
 macro_rules! accessors {
     () => {
         fn query(&self) -> &E {
@@ -171,7 +171,7 @@ fn diagnose_order(shuffle: bool, splits: usize) -> Option<Warning> {
     }
 }
 
-/// `Ok` for a loss that is a number, as far as reading it waits for nothing: on the CPU.
+/// `Ok` for a finite loss. It is read only where that costs no wait: on the CPU.
 fn finite_on_host(outcome: Contrast) -> Result<Contrast, ContrastiveError> {
     #[cfg(feature = "flex")]
     if slowburn_layers::fast_path(&outcome.loss.device()) == slowburn_layers::ComputePath::Kernels {

@@ -53,7 +53,7 @@ impl Group {
 
     /// Takes the average's tensor, where [`moves`] says so, and returns a stand-in.
     pub(super) fn take<const D: usize>(&mut self, average: Tensor<D>, student: Tensor<D>) -> Tensor<D> {
-        // A launch is one device's.
+        // A launch runs on one device.
         if self.device.replace(average.device()).is_some_and(|device| device != average.device()) {
             self.launch();
         }
@@ -64,7 +64,7 @@ impl Group {
         };
         self.averages.push(average);
         self.students.push(source);
-        // Any tensor of this rank does.
+        // Any tensor of this rank will do.
         student
     }
 
@@ -75,7 +75,7 @@ impl Group {
         }
     }
 
-    /// Has everything moved that was taken.
+    /// Moves everything that was taken.
     pub(super) fn finish(mut self) -> Moved {
         self.launch();
         self.moved
@@ -157,7 +157,7 @@ impl AverageOps for CubeBackend {
     }
 }
 
-/// Times that a unit moves as many values as it can at once.
+/// How often a unit moves as many values as it can at once.
 const TURNS: usize = 8;
 
 /// Tensors that one launch moves at the most: each is code of its own in the kernel.

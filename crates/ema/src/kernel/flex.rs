@@ -58,7 +58,7 @@ impl Pairs {
             unreachable!("tensors of this backend");
         };
         self.pairs.push(Pair { average, student: source });
-        // Any tensor of this rank does.
+        // Any tensor of this rank will do.
         student
     }
 

@@ -17,14 +17,14 @@ pub(crate) fn average<const D: usize>(average: Tensor<D>, student: Tensor<D>, de
 /// An update as `from + factor·(to − from)`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Step {
-    /// Whether it starts at the student, and goes to the average.
+    /// Whether it starts at the student and moves towards the average.
     pub(crate) from_student: bool,
     /// At most ½.
     pub(crate) factor: f64,
 }
 
 impl Step {
-    /// That of this decay.
+    /// The update with this decay.
     pub(crate) fn new(decay: f64) -> Self {
         let from_student = decay < 0.5;
         Self { from_student, factor: if from_student { decay } else { 1.0 - decay } }

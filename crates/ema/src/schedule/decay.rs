@@ -10,7 +10,7 @@ use crate::EmaError;
 /// | Variant | `d(t)` | Used by |
 /// |---|---|---|
 /// | [`Constant`](Self::Constant) | `decay` | MoCo (arXiv 1911.05722, eq. 2: its `m`) |
-/// | [`WarmUp`](Self::WarmUp) | `min(1 − 1/(t+1), decay)` | Mean Teacher (arXiv 1703.01780, eq. 4, with the authors' start) |
+/// | [`WarmUp`](Self::WarmUp) | `min(1 − 1/(t+1), decay)` | Mean Teacher (arXiv 1703.01780, §2, with the start of the authors' code) |
 /// | [`Step`](Self::Step) | `first` while `t ≤ until`, then `then` | Mean Teacher on SVHN: 0.99, then 0.999 |
 /// | [`Cosine`](Self::Cosine) | `end − (end−base)·(cos(π·t/steps)+1)/2` | BYOL (arXiv 2006.07733, §3.2), MoCo v3 |
 /// | [`Uniform`](Self::Uniform) | `1 − 1/(t+1)` | SWA (arXiv 1803.05407): the mean of all models so far |

@@ -34,7 +34,7 @@ impl Schedule {
         Self { ramp_down: RampShape::CosineDown(Length::Share(1.0)), ..Self::constant(learning_rate) }
     }
 
-    /// Rises on a straight line at first.
+    /// Rises in a straight line at first.
     pub fn with_warm_up(self, length: Length) -> Self {
         Self { ramp_up: RampShape::LinearUp(length), ..self }
     }

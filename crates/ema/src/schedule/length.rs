@@ -12,7 +12,7 @@ pub enum Length {
     Steps(u64),
     /// Epochs, which need not be whole.
     Epochs(f64),
-    /// A share of the training, which may be more than all of it: a fall of 1.1 is not over at the end. Stretches with the
+    /// A share of the training, which may be above 1: a fall of length 1.1 is not over at the end. Stretches with the
     /// training.
     Share(f64),
 }
@@ -27,7 +27,7 @@ impl Length {
         }
     }
 
-    /// The same length as a [`Share`](Self::Share) of `whole`, so that it stretches with it; as it is where the units differ.
+    /// The same length as a [`Share`](Self::Share) of `whole`, so that it stretches with it. A length of another unit stays as it is.
     pub fn share_of(self, whole: Self) -> Self {
         match (self, whole) {
             (Self::Steps(part), Self::Steps(whole)) if whole > 0 => Self::Share(part as f64 / whole as f64),
@@ -39,7 +39,7 @@ impl Length {
     /// Checks the number.
     ///
     /// # Errors
-    /// [`EmaError::Setting`] for one that is negative, infinite or NaN.
+    /// [`EmaError::Setting`] for a length that is negative, infinite or NaN.
     pub fn validate(self) -> Result<(), EmaError> {
         match self {
             Self::Epochs(value) | Self::Share(value) if !(0.0..f64::INFINITY).contains(&value) => {
@@ -60,7 +60,7 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// The training of this length: at least a step. A share is one of nothing yet, and counts as the number of epochs.
+    /// The training of this length: at least one step. There is nothing to take a share of yet: it counts as the number of epochs.
     pub fn new(per_epoch: usize, length: Length) -> Self {
         let per_epoch = per_epoch.max(1);
         let length = match length {

@@ -11,7 +11,7 @@ use crate::EmaError;
 /// | [`LinearUp`](Self::LinearUp) | `t/length`, then 1 |
 /// | [`SigmoidDown`](Self::SigmoidDown) | 1 until `total−length`, then `exp(−12.5·(1−(total−t)/length)²)` |
 /// | [`CosineDown`](Self::CosineDown) | `(cos(π·t/length)+1)/2`, then 0 |
-/// | [`CosineFraction`](Self::CosineFraction) | `cos(fraction·π·t/length)`, held after `length` |
+/// | [`CosineFraction`](Self::CosineFraction) | `cos(fraction·π·t/length)`, constant after `length` |
 /// | [`CosineStairs`](Self::CosineStairs) | `(cos(π·(⌊t/stair⌋+1)·stair/length)+1)/2`, then 0 |
 /// | [`Milestones`](Self::Milestones) | 1, then 0.1 from `first` on, then 0.01 from `second` on |
 ///
@@ -19,7 +19,7 @@ use crate::EmaError;
 /// the rise starts at e⁻⁵ = 0.0067, not at 0. `CosineDown` with a length beyond the end of training is Mean Teacher's
 /// on residual networks; `CosineFraction` with 7/16 is FixMatch's (arXiv 2001.07685).
 ///
-/// Lengths are in steps. The originals' PyTorch half ramps by whole epochs; ramps here are per step.
+/// Lengths are in steps. The authors' PyTorch code ramps by whole epochs; ramps here go by step.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -74,8 +74,8 @@ pub enum Ramp {
 }
 
 impl Ramp {
-    /// The factor at `step`, counted from 0. A length of 0, which [`validate`](Self::validate) refuses for cosines, is over
-    /// from the start, and a stair of 0 is one of 1.
+    /// The factor at `step`, counted from 0. A length of 0, which [`validate`](Self::validate) refuses for cosines, ends
+    /// at the start, and a stair of 0 counts as 1.
     pub fn at(&self, step: u64) -> f64 {
         let t = step as f64;
         let share = |length: u64| if length == 0 { 1.0 } else { (t / length as f64).min(1.0) };
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn mean_teachers_cosine_stops_at_five_percent() {
-        // 180 epochs of a fall that would end at 210 (REFERENCE §2.2).
+        // 180 epochs of a fall that would end at 210 (the authors' `cifar10_test.py`).
         assert!((Ramp::CosineDown { length: 210 }.at(180) - 0.0495).abs() < 1e-4);
     }
 }

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use super::{Length, Ramp, Timeline};
 use crate::EmaError;
 
-/// The shape of a [`Ramp`], whose length in steps is known only once the data are.
+/// The shape of a [`Ramp`], whose length in steps is known only once the data are known.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

@@ -18,7 +18,7 @@ fn step(ema: Ema<Network>, student: &Network, seed: u32, device: &Device) -> Ema
     ema
 }
 
-/// Saves after `before` steps, loads into an average of another model, and goes on with both: all must be equal, bit
+/// Saves after `before` steps, loads into an average of another model, and continues with both: all must be equal, bit
 /// for bit.
 fn assert_resumes(config: &EmaConfig, before: u32, after: u32) {
     let device = Device::flex().autodiff();

@@ -7,7 +7,7 @@ use burn::tensor::{Shape, TensorData};
 /// A tensor of `f32` on this backend.
 pub(super) type Primitive = FloatTensor<Flex>;
 
-/// Has the values lie one behind the other, so that [`values`] can show them.
+/// Makes the values contiguous, so that [`values`] can show them.
 pub(super) fn in_order(tensor: Primitive) -> Primitive {
     match tensor.layout().contiguous_offsets() {
         Some(_) => tensor,
@@ -23,7 +23,7 @@ pub(super) fn values(tensor: &Primitive) -> &[f32] {
     values
 }
 
-/// Whether the values lie one behind the other in memory that holds nothing else and has no other owner.
+/// Whether the values are contiguous in memory that holds nothing else and has no other owner.
 pub(super) fn is_alone(tensor: &Primitive) -> bool {
     tensor.is_unique() && is_whole(tensor)
 }
@@ -33,7 +33,7 @@ fn is_whole(tensor: &Primitive) -> bool {
     tensor.layout().contiguous_offsets().is_some_and(|(start, _)| start == 0) && tensor.bytes().len() == bytes
 }
 
-/// Has the values lie one behind the other in memory that holds nothing else, so that [`values_mut`] can show them.
+/// Makes the values contiguous in memory that holds nothing else, so that [`values_mut`] can show them.
 pub(super) fn alone(tensor: Primitive) -> Primitive {
     match is_whole(&tensor) {
         true => tensor,

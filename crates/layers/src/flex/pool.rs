@@ -2,8 +2,8 @@
 //!
 //! A training step makes some hundred megabytes of tensors and drops them all. Memory that goes back to the system is
 //! mapped and cleared again page by page at the next step, which costs as much as the arithmetic of a fast one. Here it
-//! stays: what a tensor drops serves the next of its size. What is kept, together with what is in use, is hardly more
-//! than was in use at once.
+//! stays: what a tensor drops serves the next of its size. Kept and used memory together are hardly more
+//! than was ever in use at once.
 #![allow(unsafe_code)] // Burn's `Bytes` takes memory of one's own in no other way; see the two blocks.
 
 use std::mem::MaybeUninit;
@@ -42,7 +42,7 @@ impl Pool {
         POOL.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The smallest free memory of at least this size and hardly more; where new memory would drive other out, up to
+    /// The smallest free memory of at least this size and hardly more; where new memory would push other memory out, up to
     /// sixteen times as much.
     fn take(&mut self, lines: usize) -> Option<Vec<Line>> {
         let crowded = self.used + self.kept + lines > self.most + LEEWAY;
@@ -77,7 +77,7 @@ impl Pool {
     }
 }
 
-/// Memory for a tensor: whatever an earlier one has left in it.
+/// Memory for a tensor, with whatever an earlier one left in it.
 pub(super) struct Buffer {
     memory: Vec<Line>,
     len: usize,

@@ -20,7 +20,7 @@ pub enum InstructionSet {
 /// The limit of [`limit_instruction_set`], as a number.
 static LIMIT: AtomicU8 = AtomicU8::new(InstructionSet::Avx512 as u8);
 
-/// Has the kernels of this process use `limit` at most, as tests and benchmarks ask for; `None` lifts it.
+/// Limits the kernels of this process to `limit`, for tests and benchmarks; `None` lifts the limit.
 pub fn limit_instruction_set(limit: Option<InstructionSet>) {
     LIMIT.store(limit.unwrap_or(InstructionSet::Avx512) as u8, Ordering::Relaxed);
 }

@@ -57,7 +57,7 @@ fn take(kept: &mut Vec<Vec<f32>>, needed: usize) -> Option<Vec<f32>> {
 
 fn keep(kept: &mut Vec<Vec<f32>>, memory: Vec<f32>) {
     if kept.len() == KEPT {
-        // The smallest is the soonest made again.
+        // The smallest is the cheapest to make again.
         let smallest = kept.iter().enumerate().min_by_key(|(_, memory)| memory.len()).map_or(0, |(place, _)| place);
         kept.swap_remove(smallest);
     }
@@ -84,7 +84,7 @@ impl Drop for Scratch {
         if memory.len() >= LARGE {
             keep(&mut SHARED.lock().unwrap_or_else(PoisonError::into_inner), memory);
         } else {
-            // A thread that ends has nowhere to keep it.
+            // A thread that is ending cannot keep it.
             let _ = OWN.try_with(|kept| keep(&mut kept.borrow_mut(), memory));
         }
     }

@@ -117,7 +117,7 @@ pub(crate) struct Used {
 }
 
 impl Used {
-    /// Those of the batch in the place of the fixed ones, as far as `which` says.
+    /// Those of the batch in place of the fixed ones, as far as `which` says.
     pub(crate) fn of(layout: &Layout, input: &[f64], which: &Statistics, fixed: &Used, epsilon: f64) -> Self {
         let (mean, variance) = layout.moments(input);
         let inverse_std = variance.iter().map(|variance| 1.0 / (variance + epsilon).sqrt()).collect();

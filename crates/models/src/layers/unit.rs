@@ -166,7 +166,7 @@ impl ConvUnit {
     ///
     /// With `t = v∗x/‖v‖`: `g ← 1/σ[t]`, `b ← 0`, running mean `← μ[t]/σ[t]` (Salimans & Kingma,
     /// arXiv 1602.07868, equation 6; mean-only batch norm takes the place of their
-    /// `b ← −μ[t]/σ[t]`). A unit with batch normalisation needs nothing of the kind and is
+    /// `b ← −μ[t]/σ[t]`). A unit with batch normalisation does not need this and is
     /// returned as it is; its running statistics follow the batch if it is in training mode.
     pub(crate) fn init_from_batch(self, input: Tensor<4>) -> (Self, Tensor<4>) {
         let unit = match self {

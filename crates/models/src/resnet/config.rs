@@ -24,7 +24,7 @@ pub enum Stem {
     /// with stride 2. The blocks see a quarter of the resolution.
     ImageNet,
     /// For images of about 32 pixels: convolution 3×3 with stride 1 and padding 1, and no pooling.
-    /// The blocks see the full resolution. This is the stem of MoCo's CIFAR-10 demonstration.
+    /// The blocks see the full resolution. This is the stem of MoCo's CIFAR-10 notebook.
     Cifar,
 }
 

@@ -15,11 +15,11 @@ use crate::{
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
 pub enum ProjectionInput {
     /// The normalised and rectified input, as the block's first convolution, in every such block.
-    /// So do the authors' program and USB's (which has a setting `activate_before_residual`, but
+    /// As in the authors' code and in USB (which has a setting `activate_before_residual`, but
     /// does not read it).
     Activated,
     /// The normalised and rectified input in the first block of the network, the raw input in the
-    /// others. So do FixMatch's program and those that follow it.
+    /// others. As in FixMatch's code and those that follow it.
     ActivatedInFirstBlock,
 }
 
@@ -77,7 +77,7 @@ impl WideResNetConfig {
     /// following normalisation cancels most; ours have none, as in the paper.)
     ///
     /// With 0.001 running statistics follow over thousands of steps: too slow for a run of
-    /// hundreds, for which [`wrn_28_2`](Self::wrn_28_2) is the choice.
+    /// hundreds. Use [`wrn_28_2`](Self::wrn_28_2) for those.
     pub fn wrn_28_2_usb() -> Self {
         Self::wrn_28_2().with_momentum(1e-3).with_epsilon(1e-3)
     }

@@ -98,7 +98,7 @@ impl Own {
     }
 }
 
-/// The tensor in row-major order, in memory that holds it and nothing else: the same memory where it lies so already.
+/// The tensor in row-major order, in memory that holds nothing else: in its own memory if it is there already.
 fn whole(tensor: FloatTensor<Flex>) -> FloatTensor<Flex> {
     // The second handle that this makes is the only one once the function returns.
     tensor.to_contiguous()

@@ -160,7 +160,7 @@ mod tests {
         Tensor::from_data(data, &Device::flex()).swap_dims(0, 1)
     }
 
-    /// The whole gradient, from its pieces; what none of them has is not a number.
+    /// The whole gradient, from its pieces; NaN where no piece wrote.
     fn read(gradient: &Gradient, length: usize) -> Vec<f32> {
         let mut numbers = vec![f32::NAN; length];
         for (number, piece) in numbers.chunks_mut(gradient.piece()).enumerate() {
@@ -220,7 +220,7 @@ mod tests {
         }
     }
 
-    /// Where this fails after an upgrade of Burn, [`Swapped`] may have become needless.
+    /// If this fails after an upgrade of Burn, [`Swapped`] may no longer be needed.
     #[test]
     fn burn_leaves_the_gradients_of_convolutions_so() {
         let device = Device::flex().autodiff();

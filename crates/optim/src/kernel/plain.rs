@@ -7,7 +7,7 @@ pub(crate) fn step<const D: usize>(rule: Rule, slot: Slot<D>) -> Stepped<D> {
     let Slot { weight, gradient, velocity } = slot;
     let dtype = weight.dtype();
     let mut gradient = gradient.cast(dtype);
-    // Not even a weight of infinity is to reach the gradient through a penalty of 0.
+    // With a penalty of 0, even an infinite weight must not reach the gradient.
     if rule.weight_decay != 0.0 {
         gradient = gradient + weight.clone().mul_scalar(rule.weight_decay);
     }

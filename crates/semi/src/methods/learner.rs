@@ -12,7 +12,7 @@ pub trait Teacher<M: Predict>: Module + ModuleDisplay {
     /// What decides its targets beside weights and batches, to be kept with a run.
     type Settings: Serialize;
 
-    /// Whether it has targets for images without labels; a batch may leave those out where it has none.
+    /// Whether it has targets for images without labels. If not, a batch may leave those images out.
     const UNLABELED: bool = true;
 
     /// Whether it looks at a view of its own.
@@ -21,12 +21,12 @@ pub trait Teacher<M: Predict>: Module + ModuleDisplay {
     /// The settings that it was made with.
     fn settings(&self) -> Self::Settings;
 
-    /// The network that the teacher is, where it is one of its own.
+    /// The teacher's network, if it has one of its own.
     fn network(&self) -> Option<&M> {
         None
     }
 
-    /// The weight of the old value in its latest average of weights, where it averages them.
+    /// The weight of the old value in its latest average, if it averages weights.
     fn decay(&self) -> Option<f64> {
         None
     }
@@ -60,7 +60,7 @@ pub trait Teacher<M: Predict>: Module + ModuleDisplay {
         self
     }
 
-    /// What the teacher predicts for new data; the student's prediction where the teacher is no network.
+    /// What the teacher predicts for new data; the student's prediction where the teacher is not a network.
     fn predict(&self, student: &M, input: M::Input) -> Logits {
         student.predict(input)
     }
@@ -110,13 +110,12 @@ impl<M: Predict, T: Teacher<M>> SemiSupervised<M, T> {
 
     /// The costs of a batch at the current step, ready for `backward`.
     ///
-    /// Runs the student on one view and the teacher on the other, both in training mode. On the CPU the total must be a number;
-    /// on a GPU, which works ahead while nobody reads, ask [`Losses::require_finite`] when you read it anyway.
+    /// Runs the student on one view and the teacher on the other, both in training mode. On the CPU the total must be finite;
+    /// on a GPU, which works ahead until somebody reads, ask [`Losses::require_finite`] when you read it anyway.
     ///
     /// # Errors
-    /// Those of [`Objective::losses`], [`SemiError::NoAutodiff`] where nothing could be learned from them, [`SemiError::Cost`] for a total that is no number, and the
-    /// teacher's. The
-    /// method is then as it was, but for batch statistics of the passes that were made.
+    /// Those of [`Objective::losses`], [`SemiError::NoAutodiff`] where nothing could be learned from them,
+    /// [`SemiError::Cost`] for a total that is not finite, and the teacher's. The method is then as it was, but for batch statistics of the passes that were made.
     pub fn losses(&self, batch: SemiBatch<M::Input>) -> Result<Losses, SemiError> {
         Ok(self.losses_and_logits(batch)?.0)
     }
@@ -160,7 +159,7 @@ impl<M: Predict, T: Teacher<M>> SemiSupervised<M, T> {
         Ok(self.follow())
     }
 
-    /// All that comes after the optimizer's step.
+    /// Everything after the optimizer's step.
     pub(super) fn follow(mut self) -> Self {
         self.teacher = self.teacher.follow(&self.student);
         self.steps.increment();
@@ -180,12 +179,12 @@ impl<M: Predict, T: Teacher<M>> SemiSupervised<M, T> {
         &self.objective
     }
 
-    /// The same method with another rise of the consistency weight: where its length is known only once the data are.
+    /// The same method with another rise of the consistency weight, for when its length is known only after the data.
     pub fn with_ramp_up(self, ramp_up: slowburn_ema::Ramp) -> Self {
         Self { objective: Objective { ramp_up, ..self.objective }, ..self }
     }
 
-    /// The teacher's prediction for new data, or the student's where the teacher is no network.
+    /// The teacher's prediction for new data, or the student's where the teacher is not a network.
     ///
     /// Call it on [`Module::valid`] of this value for evaluation.
     pub fn predict_with_teacher(&self, input: M::Input) -> Logits {
@@ -193,7 +192,7 @@ impl<M: Predict, T: Teacher<M>> SemiSupervised<M, T> {
     }
 }
 
-/// `Ok` for a cost that is a number, as far as reading it waits for nothing: on the CPU.
+/// `Ok` for a finite cost. It is read only where that costs no wait: on the CPU.
 fn finite_on_host(losses: &Losses) -> Result<(), SemiError> {
     #[cfg(feature = "flex")]
     if slowburn_layers::fast_path(&losses.total.device()) == slowburn_layers::ComputePath::Kernels {

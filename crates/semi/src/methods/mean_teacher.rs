@@ -8,9 +8,9 @@ use crate::{Logits, Objective, Predict, SemiError, Targets};
 /// Mean Teacher: the targets come from an average of the student's weights.
 ///
 /// `J = class(θ) + w(t)·E[d(f(x, θ, η), f(x, θ̄, η'))]` with `θ̄ ← d(t)·θ̄ + (1−d(t))·θ` after each step: θ the student,
-/// θ̄ the teacher, η and η' the noise of two views, dropout included (Tarvainen & Valpola, arXiv 1703.01780, eq. 1-4).
+/// θ̄ the teacher, η and η' the noise of two views, dropout included (Tarvainen & Valpola, arXiv 1703.01780, §2).
 ///
-/// Defaults that differ from the reference's: the teacher starts as a copy of the student (the authors' PyTorch half
+/// Defaults that differ from the reference's: the teacher starts as a copy of the student (the authors' PyTorch code
 /// starts it at random), and ramps go by step, not by epoch.
 pub type MeanTeacher<M> = SemiSupervised<M, Ema<M>>;
 

@@ -22,7 +22,7 @@ pub type PiModel<M> = SemiSupervised<M, SelfTeacher>;
 pub struct PiModelConfig {
     /// The costs and their weights.
     pub objective: Objective,
-    /// Whether gradients flow through both branches. Without, the target is a constant, as Mean Teacher's is.
+    /// Whether gradients flow through both branches. If not, the target is a constant, as in Mean Teacher.
     pub gradient_to_target: bool,
 }
 

@@ -106,7 +106,7 @@ impl PredictionBank {
     /// the first prediction counts.
     ///
     /// # Errors
-    /// [`SemiError::Rows`] or [`SemiError::Classes`] where there is not one prediction of the bank's classes for each sample,
+    /// [`SemiError::Rows`] or [`SemiError::Classes`] if there is not one prediction of the bank's classes for each sample,
     /// [`EmaError::UnknownSample`](slowburn_ema::EmaError::UnknownSample) for a sample that is not below the number of samples.
     /// The bank is then as it was.
     pub fn update(&self, predictions: Tensor<2>, samples: &[usize]) -> Result<(), SemiError> {
@@ -118,7 +118,7 @@ impl PredictionBank {
         let first = indices(first.into_iter(), &predictions.device());
         let new = predictions.without_autodiff().select(0, first);
         self.mix(&self.average, &distinct, new)?;
-        // The weights are averaged as ones would be: they are 1 − α^t, to the same rounding as the predictions.
+        // The weights are the average of ones, 1 − α^t, with the same rounding as the predictions.
         let ones = Tensor::ones([distinct.len(), 1], &self.weight.value().device());
         self.mix(&self.weight, &distinct, ones)
     }

@@ -7,7 +7,7 @@ const PURPOSE: u64 = 1;
 
 /// Chooses `count` labelled samples, the same number from each class, by seed.
 ///
-/// `labels` holds the label of every sample that has one. Where `count` is not a multiple of `classes`, the classes
+/// `labels` holds the label of every sample that has one. If `count` is not a multiple of `classes`, the classes
 /// that give one more are chosen by the seed too. The result is sorted. A smaller count with the same seed chooses a
 /// subset of each class's share.
 ///

@@ -125,7 +125,7 @@ proptest! {
 #[test]
 fn effective_weights_of_the_originals() {
     let of = |weight, labeled, batch| Objective { weight, ..Objective::default() }.effective_weight(labeled, batch);
-    // REFERENCE §4.2: the authors' TensorFlow CIFAR-10 with 4000 labels, and their PyTorch one.
+    // The authors' TensorFlow run on CIFAR-10 with 4,000 labels, and their PyTorch run.
     assert!((of(8.0, 8, 100) - 100.0).abs() < 1e-9);
     assert!((of(100.0, 31, 128) - 412.9).abs() < 0.1);
     let means = Objective { weight: 50.0, class_reduction: CostReduction::Selected, ..Objective::default() };

@@ -85,7 +85,7 @@ pub enum RecipeError {
         /// The most negatives.
         allowed: usize,
     },
-    /// A flag that says nothing to the method.
+    /// A flag that the method does not use.
     #[error("{flag} means nothing to --method {method}: {why}")]
     Meaningless {
         /// The flag.

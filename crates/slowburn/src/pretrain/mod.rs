@@ -29,5 +29,5 @@ use slowburn_train::task::ContrastMetrics;
 /// What a run has found out so far.
 pub type History = slowburn_train::run::History<ContrastMetrics>;
 
-/// A checkpoint to go on from, and its file.
+/// A checkpoint to continue from, and its file.
 pub type Resume = (PathBuf, Checkpoint<ContrastMetrics>);

@@ -55,7 +55,7 @@ const SYMMETRIC: Family = Family::Notebook { symmetric: true };
 const V1: Family = Family::ImageNet(Version::V1);
 const V2: Family = Family::ImageNet(Version::V2);
 
-/// Every published row of REFERENCE §2.1 of MoCo's authors.
+/// Every row that MoCo's authors published: of their CIFAR-10 notebook, and of arXiv 1911.05722 and 2003.04297 (ImageNet).
 #[rustfmt::skip] // a table reads best with one row a line
 pub const PRESETS: &[Preset] = &[
     row("cifar10-200", ASYMMETRIC, 200, "82.6 kNN", NOTEBOOK, CACHED),
@@ -229,7 +229,7 @@ mod tests {
         assert_eq!(recipe.views, views::moco_cifar(32), "the notebook has one kind");
     }
 
-    /// What a preset says beside its epochs, as REFERENCE §2.1 has it.
+    /// What a preset says beside its epochs, as its source has it.
     struct Row {
         names: [&'static str; 3],
         arch: Arch,

@@ -107,23 +107,23 @@ pub struct Recipe {
     pub seed: u64,
     /// Where both views of an image come from.
     pub views: Pipeline,
-    /// What images pass before an encoder that is scored; the fixed part of the views if nothing is said.
+    /// What images pass before an encoder that is scored; the fixed part of the views by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evaluation: Option<Pipeline>,
     /// Encoder and head.
     pub network: NetworkConfig,
     /// The method.
     pub method: Method,
-    /// Keys in the queue; negatives drawn from a memory bank; says nothing to end-to-end training.
+    /// Keys in the queue; negatives drawn from a memory bank; ignored by end-to-end training.
     pub queue: usize,
-    /// The weight of the old value in the average: of the encoder, or of a memory bank's slots; says nothing to
+    /// The weight of the old value in the average: of the encoder, or of a memory bank's slots; ignored by
     /// end-to-end training.
     pub decay: f64,
     /// τ.
     pub temperature: f64,
     /// Whether each view is query once and key once.
     pub symmetric: bool,
-    /// Whether keys are encoded in another order than queries; says nothing to a memory bank.
+    /// Whether keys are encoded in another order than queries; ignored by a memory bank.
     pub shuffle: bool,
     /// Images in a batch.
     pub batch: usize,

@@ -33,5 +33,5 @@ pub const BASELINE_PHASE: &str = "baseline";
 /// What a run has found out so far.
 pub type History = slowburn_train::run::History<SemiMetrics>;
 
-/// A checkpoint to go on from, and its file.
+/// A checkpoint to continue from, and its file.
 pub type Resume = (PathBuf, Checkpoint<SemiMetrics>);

@@ -188,7 +188,7 @@ impl Weights {
         let (version, dim) = head.unwrap_or((HeadVersion::V1, 1));
         let network = ContrastConfig { backbone, head: version, dim }.init(image, device)?;
         let mut weights = self.weights.clone();
-        // Mean Teacher's second head is no part of the encoder.
+        // Mean Teacher's second head is not part of the encoder.
         weights.retain(|name, _| !name.starts_with("fc_consistency."));
         if head.is_none() {
             // Features do not pass the head: whatever it starts with will do.

@@ -15,7 +15,7 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     ("slowburn", PROGRAM_MAY, &[]),
     ("slowburn-examples", PROGRAMS_MAY, &[]),
     ("slowburn-benches", BENCHES_MAY, PROGRAMS_MAY),
-    ("slowburn-testkit", &[], &[]),
+    ("slowburn-testkit", &[], PROGRAM_MAY),
 ];
 
 /// The networks behind a feature.

@@ -45,7 +45,7 @@ const PRELUDE: &[&str] = &[
     "s",
 ];
 
-/// One item under two paths, which is no ambiguity.
+/// One item under two paths, which is not an ambiguity.
 const SHARED: &[&str] = &["Ramp", "Refused", "SplitBatchNorm", "SplitBatchNormConfig"];
 
 /// The names in the `pub use` statements of a file.

@@ -16,8 +16,8 @@ type Convert<T, O> = fn(<T as Task>::Batch, &Device) -> Result<O, TaskError>;
 /// The batches of a task as a `DataLoader` of burn-train's.
 ///
 /// burn-train asks for an epoch without saying which: the loader counts how often it was asked, from the epoch that it was told
-/// to begin with, so that every epoch has an order and views of its own, drawn by the seed that the task was prepared with. Whoever
-/// goes on from burn-train's checkpoint of epoch n (from 1) begins with n. Clones by `to_device` share the count.
+/// to begin with, so that every epoch has its own order and views, drawn by the seed that the task was prepared with. To
+/// continue from burn-train's checkpoint of epoch n (from 1), begin with n. Clones by `to_device` share the count.
 pub struct EpochLoader<T: Task, O> {
     task: Arc<T>,
     device: Device,
@@ -54,7 +54,7 @@ where
 }
 
 impl<T: Task, O> EpochLoader<T, O> {
-    /// Batches of a task of one's own, of about `batch` images each.
+    /// Batches of your own task, of about `batch` images each.
     pub fn new(task: T, batch: usize, first_epoch: u64, convert: Convert<T, O>) -> Self {
         let window = 0..task.steps_per_epoch();
         let (device, next) = (Device::default(), Arc::new(AtomicU64::new(first_epoch)));

@@ -31,7 +31,7 @@ impl ImageSetLoader<TestBatch<Tensor<4>>> {
 }
 
 impl<O> ImageSetLoader<O> {
-    /// For a model of one's own.
+    /// For your own model.
     pub fn new(set: ImageSet, convert: fn(ImageBatch) -> O) -> Self {
         Self { set, device: Device::default(), convert }
     }

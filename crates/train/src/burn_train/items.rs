@@ -14,7 +14,7 @@ pub(super) struct Items<'a, O> {
 }
 
 impl<'a, O: 'a> Items<'a, O> {
-    /// A pass over `all` items; an error in the place of the batches is the first and only one.
+    /// A pass over `all` items; an error in place of the batches is the first and only one.
     pub(super) fn new(batches: Result<Made<'a, O>, TaskError>, all: usize) -> Self {
         let batches = batches.unwrap_or_else(|error| Box::new(std::iter::once(Err(error))));
         Self { batches, made: 0, all }

@@ -1,4 +1,4 @@
-//! Batches for those who drive training with burn-train instead (feature `burn-train`).
+//! Batches for training with burn-train instead (feature `burn-train`).
 //!
 //! [`EpochLoader`] is a burn-train `DataLoader` over the batches of a task, [`ImageSetLoader`] one over images for validation;
 //! the methods' own types (`ContrastiveLearning`, `SemiSupervised`) are burn-train's `TrainStep` and `InferenceStep`. What

@@ -48,7 +48,7 @@ pub enum LabelError {
         /// Entries.
         labels: usize,
     },
-    /// A label that is no class.
+    /// A label that is not a class.
     #[error("image {index} has label {label}, allowed: 0 to {}", classes.saturating_sub(1))]
     Range {
         /// The image.
@@ -82,7 +82,7 @@ pub enum LabelProblem {
         /// What the reader says.
         reason: String,
     },
-    /// The training set has no such image.
+    /// The training set has no image of this name.
     #[error("the training set has no image {name:?}{}", hint(*samples, first, near.as_deref()))]
     MissingImage {
         /// The name.

@@ -9,7 +9,7 @@ use crate::run::write_atomically;
 const NAME_COLUMNS: &[&str] = &["filename", "name", "file", "image", "path"];
 const LABEL_COLUMNS: &[&str] = &["label", "class"];
 
-/// What a label file says.
+/// The content of a label file.
 ///
 /// Two forms. A file that ends with `.csv` has a header; of its columns one is called `filename` (or `name`, `file`, `image`,
 /// `path`) and one `label` (or `class`), in any order and case, and fields may be quoted. Of any other file a line is `filename
@@ -54,7 +54,7 @@ impl LabelFile {
     }
 }
 
-/// The label of each image; of two for one image the second, where they differ, is an error.
+/// The label of each image. If two lines disagree about one, the second is the error.
 fn collect(
     path: &Path,
     entries: &[Entry],
@@ -128,7 +128,7 @@ fn csv_entries(path: &Path, text: &str) -> Result<Vec<Entry>, LabelError> {
         })?;
         let line = record.position().map_or(0, csv::Position::line) as usize;
         match (record.get(name), record.get(label)) {
-            // An empty label is none: tables list what is to be labelled, too.
+            // An empty label is no label: tables also list images that are still to be labelled.
             (Some(_), Some("")) => {}
             (Some(name), Some(label)) => entries.push((line, name.to_owned(), label.to_owned())),
             _ => return Err(wrong(line, "the line has too few fields".to_owned())),

@@ -109,7 +109,7 @@ impl Labeled {
         counts
     }
 
-    /// What is probably not meant of the labels, in words.
+    /// Warns of labels that are probably not meant, in words.
     pub fn concerns(&self) -> Vec<String> {
         let counts = self.counts();
         let without: Vec<&str> =
@@ -132,7 +132,7 @@ impl Labeled {
         concerns
     }
 
-    /// Says what is probably not meant.
+    /// Logs these warnings.
     pub(crate) fn warn(&self) {
         for concern in self.concerns() {
             tracing::warn!("{concern}");
@@ -140,7 +140,7 @@ impl Labeled {
     }
 }
 
-/// How many times as many labels a class has that another one suffers from.
+/// From this ratio between the labels of two classes on, the smaller one suffers.
 const UNBALANCED: usize = 10;
 
 impl std::fmt::Debug for Labeled {

@@ -1,20 +1,20 @@
 use crate::task::ContrastMetrics;
 
-/// Epochs in which the loss may well be at chance: that of MoCo's notebook rises for three.
+/// Epochs in which the loss may be at chance: in MoCo's notebook it rises for three.
 const FIRST: u64 = 3;
-/// How far below chance a loss is that tells of learning, as a fraction of chance.
+/// How far below chance a loss must be to show learning, as a fraction of chance.
 const MARGIN: f64 = 0.01;
 /// The deviation of features below which they have collapsed, as a fraction of that of evenly spread ones.
 const COLLAPSE: f64 = 0.1;
 
-/// Directions below which features have lost most of what they could tell.
+/// The effective rank below which features have lost most of their information.
 const FEW: f64 = 3.0;
 
-/// What a user should hear of while a run is young.
+/// What a user should know early in a run.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Concern {
-    /// Features point one way.
+    /// All features point in one direction.
     #[error(
         "epoch {epoch}: features collapse: their standard deviation is {std:.5}, a tenth of evenly spread ones' is \
          {floor:.5}; raise the temperature or lower the learning rate"
@@ -24,10 +24,10 @@ pub enum Concern {
         epoch: u64,
         /// Their standard deviation.
         std: f64,
-        /// The least that is no collapse.
+        /// The least that is not a collapse.
         floor: f64,
     },
-    /// Queries are not told apart.
+    /// Queries are not distinguished from each other.
     #[error(
         "epoch {epoch}: the loss, {loss:.4}, is not 1 % below chance, {chance:.4}: nothing is learned; lower the \
          temperature, or look at the views"

@@ -108,7 +108,7 @@ impl ImageSet {
         self.chosen.len()
     }
 
-    /// Whether there is no image.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.chosen.is_empty()
     }

@@ -25,7 +25,7 @@ impl Default for Lines {
 }
 
 impl Lines {
-    /// Lines as events of `tracing`, of the level `info`, for whoever has installed a subscriber.
+    /// Lines as events of `tracing`, of the level `info`, for an installed subscriber.
     pub fn traced() -> Self {
         Self { traced: true, ..Self::default() }
     }

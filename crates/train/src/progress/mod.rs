@@ -1,4 +1,4 @@
-//! What people and programs see while a run trains.
+//! What people and programs see during training.
 
 mod both;
 #[cfg(feature = "tui")]
@@ -38,7 +38,7 @@ pub struct StepReport {
 
 /// Shows a run's progress.
 pub trait Reporter {
-    /// A part of the run begins, or goes on after `done` of its steps.
+    /// A part of the run begins, or continues after `done` of its steps.
     fn begin(&mut self, phase: &str, epochs: u64, steps: u64, done: u64);
     /// A step was made.
     fn step(&mut self, step: &StepReport);
@@ -77,7 +77,7 @@ fn dashboard(curves: &[(&'static str, bool)]) -> Option<Box<dyn Reporter>> {
     None
 }
 
-/// What nobody chose: the dashboard on a terminal (feature `tui`); else events of `tracing` where a subscriber listens, so that
+/// The default: the dashboard on a terminal (feature `tui`); else events of `tracing` where a subscriber listens, so that
 /// nothing is said twice; else lines.
 pub(crate) fn unasked(curves: &[(&'static str, bool)]) -> Box<dyn Reporter> {
     dashboard(curves).unwrap_or_else(|| match tracing::enabled!(tracing::Level::INFO) {

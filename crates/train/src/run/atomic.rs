@@ -19,7 +19,7 @@ pub fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 /// Whether `entry` is the beginning of the file `of` that a killed program left beside it: `NAME.PID-NUMBER.tmp`, or
-/// `.NAME.tmp` of programs before.
+/// `.NAME.tmp` of earlier versions.
 pub(super) fn is_leftover(entry: &Path, of: &Path) -> bool {
     let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
     let (Some(entry_name), Some(of_name)) = (name(entry), name(of)) else {
@@ -69,7 +69,7 @@ mod tests {
         assert!(!is_leftover(Path::new("other/config.json.1-2.tmp"), Path::new("run/config.json")));
     }
 
-    /// The names are those of burn-pack 0.22.1, in which it is no promise.
+    /// The names are those of burn-pack 0.22.1, which does not promise them.
     #[test]
     fn burn_names_its_temporary_files_so() {
         let folder = tempfile::tempdir().expect("a temporary folder");

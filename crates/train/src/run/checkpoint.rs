@@ -11,10 +11,10 @@ const MAGIC: &[u8; 8] = b"SLOWBRN1";
 const DIGEST: usize = 32;
 
 /// Which names and shapes the records in checkpoints have: 1 since a classifier's encoder stands where the classifier does, 2
-/// since the weights of temporal ensembling's predictions are a column. A header without it is of before.
+/// since the weights of temporal ensembling's predictions are a column. A header without it is older.
 pub const NAMES: u32 = 2;
 
-/// What a checkpoint says of itself.
+/// A checkpoint's header.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Header<M> {
     /// [`NAMES`] when it was written.
@@ -29,11 +29,11 @@ pub struct Header<M> {
     pub step: u64,
     /// Epochs finished in this part.
     pub epoch: u64,
-    /// What has been found out so far, in this part and those before it.
+    /// The history so far, of this part and those before it.
     pub progress: History<M>,
 }
 
-/// What a run has found out so far.
+/// The history of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct History<M> {
     /// Seconds of training, over all sittings.

@@ -83,7 +83,7 @@ struct Description<R> {
     data_sha256: String,
 }
 
-/// A folder with `config.json`, `metrics.jsonl`, `checkpoints/`, and at the end `summary.json`; who trains may write more.
+/// A folder with `config.json`, `metrics.jsonl`, `checkpoints/`, and at the end `summary.json`; a training may add more.
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
@@ -127,7 +127,7 @@ impl RunFolder {
         Self { path: path.to_owned(), whole: path.to_owned() }
     }
 
-    /// The same folder as a part of another run, which is what a person goes on with.
+    /// The same folder as a part of another run: that run is the one to resume.
     pub(super) fn part_of(self, whole: &Self) -> Self {
         Self { whole: whole.whole.clone(), ..self }
     }
@@ -177,7 +177,7 @@ impl RunFolder {
         }
     }
 
-    /// Opens a run to go on with it, and returns its recipe.
+    /// Opens a run to resume it, and returns its recipe.
     ///
     /// # Errors
     /// [`RunError::NoRun`] or [`RunError::Description`].
@@ -187,7 +187,7 @@ impl RunFolder {
         Ok((folder, description.recipe))
     }
 
-    /// Checks that the run began with this recipe and these data, which lie at `data` if that says anything.
+    /// Checks that the run began with this recipe and these data, which lie at `data` if that is given.
     ///
     /// # Errors
     /// [`RunError::OtherRecipe`] with every setting that differs, or [`RunError::OtherData`].
@@ -229,7 +229,7 @@ impl RunFolder {
         &self.path
     }
 
-    /// The folder to go on with: that of the run that this one is part of, else its own.
+    /// The folder to resume: that of the run that this one is part of, else its own.
     pub fn resume_path(&self) -> &Path {
         &self.whole
     }
@@ -251,8 +251,8 @@ impl RunFolder {
         self.path.join("checkpoints")
     }
 
-    /// Writes a checkpoint and the metrics beside it, then removes all but the newest two checkpoints, and what killed programs
-    /// left of files.
+    /// Writes a checkpoint and the metrics beside it, then removes all but the newest two checkpoints, and the parts of files
+    /// that killed programs left.
     ///
     /// # Errors
     /// Input or output errors, which name the file.
@@ -361,7 +361,7 @@ impl RunFolder {
     }
 }
 
-/// Where a run is written that nobody gave a place: `runs/<method>-<time>`.
+/// Where a run is written by default: `runs/<method>-<time>`.
 pub fn default_folder(method: &str) -> PathBuf {
     let millis = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis());
     PathBuf::from("runs").join(format!("{method}-{millis}"))

@@ -1,4 +1,4 @@
-//! The run folder: what a run leaves behind, and how it goes on after it was killed.
+//! The run folder: what a run leaves behind, and how it continues after it was killed.
 
 mod atomic;
 mod checkpoint;

@@ -179,7 +179,7 @@ mod tests {
         assert!(matches!(read_safetensors(&path), Err(WeightsError::Format { .. })));
     }
 
-    /// A file of numbers and, as in MoCo's checkpoints, a pointer that is none.
+    /// A file of floats and, as in MoCo's checkpoints, an integer pointer.
     fn file(names: &[&str]) -> Vec<u8> {
         let (numbers, pointer) = ([0u8; 8], [0u8; 8]);
         let numbers = TensorView::new(Dtype::F32, vec![2], &numbers).expect("two numbers");

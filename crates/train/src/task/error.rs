@@ -9,8 +9,8 @@ use slowburn_semi::SemiError;
 
 /// Why a task cannot make a batch, a step or an evaluation.
 ///
-/// The loop tells the first two from the rest: to a cost or a weight that is no number it adds the step, what may help and
-/// the last good checkpoint.
+/// The loop treats the first two specially: it adds the step, advice and
+/// the last good checkpoint to a cost or weight that is not finite.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TaskError {
@@ -23,7 +23,7 @@ pub enum TaskError {
     /// What an evaluation makes of the weights is not finite.
     #[error("{what}: not all numbers are finite")]
     NotFinite {
-        /// What is not.
+        /// What is not finite.
         what: &'static str,
     },
     /// Anything else.

@@ -28,11 +28,11 @@ pub type TaskBatches<'a, B> = Box<dyn Iterator<Item = Result<B, TaskError>> + 'a
 pub struct StepOutcome {
     /// Costs on the device, each `[1]`, the one that was minimised first.
     pub costs: Vec<Tensor<1>>,
-    /// Numbers that the host knows anyway.
+    /// Numbers that are on the host anyway.
     pub known: Vec<f64>,
 }
 
-/// What the loop has seen: of a step, or on the mean of an epoch.
+/// What the loop has seen: of a step, or the means of an epoch.
 #[derive(Debug, Clone, Default)]
 pub struct Observed {
     /// The epoch, counted from 1.
@@ -61,9 +61,9 @@ impl Observed {
     }
 }
 
-/// What the loop asks of what it trains.
+/// What the training loop needs of what it trains.
 ///
-/// Batches are asked for by epoch, never as "the next one", and must be a pure function of it: a run that goes on after it was
+/// Batches are asked for by epoch, never as "the next one", and must be a pure function of it: a run that continues after it was
 /// killed sees what it would have seen.
 pub trait Task: Sync {
     /// A method: a module whose record is all that it depends on beside the optimizer.
@@ -82,7 +82,7 @@ pub trait Task: Sync {
     /// Those of the loader.
     fn batches(&self, epoch: u64, steps: u64) -> Result<TaskBatches<'_, Self::Batch>, TaskError>;
 
-    /// The method for a training of this length: the ramps of a method count steps, and how many there are is known only now.
+    /// The method for a training of this length. Ramps count steps, and their number is known only now.
     fn fit_to(&self, method: Self::Method, _timeline: Timeline) -> Self::Method {
         method
     }
@@ -119,7 +119,7 @@ pub trait Task: Sync {
         Vec::new()
     }
 
-    /// What may help when a cost is no number.
+    /// What may help when a cost is not finite.
     fn advice(&self) -> &str {
         "lower the learning rate"
     }
@@ -135,7 +135,7 @@ pub trait Task: Sync {
         false
     }
 
-    /// Everything of the task that decides how a run ends, for `config.json`.
+    /// Every setting of the task that decides the result, for `config.json`.
     fn settings(&self) -> Value {
         Value::Null
     }
@@ -153,13 +153,13 @@ pub trait Task: Sync {
         Vec::new()
     }
 
-    /// What the images are known by: equal for equal images. A run goes on only with those it began with.
+    /// A fingerprint: equal for equal images. A run is resumed only with the images that it began with.
     fn fingerprint(&self) -> String {
         String::new()
     }
 }
 
-/// What a [`Trainer`](crate::Trainer) fits: a method with images that are not cut into batches yet.
+/// What a [`Trainer`](crate::Trainer) fits: a method with images that are not divided into batches yet.
 pub trait Fit {
     /// The task that it becomes.
     type Task: Task;
@@ -187,7 +187,7 @@ pub(crate) fn device_of<M: Module>(method: &M) -> Result<burn::tensor::Device, T
     })
 }
 
-/// Names and shapes of a network's parameters: what a run is the same by, beside its settings.
+/// Names and shapes of a network's parameters, which a resumed run must share beside its settings.
 pub(crate) fn shapes<M: Module>(network: &M) -> Vec<String> {
     let shape = |parameter: slowburn_models::ParameterInfo| format!("{} {:?}", parameter.path, parameter.shape);
     slowburn_models::parameters(network).into_iter().map(shape).collect()

@@ -12,7 +12,7 @@ use super::{OptimizerConfig, TrainError};
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
 /// | `length` | by images | how long to train | > 0 |
-/// | `time` | none | seconds to train for, in the place of a length | > 0 |
+/// | `time` | none | seconds to train for, in place of a length | > 0 |
 /// | `batch` | by images | images in a batch | ≥ 1 |
 /// | `seed` | 0 | of batches, views, dropout and noise | |
 /// | `optimizer` | Adam, 3e-3, cosine | update rule and learning rate | |
@@ -42,7 +42,7 @@ impl Default for TrainerConfig {
     }
 }
 
-/// The batch where there are images enough, and the fewest batches of an epoch that are worth their number.
+/// The batch if there are images enough, and the fewest batches an epoch should have.
 const BATCH: usize = 64;
 const BATCHES: usize = 8;
 /// Steps that a training should have, and the fewest and most epochs that are chosen for it.

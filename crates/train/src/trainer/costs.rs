@@ -23,11 +23,10 @@ impl Costs {
         self.pending.push(Tensor::cat(costs, 0));
     }
 
-    /// Reads what is pending; the number of the step, from 1, and the value of the first cost that is not finite is the
-    /// error.
+    /// Reads what is pending.
     ///
     /// # Errors
-    /// As said.
+    /// Returns step (from 1) and value of the first non-finite cost.
     pub(super) fn read(&mut self) -> Result<(), (u64, f64)> {
         if self.pending.is_empty() {
             return Ok(());

@@ -6,14 +6,14 @@ use slowburn_optim::OptimError;
 use crate::run::{NAMES, RunError};
 use crate::task::TaskError;
 
-/// Where numbers stopped being numbers.
+/// Where a number stopped being finite.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stop {
     /// The step, counted from 1.
     pub step: u64,
     /// The part of the run.
     pub phase: String,
-    /// What may help.
+    /// Advice.
     pub advice: String,
     /// The newest checkpoint, whose weights are finite.
     pub checkpoint: Option<PathBuf>,
@@ -32,7 +32,7 @@ impl Stop {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
-    /// The cost is no number, or infinite.
+    /// The cost is NaN or infinite.
     #[error("the loss is {value} at step {} of {}: {}. {}", .at.step, .at.phase, .at.advice, .at.last_good())]
     NotFinite {
         /// The cost.
@@ -40,7 +40,7 @@ pub enum TrainError {
         /// Where.
         at: Stop,
     },
-    /// A step made weights that are no numbers, or so large that their sum is infinite.
+    /// A step made weights that are not finite, or so large that their sum is infinite.
     #[error(
         "the weights have diverged by step {} of {}: the absolute values of `{name}` sum to {sum}; {}. {}",
         .at.step, .at.phase, .at.advice, .at.last_good()
@@ -53,7 +53,7 @@ pub enum TrainError {
         /// Where.
         at: Stop,
     },
-    /// The weights are numbers, but what an evaluation makes of them is not.
+    /// The weights are finite, but what an evaluation computes from them is not.
     #[error("{what}: not all numbers are finite after step {} of {}: {}. {}", .at.step, .at.phase, .at.advice, .at.last_good())]
     Evaluation {
         /// What is not finite.
@@ -61,10 +61,10 @@ pub enum TrainError {
         /// Where.
         at: Stop,
     },
-    /// The person asked for it.
+    /// The user asked for it.
     #[error("stopped; the run in {folder} can go on from its newest checkpoint")]
     Interrupted {
-        /// The run; of a run that is part of another one, that one.
+        /// The run, or the run that it is part of.
         folder: PathBuf,
     },
     /// A checkpoint of another version of this library.
@@ -82,7 +82,7 @@ pub enum TrainError {
         /// What does not fit.
         reason: String,
     },
-    /// A setting of the training is not what it must be.
+    /// A setting of the training is out of range.
     #[error("{field} is {value}: it must be {range}")]
     Setting {
         /// The setting's name.

@@ -14,9 +14,9 @@ use crate::progress::{Reporter, unasked};
 use crate::run::RunFolder;
 use crate::task::{Fit, Task, TaskError, device_of};
 
-/// Trains a method in a folder of its own: begins, or goes on where the folder holds this very run.
+/// Trains a method in its own folder: starts, or resumes if the folder holds the same run.
 ///
-/// The same settings on the same images and backend give the same weights, whether or not the run was stopped and went on. The
+/// The same settings on the same images and backend give the same weights, whether or not the run was stopped and resumed. The
 /// weights at the start are the caller's: call `device.seed(…)` before making the network.
 ///
 /// ```no_run
@@ -45,7 +45,7 @@ pub struct Trainer {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Settings {
     trainer: TrainerConfig,
-    /// Steps of an epoch and in all: of a budget of time those that its first steps made room for.
+    /// Steps of an epoch and in all: for a budget of time, those that fit in by the speed of the first steps.
     timeline: Timeline,
     /// The run whose weights, averages and queue it began with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -77,7 +77,7 @@ impl Trainer {
     }
 
     /// Trains for about this long instead of a number of epochs, evaluation included. The speed of the first steps decides how
-    /// many fit in; `config.json` then keeps their number. A run that is killed before that begins anew.
+    /// many fit in; `config.json` then keeps their number. A run that is killed before that starts over.
     pub fn time(self, time: Duration) -> Self {
         let config = TrainerConfig { time: Some(time.as_secs_f64()), ..self.config };
         Self { config, ..self }
@@ -108,12 +108,12 @@ impl Trainer {
     }
 
     /// Begins with the method of another run: weights, average and queue as its newest checkpoint has them; optimizer and
-    /// schedules begin anew. The settings say so.
+    /// schedules start over. The settings record it.
     pub fn from_run(self, folder: impl Into<PathBuf>) -> Self {
         Self { from: Some(folder.into()), ..self }
     }
 
-    /// Shows progress through this, in the place of the dashboard (feature `tui`) or lines on standard error.
+    /// Shows progress through this, in place of the dashboard (feature `tui`) or lines on standard error.
     pub fn reporter(self, reporter: impl Reporter + 'static) -> Self {
         Self { reporter: Some(Box::new(reporter)), ..self }
     }
@@ -122,7 +122,7 @@ impl Trainer {
     ///
     /// # Errors
     /// [`TrainError`]: settings out of range, a folder that holds another run, images that cannot be read, costs and weights
-    /// that are no numbers.
+    /// that are not finite.
     pub fn fit<F: Fit>(self, fit: F) -> Result<Trained<F::Task>, TrainError> {
         self.train(fit).map_err(advised)
     }
@@ -179,7 +179,7 @@ impl Trainer {
         Ok(trained)
     }
 
-    /// The run that the folder holds, which must be the one that is asked for; none where nothing has been trained in it yet.
+    /// The run in the folder, which must be the one that is asked for; `None` if nothing has been trained in it yet.
     fn open<T: Task>(
         &self,
         config: &TrainerConfig,
@@ -229,7 +229,7 @@ impl std::fmt::Debug for Trainer {
     }
 }
 
-/// The error with what helps, where a setting does.
+/// The error with advice, where a setting helps.
 fn advised(error: TrainError) -> TrainError {
     let TrainError::Task(TaskError::Other(cause)) = &error else { return error };
     let help = match cause.downcast_ref::<LoadError>() {

@@ -15,11 +15,11 @@ pub enum Algorithm {
     Adam {
         /// Decay of the first moment, in [0, 1).
         beta_1: f32,
-        /// Its value after the learning rate has fallen, between which it goes with the ramp; the same for none.
+        /// Its value after the fall of the learning rate, which it follows; equal to `beta_1` for no change.
         beta_1_end: f32,
         /// Decay of the second moment, in [0, 1).
         beta_2: f32,
-        /// Keeps a step finite: 1e-8 where nothing is said.
+        /// Keeps a step finite: 1e-8 by default.
         #[serde(default = "epsilon")]
         epsilon: f32,
     },
@@ -47,7 +47,7 @@ pub struct OptimizerConfig {
     pub schedule: Schedule,
     /// The weight of the L2 penalty, added to the gradient.
     pub weight_decay: f32,
-    /// Whether normalisation parameters and biases have the penalty too.
+    /// Whether the penalty applies to normalisation parameters and biases too.
     pub decay_norm_and_bias: bool,
 }
 

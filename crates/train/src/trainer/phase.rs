@@ -14,7 +14,7 @@ use crate::progress::{Reporter, StepReport, list};
 use crate::run::{BestEpoch, Checkpoint, Header, History, NAMES, RunFolder};
 use crate::task::{Observed, StepOutcome, Task, TaskError};
 
-/// Steps whose costs a GPU may have ahead of their reading.
+/// Steps that a GPU may be ahead before their costs are read.
 const UNREAD: usize = 16;
 
 /// One part of a run: a method trained from its start, or from a checkpoint, to its end.
@@ -39,7 +39,7 @@ pub struct Phase<'a, 'r, T> {
     pub device: &'a Device,
     /// Where checkpoints go.
     pub folder: &'a RunFolder,
-    /// Who is told.
+    /// Where progress goes.
     pub reporter: &'r mut dyn Reporter,
 }
 
@@ -58,11 +58,11 @@ struct Position<M> {
     checkpoint: Option<PathBuf>,
 }
 
-/// A task's method and what was found out about it.
+/// A task's method and its history.
 type Trained<T> = (<T as Task>::Method, History<<T as Task>::Metrics>);
 
 impl<T: Task> Phase<'_, '_, T> {
-    /// Trains until the last step and returns the method and what was found out.
+    /// Trains until the last step and returns the method and its history.
     ///
     /// # Errors
     /// [`TrainError`], and errors of the task and of files.
@@ -90,7 +90,7 @@ impl<T: Task> Phase<'_, '_, T> {
         let optimizer = self.optimizer.init(self.timeline)?;
         let mut at = Position { optimizer, step: 0, epoch: 0, history, checkpoint: None };
         let Some((file, Checkpoint { header, method: record, optimizer })) = resume else {
-            // A part of the run that is over has left a checkpoint too.
+            // A finished part of the run has left a checkpoint too.
             at.checkpoint = self.folder.newest()?;
             return Ok((method, at));
         };
@@ -116,7 +116,7 @@ impl<T: Task> Phase<'_, '_, T> {
         let mut batches = Timed::new(task.batches(at.epoch, steps)?);
         while let Some(batch) = batches.next() {
             method = self.step(method, batch?, at, &mut costs, &mut seen)?;
-            // A GPU works ahead while nobody asks for its results.
+            // A GPU works ahead until somebody asks for its results.
             if !works_ahead || costs.pending() >= UNREAD {
                 self.check(&mut costs, first, at)?;
             }
@@ -131,7 +131,7 @@ impl<T: Task> Phase<'_, '_, T> {
         }
         self.check(&mut costs, first, at)?;
         at.epoch += 1;
-        // A batch whose images are all left out is a step that was not made: schedules go on as if it had been.
+        // A batch whose images are all left out is a step that was not made, but schedules count it.
         at.step = first + steps;
         (seen.step, seen.last) = (at.step, at.step == self.timeline.total);
         let (waited, epoch_seconds) = (batches.waited, started.elapsed().as_secs_f64());
@@ -177,7 +177,7 @@ impl<T: Task> Phase<'_, '_, T> {
         Ok(method)
     }
 
-    /// Whether the score has not risen for long enough.
+    /// Whether the score has not risen for too long.
     fn is_out_of_patience(&self, at: &Position<T::Metrics>) -> bool {
         let waited = at.history.best.map(|best| at.epoch.saturating_sub(best.improved));
         let out = self.patience.zip(waited).is_some_and(|(patience, waited)| waited >= patience);
@@ -191,7 +191,7 @@ impl<T: Task> Phase<'_, '_, T> {
         costs.read().map_err(|(step, value)| self.not_finite(value, first + step, at))
     }
 
-    /// Where a method itself found its cost to be no number, or an evaluation its features, the step and what may help.
+    /// Adds the step and advice where a method found its cost, or an evaluation its features, not finite.
     fn stopped(&self, error: TaskError, step: u64, at: &Position<T::Metrics>) -> TrainError {
         match error {
             TaskError::Cost { value } => self.not_finite(value, step, at),
@@ -209,7 +209,7 @@ impl<T: Task> Phase<'_, '_, T> {
         TrainError::NotFinite { value, at: self.stop(step, at) }
     }
 
-    /// A checkpoint is called good later on: its weights are looked at before it is written.
+    /// Errors call a checkpoint good later: its weights are checked before it is written.
     fn check_weights(&self, method: &T::Method, at: &Position<T::Metrics>) -> Result<(), TrainError> {
         match diverged(method) {
             Some((name, sum)) => Err(TrainError::Weights { name, sum, at: self.stop(at.step, at) }),
@@ -219,7 +219,7 @@ impl<T: Task> Phase<'_, '_, T> {
 
     fn step_report(&self, seen: &Observed, at: &Position<T::Metrics>, seconds: f64) -> StepReport {
         let mut figures = self.task.step_figures(seen);
-        // Before the first costs of an epoch are read from a GPU, figures of them are no numbers.
+        // Before the first costs of an epoch are read from a GPU, figures of them are not finite.
         figures.retain(|figure| !(seen.costs.is_empty() && figure.value.is_nan()));
         StepReport {
             step: at.step,
@@ -259,10 +259,10 @@ impl<T: Task> Phase<'_, '_, T> {
     }
 }
 
-/// The share of an epoch's time in which the loop may wait for images before that is worth a word.
+/// The share of an epoch's time that the loop may wait for images without a warning.
 const WAITING: f64 = 0.1;
 
-/// Seconds of waiting that are worth one: the first batch of an epoch is always waited for.
+/// Seconds of waiting that are worth a warning: the first batch of an epoch is always waited for.
 const WORTH_A_WORD: f64 = 2.0;
 
 fn warn_of_waiting(epoch: u64, waited: f64, seconds: f64) {

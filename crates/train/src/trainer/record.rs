@@ -6,7 +6,7 @@ use burn::tensor::Bytes;
 
 use super::TrainError;
 
-/// Why a record is not the method's.
+/// Why a record does not fit the method.
 pub(super) fn misfit(error: RecordError) -> TrainError {
     TrainError::Record { reason: error.to_string() }
 }

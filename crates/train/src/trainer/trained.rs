@@ -6,16 +6,16 @@ use super::record::with_record;
 use crate::run::{Checkpoint, History, RunFolder};
 use crate::task::Task;
 
-/// What training made.
+/// The result of a training.
 #[derive(Debug)]
 pub struct Trained<T: Task> {
     /// The method after its last step.
     pub method: T::Method,
-    /// What was found out: metrics of every epoch, seconds, the best epoch.
+    /// The history: metrics of every epoch, seconds, the best epoch.
     pub history: History<T::Metrics>,
     /// The task, with the loader's report of images that were left out.
     pub task: T,
-    /// How long it took, in steps.
+    /// Its length, in steps.
     pub timeline: Timeline,
     /// Where the run is.
     pub folder: RunFolder,

@@ -12,7 +12,7 @@ use slowburn_train::task::{Observed, StepOutcome, Task, TaskBatches, TaskError};
 use slowburn_train::trainer::{Phase, Stop};
 use slowburn_train::{OptimizerConfig, TrainError};
 
-/// Steps that change nothing, and an evaluation whose features are no numbers from the epoch `bad` on.
+/// Steps that change nothing, and an evaluation whose features are not finite from the epoch `bad` on.
 struct Still {
     device: Device,
     bad: u64,

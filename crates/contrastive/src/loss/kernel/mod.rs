@@ -1,7 +1,7 @@
-//! The loss against negatives that all queries share, without their logits: N×K of them are never held.
+//! The loss against negatives that all queries share, without keeping their N×K logits.
 //!
 //! Blocks of negatives go by once. With m the largest logit so far, `Z = Σ exp(l − m)` and `S = Σ exp(l − m)·k` are
-//! kept and rescaled where m grows; the gradient is then `(S/Z − k₊)/(τ·N)` or its like, and nothing is left for the
+//! kept and rescaled where m grows; the gradient is then `(S/Z − k₊)/(τ·N)` or similar, and nothing is left for the
 //! backward pass to compute.
 
 #[cfg(feature = "flex")]

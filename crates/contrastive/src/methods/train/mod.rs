@@ -23,7 +23,7 @@ type Input<M> = <<M as Contrastive>::Encoder as Encode>::Input;
 /// A method under burn-train, with kNN as its validation metric.
 ///
 /// burn-train calls `step(&self)`, which moves average and queue, and then `optimize(self)`; where gradients are
-/// accumulated, each further step goes on from the one before. One device only, like the methods themselves. The record
+/// accumulated, each further step continues from the one before. One device only, like the methods themselves. The record
 /// is that of the method; take it after `optimize`.
 ///
 /// All clones hold one method, as they hold one set of a batch norm's running statistics: burn-train clones the model
@@ -109,7 +109,7 @@ impl<M: Contrastive + 'static> TrainStep for ContrastiveLearning<M> {
     type Output = LearningOutput;
 
     /// # Panics
-    /// If the batch does not fit, or the loss is no number: burn-train's trait cannot report either.
+    /// If the batch does not fit, or the loss is not finite: burn-train's trait cannot report either.
     fn step(&self, batch: Self::Input) -> TrainOutput<LearningOutput> {
         let rows = batch.query.rows();
         let output = self.method.update(|method| {

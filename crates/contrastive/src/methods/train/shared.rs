@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use burn::module::{Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor};
 use burn::tensor::Device;
 
-/// A method that all clones hold together, as they hold a batch norm's running statistics: what keeps a clone is no
+/// A method that all clones hold together, as they hold a batch norm's running statistics: keeping a clone makes no
 /// second owner of the queue, the average and the weights, and the next step moves them in place.
 ///
 /// Whatever makes another module of it (loading a record, `valid`, another device) leaves this one as it is. As a
@@ -13,7 +13,7 @@ use burn::tensor::Device;
 pub(crate) struct Shared<M>(Arc<Mutex<Held<M>>>);
 
 struct Held<M> {
-    /// `None` only while a change of it runs.
+    /// `None` only while a change is running.
     method: Option<M>,
     /// No two states of any method have the same number.
     state: u64,
@@ -42,7 +42,7 @@ impl<M> Shared<M> {
         read(held.state, held.method.as_ref().unwrap_or_else(|| panic!("{LOST}")))
     }
 
-    /// Puts what `change` makes of the method in its place.
+    /// Replaces the method by `change(method)`.
     pub(crate) fn update<R>(&self, change: impl FnOnce(M) -> (M, R)) -> R {
         let mut held = self.lock();
         let method = held.method.take().unwrap_or_else(|| panic!("{LOST}"));

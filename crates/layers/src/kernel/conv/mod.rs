@@ -105,7 +105,7 @@ fn check(shape: &ConvShape, input: usize, weight: usize, output: usize) {
     assert_eq!([input, weight, output], lengths, "input, weight and output of {shape:?}");
 }
 
-/// What is left of a convolution without inputs.
+/// A convolution without inputs.
 fn fill(output: &mut [f32], bias: Option<&[f32]>) {
     match bias {
         Some(bias) => output.chunks_exact_mut(bias.len()).for_each(|pixel| pixel.copy_from_slice(bias)),

@@ -103,7 +103,7 @@ impl NormShape {
     }
 }
 
-/// How a batch is dealt out, the same for any number of cores: pieces of whole pixels, of which none belongs to two splits.
+/// How a batch is divided, the same for any number of cores: into pieces of whole pixels, each of one split.
 #[derive(Clone, Copy)]
 struct Pieces {
     shape: NormShape,
@@ -200,7 +200,7 @@ pub fn statistics(shape: &NormShape, input: &[f32], mean: &mut [f32], variance: 
     }
     for ((total, mean), variance) in totals.into_iter().zip(mean).zip(variance) {
         *mean = total.mean as f32;
-        // Rounding can leave less than nothing; NaN stays.
+        // Rounding can make it negative; NaN stays.
         *variance = if total.squares < 0.0 { 0.0 } else { (total.squares / total.pixels) as f32 };
     }
 }
@@ -224,7 +224,7 @@ impl Total {
 }
 
 /// `y = act((x − mean)·scale + shift (+ shortcut))`, each of `mean`, `scale` and `shift` `[splits, channels]`. Without an
-/// input, x is in the place of y.
+/// input, x is in place of y.
 ///
 /// # Panics
 ///

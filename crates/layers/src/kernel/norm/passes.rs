@@ -92,7 +92,7 @@ impl WithSimd for Moments<'_> {
 
 /// `y = act((x − mean)·scale + shift (+ shortcut))` of a piece.
 pub(super) struct Apply<'a> {
-    /// In the place of the output where there is none.
+    /// In place of the output where there is none.
     pub(super) input: Option<&'a [f32]>,
     /// Mean, scale and shift, a row of each.
     pub(super) factors: [&'a [f32]; 3],
@@ -219,7 +219,7 @@ impl GradientSums<'_> {
     }
 }
 
-/// Adds sums to those of a row, and begins them anew.
+/// Adds sums to those of a row, and resets them.
 #[inline(always)]
 fn add<S: Simd>(simd: S, row: &mut [f32], start: usize, sums: &mut [S::f32s]) {
     for (number, sum) in sums.iter_mut().enumerate() {
@@ -235,7 +235,7 @@ pub(super) struct Back<'a> {
     /// Mean, a, b and c, a row of each.
     pub(super) factors: [&'a [f32]; 4],
     pub(super) grad: &'a mut [f32],
-    /// Where the result goes; in the place of the gradient if nowhere else.
+    /// Where the result goes; in place of the gradient if nowhere else.
     pub(super) out: Option<&'a mut [f32]>,
 }
 

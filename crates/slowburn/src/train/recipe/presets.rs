@@ -67,7 +67,7 @@ const fn row(
 use Family::{Cifar, QuickCifar, QuickSvhn, Svhn, WideCifar, WideSvhn};
 use Method::{MeanTeacher, Pi, Supervised};
 
-/// Every published row of REFERENCE §2.2 whose network is here and whose recipe is known.
+/// Every row of arXiv 1703.01780 (tables 1 and 2), TorchSSL and USB whose network is here and whose recipe is known.
 #[rustfmt::skip] // a table reads best with one row a line
 pub const PRESETS: &[Preset] = &[
     row("cifar10-1000", Cifar, MeanTeacher, 1000, "21.55 ± 1.48", PAPER, ""),

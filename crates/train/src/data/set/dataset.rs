@@ -40,7 +40,7 @@ impl<L> Split<L> {
         self.labels.len()
     }
 
-    /// Whether there is no image.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
@@ -144,7 +144,7 @@ impl Dataset {
     }
 
     /// SHA-256, in hexadecimal, over sizes, class names, labels and pixels: equal for equal data wherever it lies,
-    /// so that a resumed run can prove that it goes on with the data it began with. Of images in memory all pixels count and no
+    /// so that a resumed run can prove that it continues with the data it began with. Of images in memory all pixels count and no
     /// names; of others as [`fingerprint`] says.
     ///
     /// # Errors

@@ -59,7 +59,7 @@ pub enum DataError {
         /// What belongs there.
         allowed: &'static str,
     },
-    /// A class of the test set that the training set has not.
+    /// A class of the test set that the training set lacks.
     #[error("{} is not a class of the training set, which has {}", path.display(), classes.join(", "))]
     UnknownTestClass {
         /// The class folder.
@@ -164,7 +164,7 @@ pub enum DataError {
         /// Number of labels.
         labels: usize,
     },
-    /// A label of an IDX file is no class.
+    /// A label of an IDX file is not a class.
     #[error("{}: label {index} is {label}, allowed: 0 to {}", path.display(), classes - 1)]
     LabelRange {
         /// File of the labels.

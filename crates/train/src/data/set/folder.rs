@@ -109,7 +109,7 @@ fn test_labels(folder: &Path, test: &ImageFolder, classes: &[String]) -> Result<
     (0..test.len()).map(number).collect()
 }
 
-/// A class that the test set lacks is no error: its images are learned, and no accuracy counts them.
+/// A class that the test set lacks is not an error: its images are learned, and no accuracy counts them.
 fn warn_of_missing(classes: &[String], tested: &[String]) {
     let missing: Vec<&str> = classes.iter().filter(|class| !tested.contains(class)).map(String::as_str).collect();
     if !tested.is_empty() && !missing.is_empty() {

@@ -44,7 +44,7 @@ impl Dataset {
     /// As [`load`](Dataset::load).
     pub fn load_with(path: impl AsRef<Path>, options: LoadOptions) -> Result<Self, DataError> {
         let path = path.as_ref();
-        // Tells a folder that cannot be read, or is none, from one with the wrong content.
+        // Distinguishes a folder that cannot be read, or is not one, from one with the wrong content.
         std::fs::read_dir(path).map_err(|source| DataError::unreadable(path, source))?;
         let layout = match options.layout {
             Some(layout) => layout,

@@ -55,7 +55,7 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> FewLabels<M, T> {
             "NoTeacher" => "supervised",
             other => other,
         };
-        // Untrained, a teacher teaches nothing: a weight from the first step on would make the student agree with noise.
+        // An untrained teacher teaches nothing: with a weight from the first step on, the student would agree with noise.
         let constant = method.objective().ramp_up == Ramp::Constant;
         let ramp_up = (T::UNLABELED && constant).then_some(RampShape::SigmoidUp(Length::Share(RISE)));
         Self {
@@ -74,12 +74,12 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> FewLabels<M, T> {
         }
     }
 
-    /// How a batch is put together; a quarter with labels if nothing is said.
+    /// How a batch is put together; a quarter with labels by default.
     pub fn with_mix(self, mix: Mix) -> Self {
         Self { mix: Some(mix), ..self }
     }
 
-    /// How the consistency weight rises. If nothing is said: as the method's objective says, and where that has no rise as half a
+    /// How the consistency weight rises. By default as in the method's objective; if that has no rise, as half a
     /// bell over 0.6 of the training, since an untrained teacher teaches nothing.
     pub fn with_ramp_up(self, ramp_up: RampShape) -> Self {
         Self { ramp_up: Some(ramp_up), ..self }
@@ -96,12 +96,12 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> FewLabels<M, T> {
         Self { validation: share, ..self }
     }
 
-    /// Images with labels that are looked at after every epoch and decide nothing.
+    /// Labelled images that are scored after every epoch; nothing is chosen by them.
     pub fn with_test(self, test: Labeled) -> Self {
         Self { test: Some(test), ..self }
     }
 
-    /// What images pass before a network that is looked at; the fixed part of the views if nothing is said.
+    /// What images pass before a network that is looked at; the fixed part of the views by default.
     pub fn with_evaluation(self, evaluation: Pipeline) -> Self {
         Self { evaluation, ..self }
     }

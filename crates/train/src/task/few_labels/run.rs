@@ -31,17 +31,17 @@ pub struct FewLabelsTask<M, T> {
     pub classes: Vec<String>,
     /// Which images make a batch.
     pub stream: TwoStream,
-    /// How the consistency weight rises, in the place of what the method says.
+    /// How the consistency weight rises, in place of what the method says.
     pub ramp_up: Option<RampShape>,
     /// Images that choose the best epoch.
     pub validation: Option<ImageSet>,
-    /// Images that are looked at after every epoch and decide nothing.
+    /// Images that are scored after every epoch; nothing is chosen by them.
     pub test: Option<ImageSet>,
     /// Where to train; with autodiff.
     pub device: Device,
-    /// What may help when the cost is no number.
+    /// What may help when the cost is not finite.
     pub advice: String,
-    /// Everything of it that decides how a run ends.
+    /// Every setting of it that decides the result of a run.
     pub settings: Value,
     /// What the images are known by.
     pub fingerprint: String,

@@ -85,17 +85,17 @@ where
         Self { views, ..self }
     }
 
-    /// What images pass before an encoder that is looked at; the fixed part of the views if nothing is said.
+    /// What images pass before an encoder that is looked at; the fixed part of the views by default.
     pub fn with_evaluation(self, evaluation: Pipeline) -> Self {
         Self { evaluation, ..self }
     }
 
-    /// The classes of images for the monitor, one entry an image; those of the source if nothing is said.
+    /// The classes of images for the monitor, one entry an image; those of the source by default.
     pub fn with_labels(self, labels: Vec<Option<usize>>) -> Self {
         Self { labels: Some(labels), ..self }
     }
 
-    /// The neighbours of the monitor; as many of MoCo's 200 as a tenth of the images if nothing is said.
+    /// The neighbours of the monitor; as many of MoCo's 200 as a tenth of the images by default.
     pub fn with_knn(self, knn: KnnConfig) -> Self {
         Self { knn: Some(knn), ..self }
     }

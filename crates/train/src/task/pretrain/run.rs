@@ -17,7 +17,7 @@ use crate::task::{Observed, StepOutcome, Task, TaskBatches, TaskError, left_out}
 pub struct PretrainTask<M> {
     /// Two views of every image.
     pub loader: ViewLoader<Arc<dyn Source>>,
-    /// Who looks at the encoder.
+    /// The monitor of the encoder.
     pub monitor: Option<EncoderMonitor>,
     /// After every so many epochs, and after the last.
     pub every: u64,
@@ -26,9 +26,9 @@ pub struct PretrainTask<M> {
     pub scored: bool,
     /// Where to train; with autodiff.
     pub device: Device,
-    /// What may help when the loss is no number.
+    /// What may help when the loss is not finite.
     pub advice: String,
-    /// Everything of it that decides how a run ends.
+    /// Every setting of it that decides the result of a run.
     pub settings: Value,
     /// What the images are known by.
     pub fingerprint: String,
@@ -110,7 +110,7 @@ where
             spread: look.map(|look| look.spread),
             effective_rank: look.map(|look| look.effective_rank),
         };
-        // As often as the monitor looks, so that a bad run does not bury its progress.
+        // As often as the monitor looks, so that warnings do not bury the progress.
         for concern in concerns(&metrics).into_iter().filter(|_| due) {
             tracing::warn!("{concern}");
         }
