@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use slowburn_train::data::{LabelError, LabelFile, labeled};
+use slowburn_train::data::{GreyImages, LabelError, LabelFile, LoadOptions, labeled};
 use slowburn_train::run::write_atomically;
 
 use crate::args::Reading;
@@ -12,12 +12,19 @@ use crate::train::recipe::Labels;
 
 pub use slowburn_train::data::Dataset;
 
-/// Loads the data set in a folder.
+/// Loads the data set in a folder: see [`Dataset::load_with`]. Grey images among coloured ones become RGB, and so do grey ones of
+/// several sizes, which are photos.
 ///
 /// # Errors
-/// Those of [`Dataset::load`].
-pub fn load(path: impl AsRef<Path>, _reading: Reading) -> Result<Dataset> {
-    Ok(Dataset::load(path)?)
+/// Those of [`Dataset::load_with`].
+pub fn load(path: impl AsRef<Path>, reading: Reading) -> Result<Dataset> {
+    let Reading { exif, broken: on_corrupt } = reading;
+    let options = LoadOptions { exif, on_corrupt, grey: GreyImages::RgbAmongColors, layout: None };
+    let data = Dataset::load_with(path.as_ref(), options)?;
+    match data.image_size().channels == 1 && data.train.memory.is_none() {
+        true => Ok(Dataset::load_with(path, LoadOptions { grey: GreyImages::Rgb, ..options })?),
+        false => Ok(data),
+    }
 }
 
 /// The same; where its folders name no classes, the label file does.

@@ -9,7 +9,7 @@ mod spelling;
 
 pub use command::{Cli, Command};
 pub use machine::Machine;
-pub use reading::{Exif, Images, Reading, ReadingFlags};
+pub use reading::{Images, Reading, ReadingFlags};
 pub use run::{Files, HelpAll, Run, duration};
 pub use shared::{Shared, SharedSettings, set};
 pub use spelling::nearest;

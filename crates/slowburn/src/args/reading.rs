@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
-use slowburn_augment::loader::OnCorrupt;
+use slowburn_augment::loader::{Exif, OnCorrupt};
 
 /// Which images, and how their files are read.
 #[derive(Debug, Clone, Default, Args)]
@@ -30,16 +30,6 @@ pub struct ReadingFlags {
     /// What happens to a file that cannot be decoded [default: skip; stop for published recipes]
     #[arg(long, value_name = "skip|stop")]
     pub broken: Option<Broken>,
-}
-
-/// What becomes of a photo's orientation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Exif {
-    /// It is turned as its camera noted.
-    Apply,
-    /// It stays as its pixels lie.
-    Ignore,
 }
 
 /// On or off.

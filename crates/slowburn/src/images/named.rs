@@ -73,7 +73,7 @@ impl NamedImages {
             }
         }
         let truth = paths.iter().map(|path| folder_of(path)).collect();
-        let decoder = Decoder { rgb: true, ..Decoder::default() };
+        let decoder = Decoder::rgb().with_exif(reading.exif);
         let files: Arc<dyn Source> = Arc::new(ImageFolder::files(paths.iter().cloned())?.with_decoder(decoder));
         let source = if channels == 1 { Arc::new(Gray(files)) } else { files };
         Ok(Named { source, names, paths: paths.into_iter().map(Some).collect(), truth })

@@ -1,10 +1,8 @@
-//! The program as a person runs it, and the rules of the house.
+//! The program as a person runs it.
 
 mod encoder;
 mod evaluate;
 mod few_labels;
-mod layers;
-mod names;
 mod no_labels;
 mod predict;
 mod program;
