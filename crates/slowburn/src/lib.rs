@@ -1,6 +1,7 @@
 //! The program's commands as a library: recipes, command lines, reports, and how they drive `slowburn-train`.
 
 pub mod advice;
+pub mod check;
 pub mod cli;
 pub mod data;
 pub mod device;
@@ -10,6 +11,8 @@ pub mod moco;
 pub mod network;
 pub mod recipe;
 pub mod report;
+pub mod runs;
 pub mod scoring;
 pub mod sheet;
+pub mod suggest;
 pub mod training;
