@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use clap::CommandFactory;
 
 use crate::args::{Cli, Command};
-use crate::{data, embed, evaluate, predict, pretrain, recipes, sheet, train};
+use crate::{check, data, embed, evaluate, predict, pretrain, recipes, runs, sheet, suggest, train};
 
 /// Does what was said.
 ///
@@ -38,6 +38,12 @@ pub fn run(command: &Command) -> Result<ExitCode> {
             cli.machine.limit_threads()?;
             embed::run(cli)?;
         }
+        Command::Suggest(cli) => {
+            cli.machine.limit_threads()?;
+            suggest::run(cli)?;
+        }
+        Command::Check(cli) => return Ok(check::run(cli)?.exit_code().into()),
+        Command::Runs(cli) => runs::run(cli)?,
         Command::Views(cli) => write(&sheet::run(cli)?)?,
         Command::Recipes(cli) => write(&recipes::run(cli)?)?,
         Command::Completions { shell } => {

@@ -3,6 +3,7 @@
 
 pub mod advice;
 pub mod args;
+pub mod check;
 mod command;
 pub mod data;
 pub mod device;
@@ -16,9 +17,11 @@ pub mod predict;
 pub mod pretrain;
 pub mod recipes;
 pub mod report;
+pub mod runs;
 pub mod scoring;
 pub mod settings;
 pub mod sheet;
+pub mod suggest;
 pub mod train;
 pub mod weights;
 

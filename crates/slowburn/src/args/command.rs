@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::{embed, evaluate, predict, pretrain, recipes, sheet, train};
+use crate::{check, embed, evaluate, predict, pretrain, recipes, runs, sheet, suggest, train};
 
 /// Mean Teacher, MoCo and their relatives on your own images: train with few labels or none, then use what was trained.
 #[derive(Debug, Parser)]
@@ -26,6 +26,12 @@ pub enum Command {
     Predict(Box<predict::Cli>),
     #[allow(missing_docs)]
     Embed(Box<embed::Cli>),
+    #[allow(missing_docs)]
+    Suggest(Box<suggest::Cli>),
+    #[allow(missing_docs)]
+    Check(check::Cli),
+    #[allow(missing_docs)]
+    Runs(runs::Cli),
     #[allow(missing_docs)]
     Views(Box<sheet::Cli>),
     #[allow(missing_docs)]

@@ -3,7 +3,6 @@ use std::path::Path;
 use anyhow::Result;
 use slowburn_ema::Length;
 use slowburn_models::StateDict;
-use slowburn_train::progress::lines_or_dashboard;
 use slowburn_train::run::{RunFolder, default_folder};
 use slowburn_train::task::ContrastMetrics;
 
@@ -106,7 +105,7 @@ fn finish(session: &Session<'_>, folder: &RunFolder, checkpoint: Option<Resume>,
     say!("{}", table::active_terms(recipe, Session::steps(recipe, data), data));
     say!("{:<18} {}\n", "run", folder.path().display());
     let (summary, progress) = {
-        let mut report = lines_or_dashboard(files.plain, ContrastMetrics::CURVES);
+        let mut report = report::progress(files, ContrastMetrics::CURVES, folder);
         session.run(folder, checkpoint, report.as_mut())?
     };
     report::draw_curves(&table::panels(&progress.metrics, progress.baseline_accuracy), folder.path())?;

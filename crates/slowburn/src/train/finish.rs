@@ -1,6 +1,5 @@
 use anyhow::Result;
 use slowburn_train::data::write_labels;
-use slowburn_train::progress::lines_or_dashboard;
 use slowburn_train::run::RunFolder;
 use slowburn_train::task::SemiMetrics;
 
@@ -23,7 +22,7 @@ impl Session<'_> {
             }
         }
         let (summary, progress) = {
-            let mut report = lines_or_dashboard(files.plain, SemiMetrics::CURVES);
+            let mut report = report::progress(files, SemiMetrics::CURVES, folder);
             self.run(folder, checkpoint, report.as_mut())?
         };
         let monitored = (self.recipe.curve_images.min(summary.test_images), summary.test_images);

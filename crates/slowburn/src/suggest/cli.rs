@@ -1,0 +1,177 @@
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use burn::module::Module;
+use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Tensor};
+use clap::Args;
+use slowburn_augment::loader::ReadBuffers;
+
+use super::{By, Choice, Rows, automatic, typical, uncertain};
+use crate::args::Machine;
+use crate::embed::Features;
+use crate::images::{NamedImages, Prepared, SeenImages, in_fixed_batches};
+use crate::network::Arch;
+use crate::predict::{Network, read_weights};
+use crate::sheet::contact::{Thumb, write_grid};
+use crate::weights::Weights;
+use crate::{device, note};
+
+/// Which images to label next, as a list and a contact sheet
+///
+/// While few have a label: those that are typical of their group and unlike each other. Later: those that the network is least
+/// certain of, unlike each other too. The list is a table with an empty column `label`: filled in, it is a label file for
+/// `slowburn train --labels`.
+#[derive(Debug, Clone, Args)]
+#[command(args_override_self = true)]
+pub struct Cli {
+    /// A run, or a weights file with --arch
+    #[arg(value_name = "RUN|FILE")]
+    pub weights: PathBuf,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub images: NamedImages,
+    /// How many images
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub count: u32,
+    /// Which images have a label already: a label file
+    #[arg(long, value_name = "FILE")]
+    pub labels: Option<PathBuf>,
+    /// By what they are chosen [default: typical below 10 labels a class, and for a network without classes]
+    #[arg(long, value_enum)]
+    pub by: Option<By>,
+    /// Write the list there instead of to standard output
+    #[arg(long, value_name = "FILE.csv")]
+    pub out: Option<PathBuf>,
+    /// Draw the images there
+    #[arg(long, value_name = "FILE.png")]
+    pub sheet: Option<PathBuf>,
+    /// Seed of the groups
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Which of a run's networks [default: the average, where the run has one]
+    #[arg(long, value_enum)]
+    pub network: Option<Network>,
+    /// The network of a bare file
+    #[arg(long)]
+    pub arch: Option<Arch>,
+    /// The preset of views whose fixed part images pass, for a bare file
+    #[arg(long, value_name = "PRESET")]
+    pub views: Option<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub machine: Machine,
+}
+
+/// Columns of the contact sheet.
+const COLUMNS: usize = 6;
+
+/// Does what the command line says.
+///
+/// # Errors
+/// Whatever is wrong with a flag, the weights or the images.
+pub fn run(cli: &Cli) -> Result<()> {
+    let device = device::parse(cli.machine.device())?;
+    let weights = read_weights(&cli.weights, cli.network, cli.arch)?;
+    let seen = SeenImages { weights: &weights, views: cli.views.as_deref(), workers: cli.machine.workers() };
+    let mut prepared = seen.prepare(&cli.images)?;
+    let features = Features::of(&weights, &prepared, false, &device)?;
+    let labeled = match &cli.labels {
+        Some(path) => {
+            prepared.named = prepared.named.with_labels(path, None)?;
+            labeled(&prepared, &features)
+        }
+        None => Labeled::default(),
+    };
+    let candidates = features.samples.len() - labeled.places.len();
+    if candidates == 0 {
+        bail!("every image has a label: there is nothing to suggest");
+    }
+    let by = match (cli.by, weights.classes()) {
+        (Some(By::Uncertain), None) => {
+            bail!("--by uncertain needs a network that tells classes apart: a run of `slowburn train`")
+        }
+        (Some(by), _) => by,
+        (None, None) => By::Typical,
+        (None, Some(classes)) => automatic(labeled.places.len(), classes.max(labeled.classes)),
+    };
+    let rows = Rows::new(&features.values, features.dim)?;
+    let count = cli.count as usize;
+    let choices = match by {
+        By::Typical => typical(rows, &labeled.places, count, cli.seed)?,
+        By::Uncertain => {
+            let classes = weights.class_names();
+            let probabilities = probabilities(&weights, &prepared, &device)?;
+            let probabilities = Rows::new(&probabilities, classes.len())?;
+            uncertain(rows, probabilities, &classes, &labeled.places, count, cli.seed)?
+        }
+    };
+    write(cli, &choices, &features, &prepared)?;
+    if let Some(path) = &cli.sheet {
+        sheet(path, &choices, &features, &prepared)?;
+        note!("{}", path.display());
+    }
+    let how = match by {
+        By::Typical => "typical of their group",
+        By::Uncertain => "uncertain",
+    };
+    note!("{} of {candidates} images without a label, the most {how}, unlike each other", choices.len());
+    Ok(())
+}
+
+/// Which of the features are of images with a label.
+#[derive(Debug, Default)]
+struct Labeled {
+    places: Vec<usize>,
+    classes: usize,
+}
+
+fn labeled(prepared: &Prepared, features: &Features) -> Labeled {
+    let truth = |&place: &usize| prepared.named.truth[features.samples[place]].as_deref();
+    let places: Vec<usize> = (0..features.samples.len()).filter(|place| truth(place).is_some()).collect();
+    let classes = places.iter().filter_map(truth).collect::<HashSet<_>>().len();
+    Labeled { places, classes }
+}
+
+/// Of each class, of the images that can be decoded, rows first.
+fn probabilities(weights: &Weights, prepared: &Prepared, device: &Device) -> Result<Vec<f32>> {
+    let classifier = weights.classifier(prepared.size, device)?.valid();
+    let mut values = Vec::new();
+    for batch in prepared.set.batches(device)? {
+        let images = batch?.images;
+        let forward = |images: Tensor<4>| softmax(classifier.forward(images), 1);
+        values.extend(in_fixed_batches(images, forward).into_data().iter::<f32>());
+    }
+    Ok(values)
+}
+
+/// The list, with an empty column for the label.
+fn write(cli: &Cli, choices: &[Choice], features: &Features, prepared: &Prepared) -> Result<()> {
+    let out: Box<dyn Write> = match &cli.out {
+        Some(path) => Box::new(File::create(path).with_context(|| path.display().to_string())?),
+        None => Box::new(io::stdout().lock()),
+    };
+    let mut csv = csv::Writer::from_writer(BufWriter::new(out));
+    csv.write_record(["filename", "label", "reason", "score"])?;
+    for choice in choices {
+        let name = &prepared.named.names[features.samples[choice.index]];
+        csv.write_record([name.as_str(), "", &choice.reason, &choice.score.to_string()])?;
+    }
+    Ok(csv.flush()?)
+}
+
+fn sheet(path: &std::path::Path, choices: &[Choice], features: &Features, prepared: &Prepared) -> Result<()> {
+    let mut buffers = ReadBuffers::default();
+    let mut thumbs = Vec::new();
+    for (rank, choice) in choices.iter().enumerate() {
+        let sample = features.samples[choice.index];
+        let image = prepared.named.source.read(sample, &mut buffers)?.image;
+        let name = prepared.named.names[sample].clone();
+        thumbs.push(Thumb::new(image, vec![format!("{}. {name}", rank + 1), choice.reason.clone()])?);
+    }
+    write_grid(path, "images to label next", &thumbs, COLUMNS)?;
+    Ok(())
+}
