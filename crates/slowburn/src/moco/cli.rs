@@ -195,7 +195,7 @@ impl Cli {
         }
     }
 
-    /// Refuses what was given and says nothing to the method.
+    /// Refuses flags that were given and that the method ignores.
     fn check_flags(&self, method: Method) -> Result<(), RecipeError> {
         [("--queue", self.queue.is_some()), ("--decay", self.decay.is_some()), ("--no-shuffle", self.no_shuffle)]
             .into_iter()
