@@ -180,6 +180,21 @@ fn the_summary_lists_every_page_once() {
     assert_eq!(unique, names.filter(|name| *name != "SUMMARY.md").collect());
 }
 
+/// The commands in a page's table of commands.
+fn commands(page: &str) -> Vec<String> {
+    let text = read(&root().join(page));
+    let table = text.lines().skip_while(|line| !line.starts_with("| Command | What it does |")).skip(2);
+    let cells = table.take_while(|line| line.starts_with('|')).filter_map(|line| line.split('|').nth(1));
+    cells.map(|cell| cell.trim().to_owned()).collect()
+}
+
+#[test]
+fn readme_and_book_list_the_same_commands() {
+    let listed = commands("README.md");
+    assert!(listed.len() > 5, "{listed:?}");
+    assert_eq!(listed, commands("docs/first-run.md"));
+}
+
 #[test]
 fn every_pages_code_runs_as_a_test() {
     let root = root();
