@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::{LoadError, ReadBuffers, Sample, Source};
+use super::{Exif, LoadError, ReadBuffers, Sample, Source};
 use crate::{AugmentError, Image, ImageSize};
 
 /// Images of one size in memory, one behind the other: bytes as decoded, or values that something has computed.
@@ -19,6 +19,7 @@ pub struct Images {
     pixels: Pixels,
     /// One per image, or none at all.
     labels: Vec<Option<usize>>,
+    exif: Exif,
 }
 
 #[derive(Clone, PartialEq)]
@@ -38,7 +39,7 @@ impl Images {
     /// whole number of images.
     pub fn new(size: ImageSize, pixels: Vec<u8>) -> Result<Self, AugmentError> {
         check_length(size, pixels.len())?;
-        Ok(Self { size, pixels: Pixels::Bytes(pixels), labels: Vec::new() })
+        Ok(Self { size, pixels: Pixels::Bytes(pixels), labels: Vec::new(), exif: Exif::Ignore })
     }
 
     /// Images of `size` over `values` in the order N×C×H×W, in any units, without labels: see
@@ -49,7 +50,7 @@ impl Images {
     /// Those of [`new`](Images::new).
     pub fn from_values(size: ImageSize, values: Vec<f32>) -> Result<Self, AugmentError> {
         check_length(size, values.len())?;
-        Ok(Self { size, pixels: Pixels::Values(values), labels: Vec::new() })
+        Ok(Self { size, pixels: Pixels::Values(values), labels: Vec::new(), exif: Exif::Ignore })
     }
 
     /// The same images with a label each.
@@ -62,6 +63,11 @@ impl Images {
             return Err(LoadError::LabelCount { images: self.len(), labels: labels.len() });
         }
         Ok(Self { labels, ..self })
+    }
+
+    /// The same images, with what was done with the orientation in EXIF data when they were decoded.
+    pub fn with_exif(self, exif: Exif) -> Self {
+        Self { exif, ..self }
     }
 
     /// Height, width and channels of every image.
@@ -143,6 +149,10 @@ impl Source for Images {
 
     fn label(&self, index: usize) -> Option<usize> {
         self.labels.get(index).copied().flatten()
+    }
+
+    fn exif(&self) -> Exif {
+        self.exif
     }
 }
 

@@ -115,7 +115,7 @@ impl Dataset {
         let whitening = config.fit(&train.iter().collect::<Vec<_>>())?;
         let white = |images: &Images| -> Result<Images, DataError> {
             let values = whitening.apply(&images.iter().collect::<Vec<_>>())?;
-            Ok(Images::from_values(whitening.output_size(), values)?)
+            Ok(Images::from_values(whitening.output_size(), values)?.with_exif(images.exif()))
         };
         let (train, test) = (white(&train)?, white(&test)?);
         tracing::info!("whitening: done in {:.1} s", started.elapsed().as_secs_f64());

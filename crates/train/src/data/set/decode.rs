@@ -81,6 +81,6 @@ pub(super) fn decode_all(
         Some(DataError::Load(LoadError::Corrupt { .. })) if differ.load(Ordering::Relaxed) => Ok(None),
         Some(error) => Err(error),
         None if differ.load(Ordering::Relaxed) => Ok(None),
-        None => Ok(Some(Images::new(size, pixels)?)),
+        None => Ok(Some(Images::new(size, pixels)?.with_exif(folder.exif()))),
     }
 }
