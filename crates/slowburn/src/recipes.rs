@@ -76,7 +76,10 @@ mod tests {
     #[test]
     fn the_list_has_every_recipe_with_its_number() {
         let list = run(&Cli::default()).expect("a list");
-        assert!(list.contains("cifar10-4000") && list.contains("12.31 ± 0.28") && list.contains("cifar10-200"), "{list}");
+        assert!(
+            list.contains("cifar10-4000") && list.contains("12.31 ± 0.28") && list.contains("cifar10-200"),
+            "{list}"
+        );
         let one = run(&Cli { name: Some("svhn-250".to_owned()) }).expect("known");
         assert!(one.contains("\"total\"") || one.contains("\"batch\": 100"), "{one}");
         let error = run(&Cli { name: Some("svhn-25".to_owned()) }).expect_err("unknown").to_string();

@@ -92,7 +92,9 @@ mod tests {
         write(&path("f.npy"), &names, &features()).expect("written");
         let bytes = std::fs::read(path("f.npy")).expect("bytes");
         assert_eq!((bytes.len() - 16) % 64, 0, "the header ends at a multiple of 64");
-        assert!(bytes.starts_with(b"\x93NUMPY\x01\x00\x76\x00{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }"));
+        assert!(
+            bytes.starts_with(b"\x93NUMPY\x01\x00\x76\x00{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }")
+        );
         assert_eq!(bytes[bytes.len() - 4..], 4.0f32.to_le_bytes());
         let list = std::fs::read_to_string(path("f.npy.names.txt")).expect("names");
         assert_eq!(list, "a,b.jpg\nc.jpg\n");

@@ -45,7 +45,10 @@ impl Features {
             samples.extend(batch.samples);
         }
         ensure!(!samples.is_empty(), "none of the {} images can be decoded", prepared.named.names.len());
-        ensure!(values.iter().all(|value| value.is_finite()), "the features are no numbers: the weights are not finite");
+        ensure!(
+            values.iter().all(|value| value.is_finite()),
+            "the features are no numbers: the weights are not finite"
+        );
         Ok(Self { samples, values, dim })
     }
 

@@ -272,10 +272,12 @@ mod tests {
             let error = parse(&flags).recipe(None).expect_err(flags[1]).to_string();
             assert!(error.contains(said), "{flags:?}: {error}");
         }
-        let end_to_end = parse(&["--method=end-to-end", "--no-shuffle"]).recipe(None).expect("the paper shuffles it too");
+        let end_to_end =
+            parse(&["--method=end-to-end", "--no-shuffle"]).recipe(None).expect("the paper shuffles it too");
         assert!(!end_to_end.shuffle);
         // What a recipe holds is not what was given: presets and runs are as they were.
-        let preset = parse(&["--preset=cifar10-200", "--data=images", "--method=end-to-end"]).recipe(None).expect("valid");
+        let preset =
+            parse(&["--preset=cifar10-200", "--data=images", "--method=end-to-end"]).recipe(None).expect("valid");
         assert_eq!(preset.method, Method::EndToEnd);
         for run in
             [Recipe { queue: 64, ..end_to_end }, Recipe { method: Method::MemoryBank, shuffle: false, ..fashion() }]

@@ -76,8 +76,10 @@ pub fn preset(name: &str) -> Option<&'static Preset> {
 
 /// The presets with their published accuracies, as a table.
 pub fn preset_list() -> String {
-    let mut text =
-        format!("{:<24} {:>6}  {:<24} {:<10}  {:<26} {}\n", "recipe", "epochs", "published top-1, %", "reproduced", "source", "what differs");
+    let mut text = format!(
+        "{:<24} {:>6}  {:<24} {:<10}  {:<26} {}\n",
+        "recipe", "epochs", "published top-1, %", "reproduced", "source", "what differs"
+    );
     for preset in PRESETS {
         let Preset { name, accuracy, source, note, epochs, .. } = preset;
         text += &format!("{name:<24} {epochs:>6}  {accuracy:<24} {REPRODUCED:<10}  {source:<26} {note}\n");

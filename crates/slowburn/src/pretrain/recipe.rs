@@ -277,7 +277,10 @@ impl Recipe {
             return Err(RecipeError::Splits { batch, splits }.into());
         }
         if let Some(patience) = self.patience.filter(|&patience| patience < self.monitor) {
-            anyhow::bail!("--patience is {patience}: it must be at least --monitor, {}, by whose looks it waits", self.monitor);
+            anyhow::bail!(
+                "--patience is {patience}: it must be at least --monitor, {}, by whose looks it waits",
+                self.monitor
+            );
         }
         if self.symmetric && self.method != Method::Moco {
             return Err(RecipeError::Symmetric { method: self.method }.into());

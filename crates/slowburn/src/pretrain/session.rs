@@ -6,9 +6,7 @@ use slowburn_ema::Timeline;
 use slowburn_models::{Projector, StateDict, load_state_dict};
 use slowburn_train::Reporter;
 use slowburn_train::data::Dataset;
-use slowburn_train::monitor::{
-    EncoderMonitor, ImageSet, ScoredSets, Scores, features, pixels, principal_plane,
-};
+use slowburn_train::monitor::{EncoderMonitor, ImageSet, ScoredSets, Scores, features, pixels, principal_plane};
 use slowburn_train::run::RunFolder;
 use slowburn_train::trainer::{initialized, mix};
 
@@ -150,12 +148,7 @@ impl Session<'_> {
     }
 
     /// Scores of the encoder beside random weights and pixels, and the features of the test images.
-    fn score(
-        &self,
-        encoder: &Projector<Backbone>,
-        train: &ImageSet,
-        test: &ImageSet,
-    ) -> Result<(Scored, FeatureSet)> {
+    fn score(&self, encoder: &Projector<Backbone>, train: &ImageSet, test: &ImageSet) -> Result<(Scored, FeatureSet)> {
         let (scoring, plain) = (&self.recipe.scoring, self.device.clone().without_autodiff());
         let pretrained = scoring.sets(encoder, train, test, &plain)?;
         let random = scoring.sets(&self.network()?, train, test, &plain)?;

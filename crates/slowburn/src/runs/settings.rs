@@ -24,8 +24,18 @@ pub type Settings = BTreeMap<String, Setting>;
 /// Parts of a path that say in which kind of run a setting stands.
 const PREFIXES: [&str; 4] = ["tuning", "trainer", "task", "start"];
 /// What is shown elsewhere, or follows from other settings and the data.
-const SHOWN_ELSEWHERE: [&str; 9] =
-    ["data", "method", "fixed", "timeline", "evaluation", "start_sha256", "classes", "labels_sha256", "images"];
+const SHOWN_ELSEWHERE: [&str; 10] = [
+    "data",
+    "method",
+    "fixed",
+    "timeline",
+    "evaluation",
+    "start_sha256",
+    "classes",
+    "labels_sha256",
+    "images",
+    "image",
+];
 
 /// The settings in the recipe of a `config.json`.
 pub(super) fn flatten(recipe: &Value) -> Settings {

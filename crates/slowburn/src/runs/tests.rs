@@ -8,14 +8,15 @@ use serde_json::{Value, json};
 use slowburn_train::run::RunFolder;
 
 use super::*;
-use crate::{fine_tune, moco, recipe};
+use crate::pretrain;
+use crate::train::recipe;
 
 /// A folder with runs of every kind.
 fn folder() -> tempfile::TempDir {
     let root = tempfile::tempdir().expect("a temporary folder");
     let path = |name: &str| root.path().join(name);
     let few = |seed| recipe::Recipe { seed, data: "/data/shoes".into(), ..recipe::fashion() };
-    let contrast = moco::Recipe { data: "/data/shoes".into(), ..moco::fashion() };
+    let contrast = pretrain::Recipe { data: "/data/shoes".into(), ..pretrain::fashion() };
 
     RunFolder::create(&path("a"), &few(0), "x").expect("created");
     metrics(&path("a"), &[("baseline", 1, 0.5), ("mean-teacher", 1, 0.6), ("mean-teacher", 2, 0.7)]);
@@ -26,11 +27,8 @@ fn folder() -> tempfile::TempDir {
     metrics(&path("b"), &[("mean-teacher", 1, 0.61)]);
     long_ago(&path("b"));
 
-    let whole = fine_tune::Recipe {
-        start: fine_tune::Start::Moco(Box::new(contrast.clone())),
-        start_sha256: None,
-        tuning: few(0),
-    };
+    // A run of an earlier version's `fine_tune`.
+    let whole = json!({"start": {"moco": &contrast}, "start_sha256": null, "tuning": few(0)});
     RunFolder::create(&path("whole"), &whole, "x").expect("created");
     RunFolder::create(&path("whole/pretrain"), &contrast, "x").expect("created");
     long_ago(&path("whole"));

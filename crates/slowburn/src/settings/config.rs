@@ -188,7 +188,11 @@ mod tests {
     fn a_misspelt_setting_is_named_with_the_one_that_was_meant() {
         for (text, setting, near) in [
             (r#"{"bacth": 3}"#, "`bacth`", "did you mean `batch`?"),
-            (r#"{"optimizer": {"schedule": {"learning_rat": 3}}}"#, "optimizer.schedule.learning_rat", "`learning_rate`"),
+            (
+                r#"{"optimizer": {"schedule": {"learning_rat": 3}}}"#,
+                "optimizer.schedule.learning_rat",
+                "`learning_rate`",
+            ),
             (r#"{"zzz": 3}"#, "`zzz`", "there are"),
         ] {
             let error = config(text).expect("JSON").on(&fashion()).expect_err("no such setting").to_string();

@@ -69,7 +69,11 @@ fn lengths(recipe: &mut Recipe, images: usize, given: &Given) {
 }
 
 /// Views for a network that starts from an encoder: see [`known_to_the_encoder`].
-pub(super) fn as_the_encoder(recipe: &mut Recipe, evaluation: &slowburn_augment::Pipeline, image: ImageSize) -> Result<()> {
+pub(super) fn as_the_encoder(
+    recipe: &mut Recipe,
+    evaluation: &slowburn_augment::Pipeline,
+    image: ImageSize,
+) -> Result<()> {
     recipe.views = known_to_the_encoder(&recipe.views, evaluation, image)?;
     Ok(recipe.views.validate_for(image)?)
 }

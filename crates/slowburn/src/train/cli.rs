@@ -268,11 +268,32 @@ mod tests {
     fn what_flags_change_is_said_to_be_theirs() {
         use crate::settings::{Given, Origins, table};
         for flags in [
-            &["--seed=1"][..], &["--labels=7"], &["--from=x"], &["--from=x", "--compare-scratch"], &["--validation=0.5"],
-            &["--method=pi"], &["--arch=resnet18"], &["--no-baseline"], &["--weight=3"], &["--consistency=kl"],
-            &["--ramp-up=2"], &["--dropout=0.5"], &["--input-noise=0.5"], &["--group=0"], &["--decay=0.5"],
-            &["--logit-distance=1"], &["--labeled-batch=3"], &["--data=x"], &["--size=32"], &["--exif=off"],
-            &["--broken=stop"], &["--time=3m"], &["--batch=32"], &["--lr=0.1"], &["--exact"], &["--device=cuda"],
+            &["--seed=1"][..],
+            &["--labels=7"],
+            &["--from=x"],
+            &["--from=x", "--compare-scratch"],
+            &["--validation=0.5"],
+            &["--method=pi"],
+            &["--arch=resnet18"],
+            &["--no-baseline"],
+            &["--weight=3"],
+            &["--consistency=kl"],
+            &["--ramp-up=2"],
+            &["--dropout=0.5"],
+            &["--input-noise=0.5"],
+            &["--group=0"],
+            &["--decay=0.5"],
+            &["--logit-distance=1"],
+            &["--labeled-batch=3"],
+            &["--data=x"],
+            &["--size=32"],
+            &["--exif=off"],
+            &["--broken=stop"],
+            &["--time=3m"],
+            &["--batch=32"],
+            &["--lr=0.1"],
+            &["--exact"],
+            &["--device=cuda"],
         ] {
             let cli = parse(flags);
             let recipe = cli.recipe(None).expect("valid");

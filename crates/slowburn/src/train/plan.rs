@@ -30,9 +30,8 @@ impl Plan {
     pub fn new(recipe: &Recipe, data: &Dataset) -> anyhow::Result<Self> {
         let (labels, held_out) = hold_out(&chosen_labels(recipe, data)?, recipe.validation, recipe.seed)?;
         let labeled: Vec<usize> = (0..labels.len()).filter(|&image| labels[image].is_some()).collect();
-        let unlabeled = |image: &usize| {
-            held_out[*image].is_none() && (labels[*image].is_none() || recipe.labeled_in_unlabeled)
-        };
+        let unlabeled =
+            |image: &usize| held_out[*image].is_none() && (labels[*image].is_none() || recipe.labeled_in_unlabeled);
         let unlabeled: Vec<usize> = (0..labels.len()).filter(unlabeled).collect();
         let unlabeled_count = unlabeled.len();
         let mix = match recipe.mix {

@@ -46,20 +46,38 @@ fn begin(cli: &Cli) -> Result<()> {
     let data = recipe.prepare(data)?;
     if let Some(seconds) = recipe.time {
         let plan = Plan::new(&recipe, &data)?;
-        let session = Session { recipe: &recipe, data: &data, plan: &plan, encoder: encoder.as_ref(), device: device.clone(), workers: cli.machine.workers() };
+        let session = Session {
+            recipe: &recipe,
+            data: &data,
+            plan: &plan,
+            encoder: encoder.as_ref(),
+            device: device.clone(),
+            workers: cli.machine.workers(),
+        };
         let steps = session.steps_within(seconds)?;
         recipe.set_length(Length::Steps(steps));
     }
     let plan = Plan::new(&recipe, &data)?;
     let base = cli.base()?;
-    let origins =
-        Origins { base: &base, recipe: recipe.preset.as_deref(), asked: &asked, given: &given, images: data.train.len() };
+    let origins = Origins {
+        base: &base,
+        recipe: recipe.preset.as_deref(),
+        asked: &asked,
+        given: &given,
+        images: data.train.len(),
+    };
     if !announce(&recipe, &origins, files)? {
         return Ok(());
     }
     let folder = RunFolder::create(&out, &recipe, &fingerprint).map_err(in_flags)?;
-    let session =
-        Session { recipe: &recipe, data: &data, plan: &plan, encoder: encoder.as_ref(), device, workers: cli.machine.workers() };
+    let session = Session {
+        recipe: &recipe,
+        data: &data,
+        plan: &plan,
+        encoder: encoder.as_ref(),
+        device,
+        workers: cli.machine.workers(),
+    };
     compare::finish(&session, &folder, None, &fingerprint, files)
 }
 

@@ -122,7 +122,9 @@ fn a_run_on_whitened_images_is_scored_on_whitened_images() {
         checkpoint.network(data.image_size(), false, &device).expect("fits")
     };
     let deviation = |data: &Dataset| {
-        let set = test_images(data, &presets::mean_teacher_cifar_tf(), 40, OnCorrupt::Stop).expect("fits").expect("there are some");
+        let set = test_images(data, &presets::mean_teacher_cifar_tf(), 40, OnCorrupt::Stop)
+            .expect("fits")
+            .expect("there are some");
         spread(features(&network, &set, Representation::Features, &device).expect("finite").features()).std
     };
     let white = data.clone().whitened(&WhiteningConfig::mean_teacher_cifar()).expect("they fit");

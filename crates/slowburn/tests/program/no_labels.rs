@@ -6,7 +6,9 @@ use std::process::Command;
 
 use slowburn_train::run::read_safetensors;
 
-use crate::program::{failure, path, pretrain, recipe, run, slowburn, spawn, speckled_folder, success, summary, tiny_data};
+use crate::program::{
+    failure, path, pretrain, recipe, run, slowburn, spawn, speckled_folder, success, summary, tiny_data,
+};
 use crate::resume::{assert_same_end, checkpoints, kill_when};
 
 fn data() -> tempfile::TempDir {

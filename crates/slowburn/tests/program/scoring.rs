@@ -138,11 +138,8 @@ fn a_run_is_compared_with_its_own_first_weights_and_with_pixels() {
             initialized(recipe.network.contrast().init(data.image_size(), &device).expect("valid"))
         };
         let views = recipe.views.evaluation();
-        let sets = [
-            training_images(&data, &views, OnCorrupt::Stop),
-            test_images(&data, &views, 150, OnCorrupt::Stop),
-        ]
-        .map(|set| set.expect("fits").expect("there are some"));
+        let sets = [training_images(&data, &views, OnCorrupt::Stop), test_images(&data, &views, 150, OnCorrupt::Stop)]
+            .map(|set| set.expect("fits").expect("there are some"));
         let [bank, queries] =
             sets.map(|set| features(&network, &set, Representation::Features, &Device::flex()).expect("finite"));
         knn.evaluate(&bank, &queries).expect("valid").accuracy
