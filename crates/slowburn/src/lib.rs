@@ -1,5 +1,5 @@
-//! The program's commands as a library: what can be said on the command line, recipes, reports, and how they drive
-//! `slowburn-train`.
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod advice;
 pub mod args;

@@ -13,6 +13,7 @@ use serde::Serialize;
 use slowburn_augment::loader::{Decoder, ImageFolder, ReadBuffers, Source};
 use slowburn_augment::{AugmentError, Drawn, Image, ImageSize, Operation, Pipeline, View, Views};
 
+use crate::args::{Reading, ReadingFlags};
 use canvas::{Cell, Picture, Style};
 pub use recipe::preset_list;
 
@@ -47,14 +48,16 @@ pub struct Cli {
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     limit: u16,
     /// The picture to write.
-    #[arg(long, default_value = "views.png")]
-    output: PathBuf,
+    #[arg(long, default_value = "views.png", alias = "output", value_name = "FILE.png")]
+    out: PathBuf,
     /// Write the pipeline and the drawn views there as JSON, for replay.
     #[arg(long)]
     json: Option<PathBuf>,
     /// Print every preset with its operations and end.
     #[arg(long)]
     list: bool,
+    #[command(flatten)]
+    reading: ReadingFlags,
 }
 
 /// What `--json` writes.
@@ -84,7 +87,8 @@ pub fn run(cli: &Cli) -> anyhow::Result<String> {
         Some(path) => read_pipeline(path)?,
         None => recipe::preset(&cli.preset, cli.size)?,
     };
-    let images = ImageFolder::files(find(&cli.images, usize::from(cli.limit))?)?.with_decoder(decoder(&pipeline));
+    let images = ImageFolder::files(find(&cli.images, usize::from(cli.limit))?)?
+        .with_decoder(decoder(&pipeline).with_exif(cli.reading.on(Reading::PHOTOS).exif));
     let views = Views::repeat(pipeline.clone(), usize::from(cli.views))?;
     let shown = Views::repeat(without_normalisation(&pipeline)?, usize::from(cli.views))?;
 
@@ -100,14 +104,14 @@ pub fn run(cli: &Cli) -> anyhow::Result<String> {
     }
     let title = format!("seed {}, epoch {}, {pipeline}", cli.seed, cli.epoch);
     let rows_shown: Vec<&[Cell]> = rows.iter().map(Vec::as_slice).collect();
-    let size = canvas::write(&cli.output, &title, &rows_shown, STYLE)?;
+    let size = canvas::write(&cli.out, &title, &rows_shown, STYLE)?;
     if let Some(path) = &cli.json {
         fs::write(path, serde_json::to_vec_pretty(&replay)?)
             .with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(format!(
         "{pipeline}\n{}: {} images with {} views each, {}×{} pixels\n",
-        cli.output.display(),
+        cli.out.display(),
         rows.len(),
         cli.views,
         size.0,

@@ -1,9 +1,11 @@
 //! The program as a person runs it.
 
+mod conduct;
 mod encoder;
 mod evaluate;
 mod few_labels;
 mod no_labels;
+mod photos;
 mod predict;
 mod program;
 mod resume;
