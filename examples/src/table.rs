@@ -87,7 +87,7 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 4);
         assert_eq!(text.matches("decay").count(), 1);
-        assert!(lines[1].ends_with("75.60 ± 0.04 %    100.00 ± 0.00 %"), "{text}");
+        assert!(lines[1].ends_with("75.60 ± 0.04 %   100.00 ± 0.00 %"), "{text}");
         assert!(lines[2].contains("50.00 ± 35.36 %"), "{text}");
         let ends: Vec<usize> = lines.iter().map(|line| line.chars().count()).collect();
         assert!(ends.iter().all(|&end| end == ends[0]), "{text}");
