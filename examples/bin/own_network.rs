@@ -119,6 +119,7 @@ fn main() -> Result<()> {
     println!("without labels: nearest neighbours are right for {:.2} % of training images", 100.0 * knn);
 
     // With a hundred labels, from there.
+    device.seed(0); // the head's weights, however far the generator is after pre-training
     let encoder = pretrained.method.query.encoder;
     let head = LinearConfig::new(WIDTH, classes).init(&device);
     let student = WithClasses { encoder, dropout: DropoutConfig::new(0.2).init(), head };

@@ -13,6 +13,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use burn::module::Module as _;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 use slowburn_augment::loader::{Decoder, ImageFolder, OnCorrupt, Source};
@@ -39,7 +40,6 @@ fn main() -> Result<()> {
     let folder = arguments.next().context("usage: own_photos PHOTOS [LABELS]")?;
     let labels = arguments.next();
     let device = Device::flex().autodiff();
-    device.seed(0); // the weights at the start
 
     // Files are read when they are needed. Grey photos get three channels, like the others.
     let photos = ImageFolder::flat(folder)?.with_decoder(Decoder::rgb());
@@ -57,14 +57,16 @@ fn small(norm: Norm, device: &Device) -> Result<SmallConvNet> {
 
 /// Learns from the photos alone, and writes their features: photos that look alike are near each other.
 fn pretrain(photos: &ImageFolder, device: &Device) -> Result<SmallConvNet> {
+    device.seed(0); // the weights at the start
     // Batch, queue and length for so many photos.
     let PretrainDefaults { batch, splits, queue, epochs, .. } = defaults::pretrain(photos.len(), 0);
     let network = ProjectionConfig::new(HeadVersion::V2).init(small(Norm::Split { splits }, device)?, device)?;
     // The paper's decay of 0.999 is for trainings a hundred times as long.
     let config = MocoConfig { queue, decay: Decay::Constant { decay: 0.99 }, ..MocoConfig::v2() };
     let views = presets::moco_v2(SIDE);
-    let task =
-        Pretrain::new(config.init(network, device)?, photos.clone(), views.clone()).with_on_corrupt(OnCorrupt::Skip); // leaves broken files out and counts them; without this, one stops the run
+    let task = Pretrain::new(config.init(network, device)?, photos.clone(), views.clone());
+    // Broken files are left out and counted; otherwise one would stop the run.
+    let task = task.with_on_corrupt(OnCorrupt::Skip);
     let trained = Trainer::new("runs/own_photos/moco")
         .epochs(epochs)
         .batch(batch)
@@ -80,6 +82,7 @@ fn pretrain(photos: &ImageFolder, device: &Device) -> Result<SmallConvNet> {
 /// Learns from the labels and from all photos, and predicts the class of each.
 fn few_labels(photos: Labeled, encoder: SmallConvNet, device: &Device) -> Result<()> {
     let (source, classes) = (Arc::clone(photos.source()), photos.classes().to_vec());
+    device.seed(0); // the head's weights at the start
     // The pre-trained weights, with batch statistics of whole batches.
     let encoder = load_state_dict(small(Norm::Plain, device)?, &state_dict(&encoder))?;
     let student = ClassifierConfig::new(classes.len()).init(encoder, device)?;
@@ -105,10 +108,11 @@ fn few_labels(photos: Labeled, encoder: SmallConvNet, device: &Device) -> Result
     let file = trained.folder.file("predictions.jsonl");
     let all = (0..source.len()).map(|photo| (photo, 0)).collect(); // a place for the class, which is not known
     let set = ImageSet::with_on_corrupt(Arc::clone(&source), all, &views, OnCorrupt::Skip)?;
+    let network = best.valid(); // in evaluation mode, off autodiff
     let mut lines = std::io::BufWriter::new(std::fs::File::create(&file)?);
     for batch in set.batches(&device.clone().without_autodiff())? {
         let batch = batch?;
-        for (photo, probabilities) in batch.samples.iter().zip(predict(&best, batch.images)) {
+        for (photo, probabilities) in batch.samples.iter().zip(predict(&network, batch.images)) {
             let (class, probability) =
                 probabilities.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).context("classes")?;
             let line = serde_json::json!({
@@ -122,10 +126,9 @@ fn few_labels(photos: Labeled, encoder: SmallConvNet, device: &Device) -> Result
     Ok(())
 }
 
-/// The probabilities of the classes for each image, in evaluation mode: `valid()` takes the network off autodiff.
+/// The probabilities of the classes for each image.
 fn predict(network: &Classifier<SmallConvNet>, images: Tensor<4>) -> Vec<Vec<f32>> {
-    use burn::module::Module as _;
-    let probabilities = softmax(network.valid().forward(images), 1); // [N, classes]
+    let probabilities = softmax(network.forward(images), 1); // [N, classes]
     let [_, classes] = probabilities.dims();
     let values: Vec<f32> = probabilities.into_data().iter().collect();
     values.chunks(classes).map(<[f32]>::to_vec).collect()
