@@ -5,8 +5,8 @@
 //! cargo run --release -p slowburn-examples --example ablation -- --only decay,queue --seeds 1
 //! ```
 //!
-//! Table and picture are in the run's folder. Settings that are finished there are not trained again; one that was stopped goes
-//! on.
+//! Table and picture are written to `runs/ablation`. Settings that are finished there are not trained again; one that was stopped is
+//! resumed.
 
 use std::path::{Path, PathBuf};
 

@@ -5,8 +5,8 @@
 //! cargo run --release -p slowburn-examples --example burn_train -- 20
 //! ```
 //!
-//! `docs/burn-train.md` says what that loop lacks: a run that was stopped does not end as one that was not, and a loss that is no
-//! number is a panic.
+//! `docs/burn-train.md` compares both loops. With burn-train, a resumed run ends with other weights than one that was never stopped,
+//! and a loss that is not finite panics.
 
 use std::sync::Arc;
 
@@ -37,15 +37,15 @@ fn main() -> Result<()> {
     let network = ProjectionConfig::new(HeadVersion::V2).init(encoder, &device)?;
     let moco = MocoConfig::cifar().init(network, &device)?;
 
-    // Batches: those of `Trainer`, handed to burn-train epoch by epoch. Whoever goes on from burn-train's checkpoint of epoch n
-    // writes n in the place of 0, so that the next epoch has images in its own order.
+    // The batches that `Trainer` would make. To resume from burn-train's checkpoint of epoch n, pass n instead of 0: order and
+    // views of an epoch depend on its number.
     let views = presets::moco_fashion(28);
     let task = Pretrain::new(moco, data.train.images.clone(), views.clone()).without_monitor();
     let (moco, task) = task.prepare(128, 0)?; // images in a batch, seed
     let steps = epochs * task.steps_per_epoch();
     let train = EpochLoader::pretrain(task, 0);
 
-    // Validation: how often the nearest of 2,000 training images are of a test image's class.
+    // Validation: how often the nearest of 2,000 training images have the test image's class.
     let bank = ImageSet::new(data.train.images.clone(), labeled(&data.train.labels), &views)?.thinned(2000);
     let known = data.test.labels.iter().copied().enumerate().collect();
     let test = ImageSet::new(data.test.images.clone(), known, &views)?.thinned(2000);

@@ -7,7 +7,7 @@
 //! cargo run --release -p slowburn-examples --example fine_tune -- 10 1 # seed 1, from the encoder of `moco -- 20 1`
 //! ```
 //!
-//! Runs are in `runs/fine_tune-SEED`. The same command goes on with one that was stopped.
+//! Runs are written to `runs/fine_tune-SEED`. The same command resumes one that was stopped.
 
 use std::path::Path;
 
@@ -66,13 +66,13 @@ fn main() -> Result<()> {
 /// The network with random weights, the same at every call; with the encoder of a file, if there is one.
 fn network(data: &Dataset, encoder: Option<&Path>, seed: u64, device: &Device) -> Result<Network> {
     device.seed(mix(seed, u64::MAX));
-    // A pre-trained encoder's layers have the same names and shapes whether their batch statistics are split, as in `moco`, or
-    // not, as here; see `mean_teacher` for the groups.
+    // The encoder's weights fit whether its batch statistics are split, as in `moco`, or not, as here. `mean_teacher` explains
+    // the groups.
     let random = SmallConvNetConfig::new().init(device)?;
     let network = ClassifierConfig::new(data.classes.len()).with_group(Some(16)).init(random, device)?;
     let network = initialized(network);
     let Some(file) = encoder else { return Ok(network) };
-    // Every layer of the encoder stays learnable. The classification head is random from both starts.
+    // Every layer of the encoder stays learnable. The classification head starts at the same random weights either way.
     let encoder = load_weights(network.encoder, &read_safetensors(file)?, file)?;
     Ok(Network { encoder, ..network })
 }
@@ -96,7 +96,7 @@ impl Run<'_> {
         let known = data.test.labels.iter().copied().map(Some).collect();
         let test = Labeled::new(data.test.images.clone(), known, data.classes.clone())?;
 
-        // Images must reach a pre-trained encoder as it knows them: `fashion` normalises as MoCo's views do.
+        // A pre-trained encoder needs images normalised as in pre-training: `fashion` and `moco_fashion` do it alike.
         let task = FewLabels::new(method, images, presets::fashion()).with_test(test);
         let fall = RampShape::CosineDown(Length::Share(1.1));
         let schedule = Schedule { ramp_down: fall, ..Schedule::constant(0.003) };

@@ -5,7 +5,7 @@
 //! cargo run --release -p slowburn-examples --example mean_teacher -- 20 1   # 20 epochs, seed 1
 //! ```
 //!
-//! Runs are in `runs/mean_teacher-SEED`. The same command goes on with one that was stopped.
+//! Runs are written to `runs/mean_teacher-SEED`. The same command resumes one that was stopped.
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
@@ -43,8 +43,8 @@ fn main() -> Result<()> {
     let supervised = run.train("supervised", SupervisedConfig::default().init(student, &device)?)?;
 
     // The student minimises the class cost of the labelled images plus 10 times the squared distance between its
-    // predictions and the teacher's, on all images. The teacher is the average of the student's weights. The first averages
-    // are young: the decay is 1 − 1/(t + 1) until that is more than 0.99.
+    // predictions and the teacher's on all images. The teacher is an average of the student's weights. So that it forgets
+    // the random start soon, the decay at step t is 1 − 1/(t + 1) until that exceeds 0.99.
     let objective = Objective { weight: 10.0, ..Objective::default() };
     let average = EmaConfig::new(Decay::WarmUp { decay: 0.99 });
     let student = network(data.classes.len(), seed, &device)?;
@@ -70,14 +70,14 @@ fn main() -> Result<()> {
 
 /// The network with random weights, the same at every call.
 fn network(classes: usize, seed: u64, device: &Device) -> Result<Network> {
-    // Any seed will do; this is the one of the program `slowburn`, so that its numbers are these.
+    // Any seed will do. The program `slowburn` uses this one, so both give the same numbers.
     device.seed(mix(seed, u64::MAX));
     let encoder = SmallConvNetConfig::new().init(device)?;
     // In training, 16 images of a batch at a time share batch statistics. Labelled ones come first and are 16, so that the
     // class cost sees the same statistics with and without a teacher. With one set of statistics for the whole batch, Mean
     // Teacher ends below the baseline here (docs/results.md).
     let network = ClassifierConfig::new(classes).with_group(Some(16)).init(encoder, device)?;
-    // Burn draws a weight when it is first read: read all of them now, before the generator is seeded anew.
+    // Burn draws a weight when it is first read. Read all of them now, before the generator is seeded again.
     Ok(initialized(network))
 }
 
@@ -89,7 +89,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Trains in a folder of its own; what the teacher `T` is makes the difference between the methods.
+    /// Trains in a folder of its own. The methods differ only in their teacher `T`.
     fn train<T: Teacher<Network>>(
         &self,
         name: &str,
@@ -110,7 +110,7 @@ impl Run<'_> {
         let task = FewLabels::new(method, images, presets::fashion())
             .with_ramp_up(RampShape::SigmoidUp(Length::Share(0.6)))
             .with_mix(Mix::Fixed { labeled: 16 })
-            .with_test(test); // looked at after each epoch; decides nothing
+            .with_test(test); // evaluated after each epoch, never used to choose anything
 
         // The learning rate falls as half a cosine that is cut off before it reaches 0.
         let fall = RampShape::CosineDown(Length::Share(1.1));

@@ -6,8 +6,7 @@
 //! cargo run --release -p slowburn-examples --example moco -- 40 1   # 40 epochs, seed 1
 //! ```
 //!
-//! The run is in `runs/moco-SEED`; its encoder is what `fine_tune` begins with. The same command goes on with a run that was
-//! stopped.
+//! The run is written to `runs/moco-SEED`; `fine_tune` starts from its encoder. The same command resumes a run that was stopped.
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
@@ -49,8 +48,8 @@ fn main() -> Result<()> {
     // Two views of each image: a random part of it, mirrored or not, lighter or darker.
     let views = presets::moco_fashion(28);
     let task = Pretrain::new(moco, data.train.images.clone(), views.clone())
-        // The method never sees labels. By them a monitor says after every fourth epoch how often nearest neighbours among
-        // the training images are of the same class; without labels it watches the spread of the features alone.
+        // The method never sees labels. A monitor uses them after every fourth epoch, to report how often nearest neighbours
+        // among the training images share a class. Without labels it reports the spread of the features only.
         .with_labels(data.train.labels.clone())
         .with_monitor_every(4);
     let trained = Trainer::new(format!("runs/moco-{seed}"))
@@ -66,9 +65,9 @@ fn main() -> Result<()> {
     let file = trained.folder.file("encoder.safetensors");
     save_safetensors(&trained.method.query.encoder, &file)?;
 
-    // Scores: images as they are, features below the head. Labels of all training images are used here, and only here: by
-    // the 200 nearest neighbours, and by a linear classifier on frozen features, whose learning rate is chosen on a part of
-    // the training images.
+    // Scores use images without random views, features below the head, and the labels of all training images: for the 200
+    // nearest neighbours, and for a linear classifier on frozen features, whose learning rate is chosen on held-out training
+    // images.
     let train = ImageSet::new(data.train.images.clone(), labeled(&data.train.labels), &views)?;
     let known = data.test.labels.iter().copied().enumerate().collect();
     let test = ImageSet::new(data.test.images.clone(), known, &views)?;
@@ -92,12 +91,12 @@ fn main() -> Result<()> {
 
 /// An encoder with MoCo v2's head and random weights, the same at every call.
 fn network(seed: u64, device: &Device) -> Result<Projector<SmallConvNet>> {
-    // Any seed will do; this is the one of the program `slowburn`, so that its numbers are these.
+    // Any seed will do. The program `slowburn` uses this one, so both give the same numbers.
     device.seed(mix(seed, u64::MAX));
-    // Batch statistics of eight parts of a batch, and keys encoded in another order than queries (`MocoConfig::shuffle`):
-    // otherwise a query could be told by the company that it was normalised in (§3.3).
+    // Each eighth of a batch has batch statistics of its own, and keys are encoded in another order than queries
+    // (`MocoConfig::shuffle`). Otherwise statistics that a query shares with its key would give the key away (§3.3).
     let encoder = SmallConvNetConfig::new().with_norm(Norm::Split { splits: 8 }).init(device)?;
     let network = ProjectionConfig::new(HeadVersion::V2).with_dim(DIM).init(encoder, device)?;
-    // Burn draws a weight when it is first read: read all of them now, before the generator is seeded anew.
+    // Burn draws a weight when it is first read. Read all of them now, before the generator is seeded again.
     Ok(initialized(network))
 }

@@ -5,7 +5,7 @@
 //! cargo run --release -p slowburn-examples --example own_network -- 20
 //! ```
 //!
-//! Runs are in `runs/own_network`. The same command goes on with one that was stopped.
+//! Runs are written to `runs/own_network`. The same command resumes one that was stopped.
 
 use anyhow::{Context, Result};
 use burn::module::Module;
@@ -24,9 +24,9 @@ const WIDTH: usize = 64;
 
 /// Patches of 4×4 pixels, then blocks that mix them, in the manner of ConvMixer (arXiv 2201.09792).
 ///
-/// It is a Burn module: `derive(Module)` finds the weights in its fields. All that changes while it is trained must be in a
-/// parameter, in a layer of Burn's, or in `slowburn_ema::StateMatrix`: what is not in the module's record is lost with a
-/// checkpoint. Dropout and noise must draw from the device's generator, as Burn's layers do: it is seeded for each step.
+/// It is a Burn module: `derive(Module)` finds the weights in its fields. Everything that changes in training must be in a
+/// parameter, in one of Burn's layers or in a `slowburn_ema::StateMatrix`, because a checkpoint is the module's record. Dropout and
+/// noise must draw from the device's generator, as Burn's layers do: it is seeded before each step.
 #[derive(Module, Debug)]
 struct Mine {
     patches: Conv2d,
@@ -63,7 +63,7 @@ impl Mine {
     }
 }
 
-/// It says what the features of images are. That is all that pre-training needs, and all that a `Classifier` needs.
+/// The features of a batch of images. Pre-training needs no more than this, and neither does a `Classifier`.
 impl Encoder for Mine {
     fn features(&self, images: Tensor<4>) -> Tensor<2> {
         let patches = self.activation.forward(self.patches.forward(images)); // [N, 64, H/4, W/4]
@@ -80,7 +80,7 @@ impl Encoder for Mine {
     }
 }
 
-/// The same with a classification head of one's own: `ClassifierConfig` makes one without dropout.
+/// The encoder with a classification head of one's own. (`ClassifierConfig` makes one without dropout.)
 #[derive(Module, Debug)]
 struct WithClasses {
     encoder: Mine,
@@ -88,10 +88,10 @@ struct WithClasses {
     head: Linear,
 }
 
-/// It says what the logits of images are. That is all that Mean Teacher and its relatives need. A network with a second head
-/// for the consistency cost fills both fields of `Logits`.
+/// The logits of a batch of images. Mean Teacher and its relatives need no more than this. A network with a second head for the
+/// consistency cost fills both fields of `Logits`.
 impl Predict for WithClasses {
-    type Input = Tensor<4>; // for other data: whatever the network reads
+    type Input = Tensor<4>; // or whatever else the network reads
 
     fn predict(&self, images: Tensor<4>) -> Logits {
         self.head.forward(self.dropout.forward(self.encoder.features(images))).into()
@@ -107,8 +107,8 @@ fn main() -> Result<()> {
     let device = Device::flex().autodiff();
     device.seed(0); // the weights at the start
 
-    // Without labels. A projection head makes a `Projector` of the encoder, which is an `Encode`. Keys are not shuffled: that is
-    // for batch normalisation in parts of a batch (`slowburn_layers::SplitBatchNorm`), which this network has not.
+    // Without labels. A projection head makes a `Projector` of the encoder, which is an `Encode`. Keys are not shuffled:
+    // that helps only with split batch normalisation, `slowburn_models::SplitBatchNorm`.
     let network = ProjectionConfig::new(HeadVersion::V2).init(Mine::new(&device), &device)?;
     let moco = MocoConfig { shuffle: false, ..MocoConfig::cifar() }.init(network, &device)?;
     let task = Pretrain::new(moco, data.train.images.clone(), presets::moco_fashion(28));
@@ -119,6 +119,7 @@ fn main() -> Result<()> {
     println!("without labels: nearest neighbours are right for {:.2} % of training images", 100.0 * knn);
 
     // With a hundred labels, from there.
+    device.seed(0); // the head's weights, however far the generator is after pre-training
     let encoder = pretrained.method.query.encoder;
     let head = LinearConfig::new(WIDTH, classes).init(&device);
     let student = WithClasses { encoder, dropout: DropoutConfig::new(0.2).init(), head };

@@ -6,13 +6,14 @@
 //! ```
 //!
 //! Photos are JPEG and PNG files of any size, in any folders below PHOTOS. LABELS has a line `photo label` for each labelled
-//! photo; a file that ends with `.csv` has a header with the columns `filename` and `label`. Runs are in `runs/own_photos`. The
-//! same command goes on with one that was stopped.
+//! photo; a file that ends with `.csv` has a header with the columns `filename` and `label`. Runs are written to
+//! `runs/own_photos`. The same command resumes one that was stopped.
 
 use std::io::Write as _;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use burn::module::Module as _;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 use slowburn_augment::loader::{Decoder, ImageFolder, OnCorrupt, Source};
@@ -39,7 +40,6 @@ fn main() -> Result<()> {
     let folder = arguments.next().context("usage: own_photos PHOTOS [LABELS]")?;
     let labels = arguments.next();
     let device = Device::flex().autodiff();
-    device.seed(0); // the weights at the start
 
     // Files are read when they are needed. Grey photos get three channels, like the others.
     let photos = ImageFolder::flat(folder)?.with_decoder(Decoder::rgb());
@@ -50,21 +50,23 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// A small network, so that a processor is enough; `ResNetConfig::resnet18()` is one for a GPU.
+/// A small network for a CPU. On a GPU, `ResNetConfig::resnet18()` learns more.
 fn small(norm: Norm, device: &Device) -> Result<SmallConvNet> {
     Ok(SmallConvNetConfig::new().with_in_channels(3).with_norm(norm).init(device)?)
 }
 
-/// Learns from the photos alone, and writes the features of each: what looks alike is near.
+/// Learns from the photos alone, and writes their features: photos that look alike are near each other.
 fn pretrain(photos: &ImageFolder, device: &Device) -> Result<SmallConvNet> {
+    device.seed(0); // the weights at the start
     // Batch, queue and length for so many photos.
     let PretrainDefaults { batch, splits, queue, epochs, .. } = defaults::pretrain(photos.len(), 0);
     let network = ProjectionConfig::new(HeadVersion::V2).init(small(Norm::Split { splits }, device)?, device)?;
     // The paper's decay of 0.999 is for trainings a hundred times as long.
     let config = MocoConfig { queue, decay: Decay::Constant { decay: 0.99 }, ..MocoConfig::v2() };
     let views = presets::moco_v2(SIDE);
-    let task =
-        Pretrain::new(config.init(network, device)?, photos.clone(), views.clone()).with_on_corrupt(OnCorrupt::Skip); // a broken file is left out and counted; without this line it ends the run
+    let task = Pretrain::new(config.init(network, device)?, photos.clone(), views.clone());
+    // Broken files are left out and counted; otherwise one would stop the run.
+    let task = task.with_on_corrupt(OnCorrupt::Skip);
     let trained = Trainer::new("runs/own_photos/moco")
         .epochs(epochs)
         .batch(batch)
@@ -80,6 +82,7 @@ fn pretrain(photos: &ImageFolder, device: &Device) -> Result<SmallConvNet> {
 /// Learns from the labels and from all photos, and predicts the class of each.
 fn few_labels(photos: Labeled, encoder: SmallConvNet, device: &Device) -> Result<()> {
     let (source, classes) = (Arc::clone(photos.source()), photos.classes().to_vec());
+    device.seed(0); // the head's weights at the start
     // The pre-trained weights, with batch statistics of whole batches.
     let encoder = load_state_dict(small(Norm::Plain, device)?, &state_dict(&encoder))?;
     let student = ClassifierConfig::new(classes.len()).init(encoder, device)?;
@@ -89,7 +92,7 @@ fn few_labels(photos: Labeled, encoder: SmallConvNet, device: &Device) -> Result
     let views = presets::mean_teacher_imagenet(SIDE);
     let FewLabelsDefaults { batch, epochs, .. } = defaults::few_labels(source.len());
     let task = FewLabels::new(method, photos, views.clone())
-        .with_validation(0.2) // a fifth of the labels is not learned from: it chooses the best epoch
+        .with_validation(0.2) // holds a fifth of the labels back, to choose the best epoch by
         .with_on_corrupt(OnCorrupt::Skip);
     let trained = Trainer::new("runs/own_photos/mean-teacher")
         .epochs(epochs)
@@ -103,12 +106,13 @@ fn few_labels(photos: Labeled, encoder: SmallConvNet, device: &Device) -> Result
     println!("epoch {} is the best, with {:.1} % of the labels that were held back", epoch.epoch, 100.0 * epoch.score);
 
     let file = trained.folder.file("predictions.jsonl");
-    let all = (0..source.len()).map(|photo| (photo, 0)).collect(); // no class is known; 0 stands for it
+    let all = (0..source.len()).map(|photo| (photo, 0)).collect(); // a place for the class, which is not known
     let set = ImageSet::with_on_corrupt(Arc::clone(&source), all, &views, OnCorrupt::Skip)?;
+    let network = best.valid(); // in evaluation mode, off autodiff
     let mut lines = std::io::BufWriter::new(std::fs::File::create(&file)?);
     for batch in set.batches(&device.clone().without_autodiff())? {
         let batch = batch?;
-        for (photo, probabilities) in batch.samples.iter().zip(predict(&best, batch.images)) {
+        for (photo, probabilities) in batch.samples.iter().zip(predict(&network, batch.images)) {
             let (class, probability) =
                 probabilities.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).context("classes")?;
             let line = serde_json::json!({
@@ -122,10 +126,9 @@ fn few_labels(photos: Labeled, encoder: SmallConvNet, device: &Device) -> Result
     Ok(())
 }
 
-/// The probabilities of the classes for each image, on a device without autodiff: nothing is random there.
+/// The probabilities of the classes for each image.
 fn predict(network: &Classifier<SmallConvNet>, images: Tensor<4>) -> Vec<Vec<f32>> {
-    use burn::module::Module as _;
-    let probabilities = softmax(network.valid().forward(images), 1); // [N, classes]
+    let probabilities = softmax(network.forward(images), 1); // [N, classes]
     let [_, classes] = probabilities.dims();
     let values: Vec<f32> = probabilities.into_data().iter().collect();
     values.chunks(classes).map(<[f32]>::to_vec).collect()
