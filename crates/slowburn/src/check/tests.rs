@@ -192,7 +192,7 @@ fn odd_names_circles_pipes_and_broken_links_are_findings() {
     let checked = report(root.path());
     assert_eq!(files(&checked, "unreadable"), [["train/cat/link.png"]]);
     assert_eq!(checked.train, 10);
-    std::os::unix::fs::symlink(root.path().join("train"), root.path().join("train/dog/up")).expect("linked");
+    std::os::unix::fs::symlink(root.path().join("train/dog"), root.path().join("train/dog/up")).expect("linked");
     let checked = report(root.path());
     assert_eq!(files(&checked, "circle")[0], ["train/dog/up"]);
     let said = severity(&checked, "refused");

@@ -112,17 +112,16 @@ impl Report {
 }
 
 fn write_sizes(out: &mut dyn Write, sizes: &Sizes) -> io::Result<()> {
-    let Sizes { height: [low, median, high], width, different } = sizes;
+    let Sizes { height, width, different } = sizes;
     if *different == 1 {
-        return writeln!(out, "sizes     all {low}×{} (height×width)", width[0]);
+        return writeln!(out, "sizes     all {}×{} (height×width)", height[0], width[0]);
     }
-    let different = count(*different, "different size");
-    writeln!(
-        out,
-        "sizes     height {low} to {high}, median {median}; width {} to {}, median {};",
-        width[0], width[2], width[1]
-    )?;
-    writeln!(out, "          {different}")
+    let spread = |&[low, median, high]: &[usize; 3]| match low == high {
+        true => format!("{low}"),
+        false => format!("{low} to {high}, median {median}"),
+    };
+    writeln!(out, "sizes     height {}; width {}", spread(height), spread(width))?;
+    writeln!(out, "          {}", count(*different, "different size"))
 }
 
 fn write_finding(out: &mut dyn Write, finding: &Finding, examples: usize) -> io::Result<()> {

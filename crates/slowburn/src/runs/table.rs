@@ -48,9 +48,13 @@ pub(super) fn text(runs: &[RunInfo], folder: &Path, width: usize) -> String {
     let mut text = String::new();
     let of = |value: fn(&RunInfo) -> String| runs.iter().map(value).collect::<Vec<String>>();
     let data = of(|run| run.data.clone().unwrap_or_default());
-    let one_place = data.iter().all(|place| *place == data[0]);
-    if one_place && !data[0].is_empty() {
-        let _ = writeln!(text, "data: {}\n", data[0]);
+    // A broken run does not say where its images are.
+    let mut places: Vec<&String> = data.iter().filter(|place| !place.is_empty()).collect();
+    places.sort_unstable();
+    places.dedup();
+    let one_place = places.len() < 2;
+    if let [place] = places[..] {
+        let _ = writeln!(text, "data: {place}\n");
     }
     let names = of(|run| run.name.clone());
     // What is always there: the rest comes as far as there is room.
@@ -169,17 +173,15 @@ fn write_rest(text: &mut String, runs: &[RunInfo], missing: &[String], width: us
         }
     }
     if !missing.is_empty() {
-        let words =
-            missing.iter().enumerate().map(|(index, name)| if index == 0 { name.clone() } else { format!(", {name}") });
-        let said =
-            ["Also different".to_owned(), " (--all-settings)".to_owned(), ": ".to_owned()].into_iter().chain(words);
-        let (mut line, most) = (String::from("\n"), width.max(1));
-        let mut length = 0;
+        let names = missing.iter().enumerate();
+        let names = names.map(|(index, name)| format!(" {name}{}", if index + 1 < missing.len() { "," } else { "" }));
+        let said = ["Also different".to_owned(), " (--all-settings):".to_owned()].into_iter().chain(names);
+        let (mut line, mut length) = (String::from("\n"), 0);
         for word in said {
             let more = word.chars().count();
-            if length > 0 && length + more + 1 > most {
-                line.push_str("\n ");
-                length = 1;
+            if length > 0 && length + more > width {
+                line.push('\n');
+                length = 0;
             }
             line.push_str(&word);
             length += more;

@@ -96,8 +96,12 @@ fn colors(items: &[Item], found: &mut Findings) {
         // The fewer are shown.
         let fewer_are_gray = 2 * gray <= all;
         let message = match fewer_are_gray {
-            true => format!("{gray} of {all} images are grey, the others have colours"),
-            false => format!("{} of {all} images have colours, the others are grey", all - gray),
+            true => format!("{gray} of {all} images {} grey, the others have colours", verb(gray, "is", "are")),
+            false => format!(
+                "{} of {all} images {} colours, the others are grey",
+                all - gray,
+                verb(all - gray, "has", "have")
+            ),
         };
         of(items, found, Severity::Warning, "gray-among-colours", |facts| facts.gray == fewer_are_gray, |_| message);
     }
