@@ -1,5 +1,6 @@
 //! The program `slowburn`. See `--help`.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -9,7 +10,8 @@ use slowburn::{note, run};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    tracing_subscriber::fmt().with_writer(std::io::stderr).without_time().with_target(false).init();
+    let ansi = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(ansi).without_time().with_target(false).init();
     match run(&cli.command) {
         Ok(code) => code,
         // Whoever reads has seen enough.

@@ -36,6 +36,19 @@ pub fn test_images(data: &Dataset, views: &Pipeline, count: usize, broken: OnCor
     Ok(Some(image_set(&data.test.images, chosen, views, broken)?.thinned(count)))
 }
 
+/// The same of images that are trained on, whose loader warns of broken files.
+///
+/// # Errors
+/// As [`image_set`].
+pub fn trained_on(
+    images: &Arc<dyn Source>,
+    chosen: Vec<(usize, usize)>,
+    views: &Pipeline,
+    broken: OnCorrupt,
+) -> Result<ImageSet> {
+    Ok(ImageSet::trained_on(Arc::clone(images), chosen, views, broken)?)
+}
+
 /// All training images that have a label; nothing where none has one.
 ///
 /// # Errors

@@ -8,11 +8,10 @@ use slowburn_augment::loader::{Exif, OnCorrupt};
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Images")]
 pub struct Images {
-    /// A folder of images: IDX files, `train/<class>/` and `test/<class>/`, `<class>/`, or photos in any folders [default:
-    /// the shipped Fashion-MNIST]
+    /// A folder of photos, `<class>/`, `train/<class>/` with `test/<class>/`, or IDX files [default: Fashion-MNIST]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Side of the images in pixels, as the network sees photos of any size [default: 64]
+    /// Side in pixels at which the network sees photos [default: 64]
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(8..=1024))]
     pub size: Option<u32>,
     #[command(flatten)]
@@ -25,10 +24,10 @@ pub struct Images {
 #[command(next_help_heading = "Images")]
 pub struct ReadingFlags {
     /// Whether photos are turned as their camera noted (EXIF) [default: on; off for published recipes]
-    #[arg(long, value_name = "on|off")]
+    #[arg(long, value_name = "on|off", hide_short_help = true, hide_possible_values = true)]
     pub exif: Option<Switch>,
     /// What happens to a file that cannot be decoded [default: skip; stop for published recipes]
-    #[arg(long, value_name = "skip|stop")]
+    #[arg(long, value_name = "skip|stop", hide_short_help = true, hide_possible_values = true)]
     pub broken: Option<Broken>,
 }
 

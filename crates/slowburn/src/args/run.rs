@@ -7,16 +7,16 @@ use clap::{ArgAction, Args};
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Training")]
 pub struct Run {
-    /// Passes over the images; all ramps stretch with them [default: by the number of images]
+    /// Passes over the images [default: by their number]
     #[arg(long)]
     pub epochs: Option<f64>,
     /// Train for about this long instead, such as 90s, 30m or 2h
     #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "epochs")]
     pub time: Option<Duration>,
-    /// Stop after so many epochs without a better score on held-back images, and keep the best
+    /// Stop after so many epochs without a better score, and keep the best
     #[arg(long, value_name = "EPOCHS", value_parser = clap::value_parser!(u64).range(1..))]
     pub patience: Option<u64>,
-    /// Images in a batch [default: by the number of images]
+    /// Images in a batch [default: by their number]
     #[arg(long, value_name = "N")]
     pub batch: Option<usize>,
     /// The learning rate at full strength [default: the recipe's]
@@ -40,13 +40,13 @@ pub struct Files {
     /// Where to write the run, if not to `runs/<method>-<time>`
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Go on with a run that was stopped; other flags must agree with it
+    /// Go on with a run that was stopped
     #[arg(long, value_name = "DIR", conflicts_with = "out")]
     pub resume: Option<PathBuf>,
-    /// Start from a complete published recipe; `slowburn recipes` lists them
+    /// A published recipe; `slowburn recipes` lists them
     #[arg(long, value_name = "NAME", alias = "preset")]
     pub recipe: Option<String>,
-    /// Settings of a file: one that `--write-config` wrote, part of one, or a run's config.json
+    /// Settings of a file of --write-config, whole or in part, or of a run's config.json
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     pub config: Option<PathBuf>,
     /// Write all settings to a file, and stop
@@ -65,12 +65,12 @@ pub struct Files {
 
 /// Help of commands with more flags than fit a screen.
 #[derive(Debug, Clone, Copy, Default, Args)]
-#[command(disable_help_flag = true)]
+#[command(disable_help_flag = true, next_help_heading = "Help")]
 pub struct HelpAll {
     /// The flags that most need
     #[arg(short, long, action = ArgAction::HelpShort)]
     help: Option<bool>,
-    /// Every flag
+    /// Every flag, with what values mean
     #[arg(long, action = ArgAction::HelpLong)]
     help_all: Option<bool>,
 }

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use super::{Features, files, neighbours};
-use crate::args::Machine;
+use crate::args::{HelpAll, Machine};
 use crate::images::{NamedImages, Prepared, SeenImages};
 use crate::network::Arch;
 use crate::predict::{Network, read_weights};
@@ -20,9 +20,6 @@ pub struct Cli {
     /// A run, or a weights file with --arch
     #[arg(value_name = "RUN|FILE")]
     pub weights: PathBuf,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub images: NamedImages,
     /// Write features there: .safetensors or .npy (names beside in .names.txt), or .csv [default: CSV on standard output]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -52,7 +49,13 @@ pub struct Cli {
     pub views: Option<String>,
     #[command(flatten)]
     #[allow(missing_docs)]
+    pub images: NamedImages,
+    #[command(flatten)]
+    #[allow(missing_docs)]
     pub machine: Machine,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub help: HelpAll,
 }
 
 /// Neighbours in a sheet where nobody says how many.

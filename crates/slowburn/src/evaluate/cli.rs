@@ -9,7 +9,7 @@ use slowburn_contrastive::evaluation::{
     SweepReport, spread,
 };
 
-use crate::args::{Machine, Reading, ReadingFlags};
+use crate::args::{HelpAll, Machine, Reading, ReadingFlags};
 use crate::network::Arch;
 use crate::scoring::{test_images, training_images};
 use crate::weights::{CheckpointError, Weights};
@@ -29,9 +29,6 @@ pub struct Cli {
     /// The images, with labels for training and test [default: the run's]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub reading: ReadingFlags,
     /// Which of a run's networks
     #[arg(long, value_enum, default_value_t = Encoding::Trained)]
     pub encoder: Encoding,
@@ -74,7 +71,13 @@ pub struct Cli {
     pub json: bool,
     #[command(flatten)]
     #[allow(missing_docs)]
+    pub reading: ReadingFlags,
+    #[command(flatten)]
+    #[allow(missing_docs)]
     pub machine: Machine,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub help: HelpAll,
 }
 
 /// Which of the two networks that a run leaves.

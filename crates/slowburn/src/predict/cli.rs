@@ -11,7 +11,7 @@ use slowburn_models::Classifier;
 
 use super::Confusion;
 use super::rows::{Row, Rows};
-use crate::args::Machine;
+use crate::args::{HelpAll, Machine};
 use crate::images::{NamedImages, Prepared, SeenImages, in_fixed_batches};
 use crate::network::{Arch, Backbone};
 use crate::weights::Weights;
@@ -27,9 +27,6 @@ pub struct Cli {
     /// A run of `train`, or a weights file with --arch
     #[arg(value_name = "RUN|FILE")]
     pub weights: PathBuf,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub images: NamedImages,
     /// How results are written
     #[arg(long, value_enum, default_value_t = Format::Csv)]
     pub format: Format,
@@ -56,7 +53,13 @@ pub struct Cli {
     pub views: Option<String>,
     #[command(flatten)]
     #[allow(missing_docs)]
+    pub images: NamedImages,
+    #[command(flatten)]
+    #[allow(missing_docs)]
     pub machine: Machine,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub help: HelpAll,
 }
 
 /// How results are written.

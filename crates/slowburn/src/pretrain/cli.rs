@@ -18,13 +18,13 @@ use crate::settings::Config;
 #[derive(Debug, Clone, Default, Args)]
 #[command(args_override_self = true)]
 pub struct Cli {
-    /// Start from the encoder of a run, or of a weights file with --arch, instead of random weights
+    /// Start from the encoder of a run, or of a weights file with --arch
     #[arg(long, value_name = "RUN|FILE")]
     pub from: Option<PathBuf>,
     /// Where keys come from [default: moco]
     #[arg(long, help_heading = "Method")]
     pub method: Option<Method>,
-    /// Head, temperature, fall of the learning rate and views, as in MoCo v1 or v2 [default: v2]
+    /// Head, temperature, learning rate and views as in MoCo v1 or v2 [default: v2]
     #[arg(long, help_heading = "Method")]
     pub version: Option<Version>,
     /// The encoder [default: small; that of --from]

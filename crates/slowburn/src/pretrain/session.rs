@@ -1,11 +1,12 @@
 use anyhow::Result;
 use burn::tensor::Device;
+use slowburn_augment::Pipeline;
 use slowburn_contrastive::evaluation::{FeatureSet, Representation, spread};
 use slowburn_contrastive::{EncoderRole, EndToEndConfig, MemoryBankConfig};
 use slowburn_ema::Timeline;
 use slowburn_models::{Projector, StateDict, load_state_dict};
 use slowburn_train::Reporter;
-use slowburn_train::data::Dataset;
+use slowburn_train::data::{Dataset, labeled};
 use slowburn_train::monitor::{EncoderMonitor, ImageSet, ScoredSets, Scores, features, pixels, principal_plane};
 use slowburn_train::run::RunFolder;
 use slowburn_train::trainer::{initialized, mix};
@@ -15,7 +16,7 @@ use super::summary::{Scored, Summary};
 use super::{History, Method, Recipe, Resume};
 use crate::network::Backbone;
 use crate::report::{Scatter, draw_scatter};
-use crate::scoring::{image_set, test_images, training_images};
+use crate::scoring::{test_images, trained_on};
 
 /// A whole pre-training: random encoder, method, scores where images have labels, summary.
 #[derive(Debug)]
@@ -56,7 +57,7 @@ impl Session<'_> {
     ) -> Result<(Summary, History)> {
         let (recipe, evaluation) = (self.recipe, self.recipe.evaluation());
         let broken = recipe.reading.broken;
-        let train = training_images(self.data, &evaluation, broken)?;
+        let train = self.labelled(&evaluation)?;
         let test = test_images(self.data, &evaluation, usize::MAX, broken)?;
         let mut progress =
             resume.as_ref().map(|(_, checkpoint)| checkpoint.header.progress.clone()).unwrap_or_default();
@@ -85,7 +86,7 @@ impl Session<'_> {
     /// # Errors
     /// As [`run`](Self::run).
     pub fn steps_within(&self, seconds: f64) -> Result<u64> {
-        let train = training_images(self.data, &self.recipe.evaluation(), self.recipe.reading.broken)?;
+        let train = self.labelled(&self.recipe.evaluation())?;
         let part = Part { session: self, monitor: self.monitor(train.as_ref())? };
         self.with_method(self.network()?, Speed { part: &part, seconds })
     }
@@ -99,11 +100,23 @@ impl Session<'_> {
         }
     }
 
+    /// Training images with their classes, where any has one.
+    fn labelled(&self, evaluation: &Pipeline) -> Result<Option<ImageSet>> {
+        let chosen = labeled(&self.data.train.labels);
+        match chosen.is_empty() {
+            true => Ok(None),
+            false => {
+                let broken = self.recipe.reading.broken;
+                trained_on(&self.data.train.images, chosen, evaluation, broken).map(Some)
+            }
+        }
+    }
+
     /// Training images without their classes, spread evenly.
     fn some(&self, count: usize) -> Result<ImageSet> {
         let all = (0..self.data.train.len()).map(|index| (index, 0)).collect();
         let reading = self.recipe.reading;
-        Ok(image_set(&self.data.train.images, all, &self.recipe.evaluation(), reading.broken)?.thinned(count))
+        Ok(trained_on(&self.data.train.images, all, &self.recipe.evaluation(), reading.broken)?.thinned(count))
     }
 
     /// The network at its start: the same for every method of one seed.

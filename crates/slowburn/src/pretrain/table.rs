@@ -98,6 +98,9 @@ pub(super) fn final_table(summary: &Summary) -> String {
         "{} epochs, {} steps, {:.0} s of training, {:.0} images/s",
         summary.epochs, summary.steps, summary.train_seconds, summary.images_per_second
     );
+    if summary.left_out > 0 {
+        let _ = writeln!(text, "{} files could not be decoded and were left out", summary.left_out);
+    }
     text
 }
 

@@ -13,7 +13,7 @@ use serde::Serialize;
 use slowburn_augment::loader::{Decoder, ImageFolder, ReadBuffers, Source};
 use slowburn_augment::{AugmentError, Drawn, Image, ImageSize, Operation, Pipeline, View, Views};
 
-use crate::args::{Reading, ReadingFlags};
+use crate::args::{HelpAll, Reading, ReadingFlags};
 use canvas::{Cell, Picture, Style};
 pub use recipe::preset_list;
 
@@ -58,6 +58,8 @@ pub struct Cli {
     list: bool,
     #[command(flatten)]
     reading: ReadingFlags,
+    #[command(flatten)]
+    help: HelpAll,
 }
 
 /// What `--json` writes.

@@ -11,7 +11,7 @@ use clap::Args;
 use slowburn_augment::loader::ReadBuffers;
 
 use super::{By, Choice, Rows, automatic, typical, uncertain};
-use crate::args::Machine;
+use crate::args::{HelpAll, Machine};
 use crate::embed::Features;
 use crate::images::{NamedImages, Prepared, SeenImages, in_fixed_batches};
 use crate::network::Arch;
@@ -31,9 +31,6 @@ pub struct Cli {
     /// A run, or a weights file with --arch
     #[arg(value_name = "RUN|FILE")]
     pub weights: PathBuf,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub images: NamedImages,
     /// How many images
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub count: u32,
@@ -63,7 +60,13 @@ pub struct Cli {
     pub views: Option<String>,
     #[command(flatten)]
     #[allow(missing_docs)]
+    pub images: NamedImages,
+    #[command(flatten)]
+    #[allow(missing_docs)]
     pub machine: Machine,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub help: HelpAll,
 }
 
 /// Columns of the contact sheet.

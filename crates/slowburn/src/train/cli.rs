@@ -20,19 +20,19 @@ use crate::settings::Config;
 #[derive(Debug, Clone, Default, Args)]
 #[command(args_override_self = true)]
 pub struct Cli {
-    /// Which labels to use: a number in all, `all`, or a file of labels (`image label` lines, or CSV) [default: 100]
+    /// Labels to use: a number, all, or a file (`image label` lines, or CSV) [default: 100]
     #[arg(long, value_name = "N|all|FILE")]
     pub labels: Option<Labels>,
-    /// Start from the encoder of a run, or of a weights file with --arch, instead of random weights
+    /// Start from the encoder of a run, or of a weights file with --arch
     #[arg(long, value_name = "RUN|FILE")]
     pub from: Option<PathBuf>,
     /// Train from random weights too, with the same labels, batches and steps
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub compare_scratch: bool,
     /// The views that the weights of --from know, where they do not say it themselves
     #[arg(long, value_name = "PRESET", requires = "from", hide_short_help = true)]
     pub views: Option<String>,
-    /// Hold this share of the labels back, to keep the best epoch by them [default: 0; 0.2 with --patience]
+    /// Labels held back to keep the best epoch by [default: 0; 0.2 with --patience]
     #[arg(long, value_name = "SHARE")]
     pub validation: Option<f64>,
     /// The method [default: mean-teacher]
@@ -45,7 +45,7 @@ pub struct Cli {
     #[arg(long, help_heading = "Method")]
     pub no_baseline: bool,
     /// The consistency cost's weight at full strength [default: 10]
-    #[arg(long, help_heading = "Method")]
+    #[arg(long, help_heading = "Method", hide_short_help = true)]
     pub weight: Option<f64>,
     /// The cost between student and teacher [default: mse]
     #[arg(long, value_name = "COST", help_heading = "Method", hide_short_help = true)]

@@ -24,7 +24,7 @@ const COMMANDS: [&str; 12] = [
 fn help_fits_a_screen_and_all_of_it_is_there_when_asked_for() {
     for name in COMMANDS {
         let help = success(slowburn(name, &["--help"]));
-        assert!(help.lines().count() <= 50, "{name} --help has {} lines\n{help}", help.lines().count());
+        assert!(help.lines().count() <= 48, "{name} --help has {} lines\n{help}", help.lines().count());
         assert!(help.contains("Usage: slowburn"), "{help}");
     }
     let all = success(slowburn("train", &["--help-all"]));
@@ -59,7 +59,11 @@ fn commands_that_train_share_their_flags() {
         "--threads",
         "--from",
     ] {
-        let line = |help: &str| help.lines().find(|line| line.contains(&format!("{flag} "))).map(str::to_owned);
+        let line = |help: &str| {
+            help.lines()
+                .map(|line| format!("{} ", line.trim_start()))
+                .find(|line| line.starts_with(&format!("{flag} ")))
+        };
         assert!(line(&train).is_some() && line(&train) == line(&pretrain), "{flag}: {:?}", line(&train));
     }
 }
@@ -160,7 +164,7 @@ fn tensorboard_files_and_a_table_of_runs() {
     assert!(table.contains("few") && table.contains("mean-teacher") && table.contains("finished"), "{table}");
     let json: serde_json::Value =
         serde_json::from_str(&success(slowburn("runs", &[path(&runs), "--json"]))).expect("JSON");
-    assert_eq!(json.as_array().map(Vec::len), Some(2), "{json}");
+    assert_eq!(json["runs"].as_array().map(Vec::len), Some(2), "{json}");
     let plot = data.path().join("curves.png");
     success(slowburn("runs", &[path(&runs), "--plot", path(&plot)]));
     image::open(&plot).expect("a picture");

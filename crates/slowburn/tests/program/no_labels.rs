@@ -122,7 +122,7 @@ fn images_without_a_label_are_trained_on_and_not_scored_by() {
     assert_eq!((whole["train_images"].as_u64(), whole["test_images"].as_u64()), (Some(80), Some(40)));
 
     let report = data.path().join("report.json");
-    let line = ["--checkpoint", path(&out), "--data", path(data.path()), "--knn", "10", "--epochs", "2"];
+    let line = [path(&out), "--data", path(data.path()), "--knn", "10", "--epochs", "2"];
     success(slowburn("evaluate", &[&line[..], &["--out", path(&report)]].concat()));
     let report: serde_json::Value = serde_json::from_slice(&fs::read(&report).expect("written")).expect("JSON");
     assert_eq!((report["knn"]["bank"].as_u64(), report["knn"]["queries"].as_u64()), (Some(80), Some(40)));

@@ -42,7 +42,10 @@ impl ImageSet {
     }
 
     /// The same of images that are trained on as well, whose loader warns of those that are left out.
-    pub(crate) fn trained_on(
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn trained_on(
         source: Arc<dyn Source>,
         chosen: Vec<(usize, usize)>,
         pipeline: &Pipeline,

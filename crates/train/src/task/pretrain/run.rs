@@ -53,6 +53,20 @@ pub(crate) fn into_views(batch: ViewBatch, device: &Device) -> Result<ViewPair<T
     }
 }
 
+/// Without the last images where splits do not divide a batch from which broken files are missing.
+fn in_whole_splits(views: ViewPair<Tensor<4>>, splits: usize) -> ViewPair<Tensor<4>> {
+    let images = views.samples.len();
+    match images - images % splits.max(1) {
+        0 => views,
+        whole if whole == images => views,
+        whole => ViewPair {
+            query: views.query.slice([0..whole]),
+            key: views.key.slice([0..whole]),
+            samples: views.samples[..whole].to_vec(),
+        },
+    }
+}
+
 impl<M: Contrastive> Task for PretrainTask<M>
 where
     M::Encoder: Encode<Input = Tensor<4>>,
@@ -80,7 +94,8 @@ where
         optimizer: &mut ModuleOptimizer,
         learning_rate: f64,
     ) -> Result<(M, StepOutcome), TaskError> {
-        let (method, outcome) = method.contrast(into_views(batch, &self.device)?)?;
+        let views = in_whole_splits(into_views(batch, &self.device)?, method.query().splits());
+        let (method, outcome) = method.contrast(views)?;
         let gradients = GradientsParams::from_grads(outcome.loss.backward(), method.query());
         let method = method.optimize(optimizer, learning_rate, gradients);
         Ok((method, StepOutcome { costs: vec![outcome.loss, outcome.accuracy], known: vec![outcome.chance] }))
