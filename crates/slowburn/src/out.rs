@@ -13,6 +13,14 @@ pub fn note(text: Arguments<'_>) {
     let _ = io::stderr().write_fmt(text);
 }
 
+/// "1 file could not be decoded and was left out", or of several.
+pub fn left_out(files: usize) -> String {
+    match files {
+        1 => "1 file could not be decoded and was left out".to_owned(),
+        files => format!("{files} files could not be decoded and were left out"),
+    }
+}
+
 /// Whether an error is that nobody reads any more.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error

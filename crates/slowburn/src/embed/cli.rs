@@ -75,7 +75,7 @@ pub fn run(cli: &Cli) -> Result<()> {
     let names: Vec<String> = features.samples.iter().map(|&sample| prepared.named.names[sample].clone()).collect();
     let left_out = prepared.named.names.len() - names.len();
     if left_out > 0 {
-        note!("{left_out} of {} images could not be decoded and were left out", prepared.named.names.len());
+        note!("{}", crate::out::left_out(left_out));
     }
     let wants_neighbours = cli.neighbours.is_some() || cli.sheet.is_some();
     if wants_neighbours {

@@ -10,12 +10,12 @@ pub fn in_fixed_batches(images: Tensor<4>, forward: impl Fn(Tensor<4>) -> Tensor
     let device = images.device();
     let pass = |first: usize| {
         let here = (count - first).min(PASS);
-        let part = images.clone().slice([first..first + here]);
+        let part = images.clone().narrow(0, first, here);
         let filled = match PASS - here {
             0 => part,
             missing => Tensor::cat(vec![part, Tensor::zeros([missing, channels, height, width], &device)], 0),
         };
-        forward(filled).slice([0..here])
+        forward(filled).narrow(0, 0, here)
     };
     Tensor::cat((0..count).step_by(PASS).map(pass).collect(), 0)
 }

@@ -152,7 +152,7 @@ fn predict(
 fn report(cli: &Cli, prepared: &Prepared, confusion: &Confusion) -> Result<()> {
     let left_out = prepared.set.report().skipped.len();
     if left_out > 0 {
-        note!("{left_out} of {} images could not be decoded and were left out", prepared.named.names.len());
+        note!("{}", crate::out::left_out(left_out));
     }
     if confusion.total() > 0 {
         match &cli.out {

@@ -146,7 +146,7 @@ pub fn final_table(summary: &Summary) -> String {
         summary.epochs, summary.steps, summary.train_seconds, summary.images_per_second
     );
     if summary.left_out > 0 {
-        let _ = writeln!(text, "{} files could not be decoded and were left out", summary.left_out);
+        let _ = writeln!(text, "{}", crate::out::left_out(summary.left_out));
     }
     text
 }

@@ -82,7 +82,7 @@ fn photos_without_labels_are_pre_trained_on_and_used() {
     let line = ["--plain", "--data", path(&photos), "--out", path(&out), "--epochs", "1", "--size", "32"];
     let printed = success(slowburn("pretrain", &line));
     assert!(printed.contains("no scores") && printed.contains("chosen for 72 images"), "{printed}");
-    assert!(printed.contains("1 files could not be decoded and were left out"), "{printed}");
+    assert!(printed.contains("1 file could not be decoded and was left out"), "{printed}");
     let recipe = recipe(&out);
     assert_eq!((&recipe["reading"]["exif"], &recipe["views"]["name"]), (&"apply".into(), &"moco_v2".into()));
     assert!(summary(&out)["knn_accuracy"].is_null() && summary(&out)["effective_rank"].is_number());

@@ -79,7 +79,7 @@ impl ImageSet {
     /// # Errors
     /// For a batch of no image.
     pub fn with_loading(self, batch: usize, workers: usize) -> Result<Self, TaskError> {
-        let config = ViewLoaderConfig { batch_size: batch, workers, ..self.loader.config().clone() };
+        let config = ViewLoaderConfig { batch_size: batch, workers, ..*self.loader.config() };
         let loader = config.init(Arc::clone(self.loader.source()), self.loader.views().clone())?;
         Ok(Self { loader: Arc::new(loader), ..self })
     }

@@ -60,8 +60,8 @@ fn in_whole_splits(views: ViewPair<Tensor<4>>, splits: usize) -> ViewPair<Tensor
         0 => views,
         whole if whole == images => views,
         whole => ViewPair {
-            query: views.query.slice([0..whole]),
-            key: views.key.slice([0..whole]),
+            query: views.query.narrow(0, 0, whole),
+            key: views.key.narrow(0, 0, whole),
             samples: views.samples[..whole].to_vec(),
         },
     }
