@@ -81,7 +81,7 @@ impl Shared<'_> {
             ("time", run.time.is_some()),
             ("patience", run.patience.is_some()),
             ("batch", run.batch.is_some()),
-            ("optimizer.schedule.learning_rate", run.lr.is_some()),
+            ("optimizer.learning_rate", run.lr.is_some()),
             ("seed", run.seed.is_some()),
             ("exact", run.exact),
             ("device", machine.device.is_some()),

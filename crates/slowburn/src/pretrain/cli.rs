@@ -122,7 +122,7 @@ impl Cli {
             ("network.splits", self.splits.is_some()),
             ("queue", self.queue.is_some()),
             ("temperature", self.temperature.is_some() || version),
-            ("optimizer.schedule.ramp_down", version || self.run.epochs.is_some()),
+            ("optimizer.ramp_down", version || self.run.epochs.is_some()),
             ("decay", self.decay.is_some()),
             ("symmetric", self.symmetric),
             ("shuffle", self.no_shuffle),

@@ -154,7 +154,7 @@ mod tests {
     use super::*;
     use crate::train::recipe::{Labels, Recipe, fashion};
 
-    fn config(text: &str) -> Result<Config, ConfigError> {
+    fn config_of(text: &str) -> Result<Config, ConfigError> {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("mine.json");
         std::fs::write(&path, text).expect("written");
@@ -168,17 +168,17 @@ mod tests {
         Config::write(&fashion(), &path).expect("written");
         let config = Config::read(&path).expect("read");
         assert_eq!(config.on(&Recipe { seed: 7, ..fashion() }).expect("fits"), fashion());
-        assert!(config.paths().contains(&"optimizer.schedule.learning_rate".to_owned()));
+        assert!(config.paths().contains(&"optimizer.learning_rate".to_owned()));
     }
 
     #[test]
     fn a_part_of_the_settings_is_enough() {
-        let config = config(r#"{"seed": 3, "labels": "all", "optimizer": {"schedule": {"learning_rate": 0.5}}}"#);
+        let config = config_of(r#"{"seed": 3, "labels": "all", "optimizer": {"learning_rate": 0.5}}"#);
         let recipe = config.expect("JSON").on(&fashion()).expect("settings");
         assert_eq!((recipe.seed, recipe.labels.clone()), (3, Labels::All));
         assert_eq!(recipe.optimizer.schedule.learning_rate, 0.5);
         assert_eq!(recipe.network, fashion().network);
-        let variant = super::tests::config(r#"{"length": {"steps": 5}, "labels": {"file": "x.csv"}}"#);
+        let variant = config_of(r#"{"length": {"steps": 5}, "labels": {"file": "x.csv"}}"#);
         let recipe = variant.expect("JSON").on(&fashion()).expect("settings");
         assert_eq!(recipe.length, slowburn_ema::Length::Steps(5));
         assert_eq!(recipe.labels, Labels::File("x.csv".into()));
@@ -188,18 +188,14 @@ mod tests {
     fn a_misspelt_setting_is_named_with_the_one_that_was_meant() {
         for (text, setting, near) in [
             (r#"{"bacth": 3}"#, "`bacth`", "did you mean `batch`?"),
-            (
-                r#"{"optimizer": {"schedule": {"learning_rat": 3}}}"#,
-                "optimizer.schedule.learning_rat",
-                "`learning_rate`",
-            ),
+            (r#"{"optimizer": {"learning_rat": 3}}"#, "optimizer.learning_rat", "`learning_rate`"),
             (r#"{"zzz": 3}"#, "`zzz`", "there are"),
         ] {
-            let error = config(text).expect("JSON").on(&fashion()).expect_err("no such setting").to_string();
+            let error = config_of(text).expect("JSON").on(&fashion()).expect_err("no such setting").to_string();
             assert!(error.contains(setting) && error.contains(near), "{error}");
         }
-        assert!(matches!(config("[1]"), Err(ConfigError::Format { .. })));
-        let error = config(r#"{"batch": "many"}"#).expect("JSON").on(&fashion()).expect_err("no number").to_string();
+        assert!(matches!(config_of("[1]"), Err(ConfigError::Format { .. })));
+        let error = config_of(r#"{"batch": "many"}"#).expect("JSON").on(&fashion()).expect_err("no number").to_string();
         assert!(error.contains("many"), "{error}");
     }
 }

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-/// The settings that somebody said, by their paths in the recipe (`optimizer.schedule.learning_rate`): what nobody said may be
+/// The settings that somebody said, by their paths in the recipe (`optimizer.learning_rate`): what nobody said may be
 /// chosen for the data.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Given {
@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn a_part_of_a_setting_is_the_setting() {
-        let given = Given::new([("labels", true), ("seed", false)], ["optimizer.schedule.learning_rate".to_owned()]);
+        let given = Given::new([("labels", true), ("seed", false)], ["optimizer.learning_rate".to_owned()]);
         assert!(given.says("labels.count") && given.says("labels") && given.says("optimizer"));
         assert!(given.flag("labels.count") && !given.config("labels.count"));
         assert!(!given.says("seed") && !given.says("label") && !given.says("optimizer.algorithm"));

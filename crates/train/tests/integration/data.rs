@@ -429,7 +429,7 @@ fn the_fingerprint_is_of_the_data_and_nothing_else() {
 
 #[test]
 fn the_shipped_subset_is_what_its_readme_says() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/data/fashion-mnist");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../slowburn/data/fashion-mnist");
     let data = Dataset::load(path).unwrap();
     assert_eq!(data.image_size(), ImageSize::new(28, 28, 1));
     assert_eq!(data.classes.len(), 10);

@@ -1,7 +1,7 @@
 """Writes the shipped subset of Fashion-MNIST from Debian's package dataset-fashion-mnist.
 
     apt-get install dataset-fashion-mnist
-    python3 examples/data/make_fashion_subset.py [SOURCE] [TARGET]
+    python3 crates/slowburn/data/make_fashion_subset.py [SOURCE] [TARGET]
 
 Training: the first 1,000 images of each class in file order, kept in file order: 10,000 of 60,000.
 Test: all 10,000. The files are IDX under their original names, gzip level 9 without time stamp, so two runs with one
