@@ -297,7 +297,7 @@ mod tests {
         let bank = |size| queue(&["--queue", size, "--method", "memory-bank"]);
         assert_eq!(bank("872"), Ok(()));
         assert!(matches!(bank("873"), Err(RecipeError::ManyNegatives { negatives: 873, allowed: 872, .. })));
-        assert_eq!(queue(&["--method", "end-to-end"]), Ok(()), "the default's 4,096 keys say nothing to it");
+        assert_eq!(queue(&["--method", "end-to-end"]), Ok(()), "the default's 4,096 keys are ignored");
         let recipe = parse(&["--queue", "128"]).recipe(None).expect("valid");
         assert!(matches!(recipe.validate_for(1000, 250), Err(RecipeError::FewLabels { needed: 251, .. })));
     }

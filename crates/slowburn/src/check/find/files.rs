@@ -74,7 +74,7 @@ fn places(root: &Path, seen: &Seen, found: &mut Findings) {
     });
 }
 
-/// Images of other formats, and files whose content is an image and whose name says nothing of it.
+/// Images of other formats, and files whose content is an image but whose name does not say so.
 fn left_out(root: &Path, images: &[&PathBuf], found: &mut Findings) {
     let (named, unnamed): (Vec<&PathBuf>, Vec<&PathBuf>) =
         images.iter().partition(|path| Format::of_name(path).is_some());
