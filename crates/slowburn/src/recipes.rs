@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use anyhow::{Result, anyhow};
 use clap::Args;
 
-use crate::args::nearest;
 use crate::{pretrain, train};
+use slowburn_train::data::nearest_name;
 
 /// List published recipes, each with its number, its source, and whether it was reproduced here
 #[derive(Debug, Clone, Default, Args)]
@@ -39,7 +39,7 @@ pub fn run(cli: &Cli) -> Result<String> {
 pub fn unknown(name: &str) -> anyhow::Error {
     let known = train::recipe::PRESETS.iter().map(|preset| preset.name);
     let known = known.chain(pretrain::PRESETS.iter().map(|preset| preset.name));
-    let near = nearest(name, known).map_or_else(String::new, |near| format!(": did you mean `{near}`?"));
+    let near = nearest_name(name, known).map_or_else(String::new, |near| format!(": did you mean `{near}`?"));
     anyhow!("there is no recipe `{name}`{near} (`slowburn recipes` lists them)")
 }
 

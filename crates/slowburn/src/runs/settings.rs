@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::RunInfo;
+use crate::settings::number_in_words;
 
 /// A setting: what is compared, and what is shown.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -93,17 +94,6 @@ fn leaf(value: &Value, key: Option<&str>) -> Option<String> {
             };
             name.map(str::to_owned).or_else(groups).or_else(single).or_else(|| fields.is_empty().then(String::new))
         }
-    }
-}
-
-fn number_in_words(number: &serde_json::Number) -> String {
-    match number.as_f64() {
-        // Settings of 32 bits are stored with all digits of 64: 0.4000000059604645.
-        Some(value) if !number.is_i64() && !number.is_u64() => {
-            let short = (value as f32).to_string();
-            if short.len() < value.to_string().len() { short } else { value.to_string() }
-        }
-        _ => number.to_string(),
     }
 }
 

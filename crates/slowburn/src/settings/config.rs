@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use slowburn_train::run::write_atomically;
 
-use crate::args::nearest;
+use slowburn_train::data::nearest_name;
 
 /// What can be wrong with a file of settings.
 #[derive(Debug, thiserror::Error)]
@@ -124,7 +124,7 @@ impl Config {
             let path = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
             let known: Vec<String> = base.keys().filter(|key| !FACTS.contains(&key.as_str())).cloned().collect();
             let Some(setting) = base.get_mut(name) else {
-                let near = nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
+                let near = nearest_name(name, known.iter().map(String::as_str)).map(str::to_owned);
                 return Err(ConfigError::Unknown { path: self.path.clone(), setting: path, near, known });
             };
             match value {

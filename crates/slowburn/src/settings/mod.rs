@@ -8,4 +8,4 @@ mod table;
 pub use announce::announce;
 pub use config::{Config, ConfigError};
 pub use given::Given;
-pub use table::{Origins, table};
+pub use table::{Origins, number_in_words, table};

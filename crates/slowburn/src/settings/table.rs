@@ -72,11 +72,24 @@ fn shown(value: &Value) -> String {
     let text = match value {
         Value::String(text) => text.clone(),
         Value::Null => "none".to_owned(),
+        Value::Number(number) => number_in_words(number),
         value => value.to_string(),
     };
     match text.chars().count() > LONGEST {
         true => format!("{}…", text.chars().take(LONGEST - 1).collect::<String>()),
         false => text,
+    }
+}
+
+/// A number with the digits that somebody wrote.
+pub fn number_in_words(number: &serde_json::Number) -> String {
+    match number.as_f64() {
+        // Settings of 32 bits are stored with all digits of 64: 0.4000000059604645.
+        Some(value) if !number.is_i64() && !number.is_u64() => {
+            let short = (value as f32).to_string();
+            if short.len() < value.to_string().len() { short } else { value.to_string() }
+        }
+        _ => number.to_string(),
     }
 }
 

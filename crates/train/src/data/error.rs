@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use super::nearest_name;
+
 /// Why labels cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -105,7 +107,7 @@ pub enum LabelProblem {
         second: String,
     },
     /// The label is neither the name nor the index of a class.
-    #[error("{label:?} is no class, allowed: 0 to {} or {}", classes.len().saturating_sub(1), classes.join(", "))]
+    #[error("{label:?} is no class{}", class_hint(label, classes))]
     UnknownClass {
         /// The label.
         label: String,
@@ -124,6 +126,14 @@ pub enum LabelProblem {
         /// Number of the earlier line, from 1.
         earlier_line: usize,
     },
+}
+
+/// The class that is probably meant, else what is allowed.
+fn class_hint(label: &str, classes: &[String]) -> String {
+    match nearest_name(label, classes.iter().map(String::as_str)) {
+        Some(near) => format!(": did you mean {near:?}?"),
+        None => format!(", allowed: 0 to {} or {}", classes.len().saturating_sub(1), classes.join(", ")),
+    }
 }
 
 /// How the names of images look.

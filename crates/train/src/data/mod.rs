@@ -6,6 +6,7 @@ mod label_file;
 mod label_name;
 mod labeled;
 mod set;
+mod spelling;
 
 pub use error::{LabelError, LabelProblem};
 pub(crate) use identity::labeled_indices;
@@ -13,3 +14,4 @@ pub use identity::{fingerprint, hex, labeled};
 pub use label_file::{LabelFile, write_labels};
 pub use labeled::Labeled;
 pub use set::{DataError, DataLayout, Dataset, GreyImages, LoadOptions, Split, read_idx_images, read_idx_labels};
+pub use spelling::nearest_name;
