@@ -22,19 +22,22 @@ fn program() -> &'static str {
     }
 }
 
-/// After training with labels.
-pub fn after_training(run: &Path, scored: bool) {
-    let run = quoted(run);
-    let score = if scored { "" } else { " --labels LABELS.csv" };
-    note!("next: {} predict {run} IMAGES{score}", program());
+/// After training with labels, on images in this folder.
+pub fn after_training(run: &Path, data: &Path) {
+    let test = data.join("test");
+    let images = if test.is_dir() { test } else { data.to_owned() };
+    note!("next: {} predict {} {}", program(), quoted(run), quoted(&images));
 }
 
-/// After pre-training.
-pub fn after_pretraining(run: &Path, data: Option<&Path>) {
-    let run = quoted(run);
-    let images = data.map_or_else(|| "IMAGES".to_owned(), quoted);
-    note!("next: {} embed {run} {images} --out features.safetensors", program());
-    note!("  or: {} train --from {run} --data {images} --labels LABELS.csv", program());
+/// After pre-training on images in this folder, of which some have a label or none.
+pub fn after_pretraining(run: &Path, data: &Path, labelled: bool) {
+    let (program, run, images) = (program(), quoted(run), quoted(data));
+    match labelled {
+        true => note!("next: {program} train --from {run} --data {images}"),
+        false => {
+            note!("next: {program} suggest {run} {images} --count 20 --out label-these.csv --sheet label-these.png")
+        }
+    }
 }
 
 #[cfg(test)]

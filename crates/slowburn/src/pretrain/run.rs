@@ -112,7 +112,7 @@ fn finish(session: &Session<'_>, folder: &RunFolder, checkpoint: Option<Resume>,
     folder.write_summary(&summary)?;
     say!("\n{}", table::final_table(&summary));
     say!("{}", folder.path().display());
-    let own = (recipe.data != data::shipped()).then_some(recipe.data.as_path());
-    next::after_pretraining(folder.path(), own);
+    let labelled = data.train.labels.iter().any(Option::is_some);
+    next::after_pretraining(folder.path(), &recipe.data, labelled);
     Ok(())
 }

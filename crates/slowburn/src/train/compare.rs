@@ -31,7 +31,7 @@ pub(super) fn finish(
     folder.write_summary(&summary)?;
     say!("\n{}", report::final_table(&summary));
     say!("{}", folder.path().display());
-    next::after_training(folder.path(), !session.data.test.is_empty());
+    next::after_training(folder.path(), &recipe.data);
     Ok(())
 }
 

@@ -154,7 +154,7 @@ fn tensorboard_files_and_a_table_of_runs() {
     let printed = crate::program::run(command(data.path(), &few));
     assert!(printed.status.success());
     let said = String::from_utf8_lossy(&printed.stderr).into_owned();
-    assert!(said.contains(&format!("next: slowburn predict {}", path(&out))), "{said}");
+    assert!(said.contains(&format!("next: slowburn predict {} ", path(&out))), "{said}");
     let events: Vec<_> = fs::read_dir(out.join("tensorboard")).expect("made").collect();
     assert_eq!(events.len(), 2, "the baseline's and the method's");
     let none = runs.join("none");
