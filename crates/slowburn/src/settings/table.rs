@@ -30,7 +30,7 @@ const LONGEST: usize = 60;
 
 /// Every setting of a run with where it came from, a line each.
 pub fn table<R: Serialize>(recipe: &R, origins: &Origins<'_, R>) -> String {
-    let (asked, last) = (flat(origins.asked), flat(recipe));
+    let (base, asked, last) = (flat(origins.base), flat(origins.asked), flat(recipe));
     let width = last.keys().map(String::len).max().unwrap_or(0);
     let values: Vec<String> = last.values().map(shown).collect();
     let longest = values.iter().map(|value| value.chars().count()).max().unwrap_or(0);
@@ -41,6 +41,7 @@ pub fn table<R: Serialize>(recipe: &R, origins: &Origins<'_, R>) -> String {
             _ if given.flag(path) => "flag".to_owned(),
             _ if chosen => format!("chosen for {} images", origins.images),
             _ if given.config(path) => "config".to_owned(),
+            _ if base.get(path) != Some(value) => "follows from other settings".to_owned(),
             Some(recipe) => format!("recipe {recipe}"),
             None => "default".to_owned(),
         };
@@ -100,14 +101,15 @@ mod tests {
 
     #[test]
     fn every_setting_says_where_it_came_from() {
-        let given = Given::new([("seed", true)], ["batch".to_owned()]);
+        let given = Given::new([("seed", true), ("patience", true)], ["batch".to_owned()]);
         let base = fashion();
-        let asked = Recipe { seed: 5, batch: 32, ..fashion() };
+        let asked = Recipe { seed: 5, batch: 32, patience: Some(3), validation: 0.2, ..fashion() };
         let last = Recipe { curve_images: 9, ..asked.clone() };
         let origins = Origins { base: &base, recipe: None, asked: &asked, given: &given, images: 60 };
         let text = table(&last, &origins);
         let line = |setting: &str| text.lines().find(|line| line.starts_with(&format!("{setting} "))).expect("a line");
         assert!(line("seed").ends_with("flag") && line("batch").ends_with("config"), "{text}");
+        assert!(line("validation").ends_with("follows from other settings"), "{text}");
         assert!(line("curve_images").ends_with("chosen for 60 images"), "{text}");
         assert!(line("decay.warm_up.decay").ends_with("default"), "{text}");
         assert!(line("views").contains("fashion") && !text.contains("operations"), "{text}");
