@@ -10,7 +10,7 @@
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use slowburn_augment::presets;
+use slowburn_augment::{Pipeline, presets};
 use slowburn_contrastive::MocoConfig;
 use slowburn_ema::Decay;
 use slowburn_examples::FASHION_MNIST;
@@ -65,19 +65,26 @@ fn main() -> Result<()> {
     let file = trained.folder.file("encoder.safetensors");
     save_safetensors(&trained.method.query.encoder, &file)?;
 
+    score(&trained.method.query, &data, &views, seed, &device)?;
+    println!("{}", file.display());
+    Ok(())
+}
+
+/// Prints what the encoder is worth beside random weights and raw pixels.
+fn score(query: &Projector<SmallConvNet>, data: &Dataset, views: &Pipeline, seed: u64, device: &Device) -> Result<()> {
     // Scores use images without random views, features below the head, and the labels of all training images: for the 200
     // nearest neighbours, and for a linear classifier on frozen features, whose learning rate is chosen on held-out training
     // images.
-    let train = ImageSet::new(data.train.images.clone(), labeled(&data.train.labels), &views)?;
+    let train = ImageSet::new(data.train.images.clone(), labeled(&data.train.labels), views)?;
     let known = data.test.labels.iter().copied().enumerate().collect();
-    let test = ImageSet::new(data.test.images.clone(), known, &views)?;
+    let test = ImageSet::new(data.test.images.clone(), known, views)?;
     let scoring = Scoring::default();
     let plain = device.clone().without_autodiff();
-    let random = network(seed, &device)?;
+    let random = network(seed, device)?;
     println!("\ntest accuracy, {} images, seed {seed}", data.test.len());
     println!("  {:<16} {:>8} {:>14}", "", "kNN", "linear probe");
     for (name, sets) in [
-        ("MoCo", scoring.sets(&trained.method.query, &train, &test, &plain)?),
+        ("MoCo", scoring.sets(query, &train, &test, &plain)?),
         ("random weights", scoring.sets(&random, &train, &test, &plain)?),
         ("pixels", ScoredSets::same(pixels(&train, &plain)?, pixels(&test, &plain)?)),
     ] {
@@ -85,7 +92,6 @@ fn main() -> Result<()> {
         let [knn, linear] = [scores.knn.accuracy, scores.linear.probe.accuracy].map(|accuracy| 100.0 * accuracy);
         println!("  {name:<16} {knn:>6.2} % {linear:>12.2} %");
     }
-    println!("{}", file.display());
     Ok(())
 }
 
