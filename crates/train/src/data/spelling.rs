@@ -1,8 +1,10 @@
-/// The known name that was probably meant, if one is near.
+/// The known name that was probably meant: the one with the fewest letters added, left out, changed or swapped, a third of them
+/// at most; letters in any case.
 pub fn nearest_name<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = wanted.to_lowercase();
-    let scored = known.into_iter().map(|name| (strsim::jaro_winkler(&wanted, &name.to_lowercase()), name));
-    scored.filter(|(score, _)| *score > 0.8).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
+    let most = (wanted.chars().count() / 3).max(1);
+    let far = known.into_iter().map(|name| (strsim::damerau_levenshtein(&wanted, &name.to_lowercase()), name));
+    far.filter(|(distance, _)| *distance <= most).min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
 }
 
 #[cfg(test)]
@@ -16,5 +18,7 @@ mod tests {
         assert_eq!(nearest_name("cifar10-400", known), Some("cifar10-4000"));
         assert_eq!(nearest_name("Learning_rte", known), Some("learning_rate"));
         assert_eq!(nearest_name("zzz", known), None);
+        assert_eq!(nearest_name("cta", ["dog", "cat"]), Some("cat"));
+        assert_eq!(nearest_name("2", ["cat", "dog"]), None);
     }
 }
