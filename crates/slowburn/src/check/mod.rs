@@ -36,7 +36,7 @@ pub(crate) use walk::{name_below, path_as_text};
 /// code is 0 where there is no problem and 1 where there is one; with --strict, warnings count as well.
 #[derive(Debug, Clone, Args)]
 pub struct Cli {
-    /// A folder with train/<class>/ and test/<class>/, with IDX files, or of images at any depth
+    /// A folder with `train/<class>/` and `test/<class>/`, with IDX files, or of images at any depth
     #[arg(value_name = "DATA")]
     pub data: PathBuf,
     /// Print everything as JSON
