@@ -22,11 +22,17 @@ fn program() -> &'static str {
     }
 }
 
-/// After training with labels, on images in this folder.
-pub fn after_training(run: &Path, data: &Path) {
-    let test = data.join("test");
-    let images = if test.is_dir() { test } else { data.to_owned() };
-    note!("next: {} predict {} {}", program(), quoted(run), quoted(&images));
+/// After training with labels, on images in this folder; `labels` is the file that they are from, where no test images say how
+/// good it is.
+pub fn after_training(run: &Path, data: &Path, labels: Option<&Path>) {
+    let (program, run, test) = (program(), quoted(run), data.join("test"));
+    let images = quoted(if test.is_dir() { &test } else { data });
+    match labels.map(quoted) {
+        None => note!("next: {program} predict {run} {images}"),
+        Some(labels) => {
+            note!("next: {program} suggest {run} {images} --labels {labels} --count 20 --out label-these.csv");
+        }
+    }
 }
 
 /// After pre-training on images in this folder, of which some have a label or none.

@@ -23,9 +23,12 @@ pub fn left_out(files: usize) -> String {
 
 /// Whether an error is that nobody reads any more.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe))
+    let of_csv =
+        |error: &csv::Error| matches!(error.kind(), csv::ErrorKind::Io(io) if io.kind() == ErrorKind::BrokenPipe);
+    error.chain().any(|cause| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+            || cause.downcast_ref::<csv::Error>().is_some_and(of_csv)
+    })
 }
 
 /// [`println!`] that does not panic where standard output is closed.

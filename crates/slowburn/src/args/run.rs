@@ -58,8 +58,11 @@ pub struct Files {
     /// Write TensorBoard's event files into the run, beside metrics.jsonl
     #[arg(long, hide_short_help = true)]
     pub tensorboard: bool,
-    /// Progress as plain lines even on a terminal
+    /// Progress on Burn's dashboard, on a terminal; `q` stops it
     #[arg(long, hide_short_help = true)]
+    pub dashboard: bool,
+    /// Progress as plain lines, which is the default
+    #[arg(long, hide = true, conflicts_with = "dashboard")]
     pub plain: bool,
 }
 

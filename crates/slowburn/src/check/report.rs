@@ -3,8 +3,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde::Serialize;
-use slowburn_augment::loader::ImageFolder;
-use slowburn_train::data::Dataset;
+use slowburn_augment::loader::{ImageFolder, OnCorrupt};
+use slowburn_train::data::{DataLayout, Dataset, LoadOptions};
 use slowburn_train::defaults::{few_labels, pretrain};
 
 use super::counts::{self, ClassCount, Colors, Sizes};
@@ -24,6 +24,8 @@ pub enum Layout {
     Idx,
     /// `train/<class>/` and `test/<class>/`.
     Classes,
+    /// `<class>/`, training images alone.
+    ClassFolders,
     /// Images at any depth, without labels.
     Flat,
 }
@@ -183,6 +185,10 @@ fn load(path: &Path) -> Loaded {
         let failed = Dataset::load(path).err().map(|source| error(&source));
         return Loaded { layout: Layout::Classes, error: failed, data: None };
     }
+    let options = LoadOptions { on_corrupt: OnCorrupt::Skip, ..LoadOptions::photos() };
+    if Dataset::load_with(path, options).is_ok_and(|data| data.layout == DataLayout::Classes) {
+        return Loaded { layout: Layout::ClassFolders, error: None, data: None };
+    }
     let failed = ImageFolder::flat(path).err().map(|source| error(&source));
     Loaded { layout: Layout::Flat, error: failed, data: None }
 }
@@ -204,9 +210,12 @@ impl Loaded {
                 let classes = self.data.as_ref().map_or_else(Vec::new, |data| data.classes.clone());
                 (self.data.as_ref().map_or_else(Vec::new, idx::items), Listed::default(), classes)
             }
-            Layout::Classes | Layout::Flat => {
-                let flat = self.layout == Layout::Flat;
-                let mut listed = if flat { Listed::flat(path) } else { Listed::classes(path) };
+            Layout::Classes | Layout::ClassFolders | Layout::Flat => {
+                let mut listed = match self.layout {
+                    Layout::Flat => Listed::flat(path),
+                    Layout::ClassFolders => Listed::class_folders(path),
+                    _ => Listed::classes(path),
+                };
                 let items = inspect_all(std::mem::take(&mut listed.images));
                 let mut classes: Vec<String> = listed.classes.iter().map(|(_, class)| class.clone()).collect();
                 classes.sort();

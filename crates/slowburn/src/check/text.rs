@@ -48,6 +48,7 @@ impl Report {
         let layout = match self.layout {
             Layout::Idx => "IDX files",
             Layout::Classes => "train/ and test/",
+            Layout::ClassFolders => "a folder a class",
             Layout::Flat => return format!("{} without labels (a flat folder)", count(images, "image")),
         };
         let unlabeled = match train - labeled {

@@ -65,21 +65,33 @@ impl Listed {
             if !folder.is_dir() {
                 continue;
             }
-            let mut entries = found.list(&folder);
-            entries.sort_by_key(|path| path.file_name().is_some_and(|name| name == UNLABELED));
-            for path in entries {
-                if !path.is_dir() {
-                    let misplaced = has_image_extension(&path);
-                    if misplaced { &mut found.misplaced } else { &mut found.skipped }.push(path);
-                    continue;
-                }
-                let class = escape(path.file_name().unwrap_or_default().as_encoded_bytes(), true);
-                let label = (class != UNLABELED).then_some(class);
-                found.classes.extend(label.clone().map(|class| (side, class)));
-                found.walk(root, &path, (side, label.as_deref()), &mut Vec::new());
-            }
+            found.side(root, &folder, side);
         }
         found
+    }
+
+    /// The training images `<class>/…` below `root`.
+    pub(super) fn class_folders(root: &Path) -> Self {
+        let mut found = Self::default();
+        found.side(root, root, Side::Train);
+        found
+    }
+
+    /// Adds the images of the class folders in `folder`.
+    fn side(&mut self, root: &Path, folder: &Path, side: Side) {
+        let mut entries = self.list(folder);
+        entries.sort_by_key(|path| path.file_name().is_some_and(|name| name == UNLABELED));
+        for path in entries {
+            if !path.is_dir() {
+                let misplaced = has_image_extension(&path);
+                if misplaced { &mut self.misplaced } else { &mut self.skipped }.push(path);
+                continue;
+            }
+            let class = escape(path.file_name().unwrap_or_default().as_encoded_bytes(), true);
+            let label = (class != UNLABELED).then_some(class);
+            self.classes.extend(label.clone().map(|class| (side, class)));
+            self.walk(root, &path, (side, label.as_deref()), &mut Vec::new());
+        }
     }
 
     /// Adds what is below `folder`. `above` has the folders that it lies in.

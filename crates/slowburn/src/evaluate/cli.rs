@@ -14,6 +14,7 @@ use crate::network::Arch;
 use crate::scoring::{test_images, training_images};
 use crate::weights::{CheckpointError, Weights};
 use crate::{data, device};
+use slowburn_train::defaults::pretrain;
 use slowburn_train::monitor::features;
 use slowburn_train::run::write_atomically;
 
@@ -42,9 +43,9 @@ pub struct Cli {
     /// [default: the run's; `fashion` for a bare file of grey images]; not for a run on whitened images
     #[arg(long, value_name = "PRESET")]
     pub views: Option<String>,
-    /// Neighbours that vote
-    #[arg(long, default_value_t = 200, value_name = "K")]
-    pub knn: usize,
+    /// Neighbours that vote [default: 200, or a tenth of the labelled training images]
+    #[arg(long, value_name = "K")]
+    pub knn: Option<usize>,
     /// τ of their weights
     #[arg(long, default_value_t = 0.1, value_name = "τ")]
     pub temperature: f64,
@@ -204,7 +205,7 @@ pub fn run(cli: &Cli) -> Result<String> {
 /// Whatever is wrong with a flag, the checkpoint or the data.
 pub fn evaluate(cli: &Cli) -> Result<Evaluation> {
     let device = device::parse(cli.machine.device())?;
-    KnnConfig { k: cli.knn, temperature: cli.temperature }.validate(usize::MAX)?;
+    KnnConfig { k: cli.knn.unwrap_or(1), temperature: cli.temperature }.validate(usize::MAX)?;
     cli.sweep().validate()?;
     let checkpoint = Weights::read(&cli.weights, cli.encoder == Encoding::Average, cli.arch)?;
     let run = checkpoint.run.as_ref();
@@ -226,7 +227,8 @@ pub fn evaluate(cli: &Cli) -> Result<Evaluation> {
     };
     let train = features(&network, &train, representation, &device)?;
     let test = features(&network, &test, representation, &device)?;
-    let knn = KnnConfig { k: cli.knn, temperature: cli.temperature }.evaluate(&train, &test)?;
+    let k = cli.knn.unwrap_or_else(|| pretrain(data.train.len(), train.samples()).k);
+    let knn = KnnConfig { k, temperature: cli.temperature }.evaluate(&train, &test)?;
     let linear = match cli.protocol {
         Protocol::Sweep => Linear::Sweep(cli.sweep().evaluate(&train, &test)?),
         Protocol::Moco | Protocol::Simclr => Linear::Probe(cli.probe().evaluate(&train, &test)?),

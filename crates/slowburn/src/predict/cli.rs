@@ -33,7 +33,7 @@ pub struct Cli {
     /// Write results there instead of to standard output
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Write a label file of the images whose class has at least this probability, and nothing else
+    /// Write a label file of the images whose class has at least this probability, with those of --labels on top
     #[arg(long, value_name = "P")]
     pub labels_above: Option<f64>,
     /// The true classes of images: a label file, in the place of the names of their folders
@@ -108,15 +108,28 @@ pub fn run(cli: &Cli) -> Result<()> {
     if let Some(path) = &cli.labels {
         prepared.named = prepared.named.with_labels(path, Some(&classes))?;
     }
+    if let Some(path) = &cli.confusion {
+        let known = |truth: &Option<String>| truth.as_ref().is_some_and(|truth| classes.contains(truth));
+        ensure!(
+            prepared.named.truth.iter().any(known),
+            "--confusion {} needs the classes of some images: folders with the names of the classes, or --labels",
+            path.display()
+        );
+    }
     let classifier = weights.classifier(prepared.size, &device)?.valid();
     let out: Box<dyn Write> = match &cli.out {
-        Some(path) => Box::new(File::create(path).with_context(|| path.display().to_string())?),
+        Some(path) => Box::new(File::create(path).with_context(|| format!("cannot write {}", path.display()))?),
         None => Box::new(io::stdout().lock()),
     };
     let csv_labels = cli.out.as_ref().is_some_and(|path| path.extension().is_some_and(|end| end == "csv"));
-    let mut rows = Rows::new(BufWriter::new(out), cli.format, &classes, cli.labels_above, csv_labels);
+    let mut rows = Rows::new(BufWriter::new(out), cli.format, &classes, cli.labels_above, csv_labels)
+        .keeping_known(cli.labels.is_some());
     let confusion = predict(&classifier, &prepared, &classes, &device, |row| rows.write(&row))?;
+    let found = rows.labels_found();
     rows.end()?;
+    if cli.labels_above.is_some() {
+        note!("{found}");
+    }
     report(cli, &prepared, &confusion)
 }
 
@@ -161,10 +174,6 @@ fn report(cli: &Cli, prepared: &Prepared, confusion: &Confusion) -> Result<()> {
         }
     }
     if let Some(path) = &cli.confusion {
-        ensure!(
-            confusion.total() > 0,
-            "--confusion needs the classes of some images: folders with the names of the classes, or --labels"
-        );
         let classes = read_weights(&cli.weights, cli.network, cli.arch)?.class_names();
         crate::report::draw_confusion(confusion.counts(), &classes, path)?;
         note!("{}", path.display());

@@ -2,6 +2,7 @@ use std::io::Write;
 
 use anyhow::Result;
 use serde_json::json;
+use slowburn_train::data::label_line;
 
 use super::Format;
 
@@ -33,6 +34,10 @@ pub(super) struct Rows<'a, W: Write> {
     writer: Writer<W>,
     classes: &'a [String],
     labels_above: Option<f64>,
+    /// Whether images whose label is known are written with it, whatever the network says.
+    keep_known: bool,
+    /// Labels written of each class that the network found, images seen, the largest probability.
+    found: (Vec<usize>, usize, f32),
 }
 
 enum Writer<W: Write> {
@@ -58,7 +63,28 @@ impl<'a, W: Write> Rows<'a, W> {
             (None, Format::Csv) => Writer::Csv(csv::Writer::from_writer(out)),
             (None, Format::Jsonl) => Writer::Jsonl(out),
         };
-        Self { writer, classes, labels_above }.with_header()
+        let found = (vec![0; classes.len()], 0, 0.0);
+        Self { writer, classes, labels_above, keep_known: false, found }.with_header()
+    }
+
+    /// Writes images whose label is known with that label.
+    pub(super) fn keeping_known(self, keep_known: bool) -> Self {
+        Self { keep_known, ..self }
+    }
+
+    /// How many labels were found, in words: of each class, and how sure the network was at most.
+    pub(super) fn labels_found(&self) -> String {
+        let (counts, seen, largest) = &self.found;
+        let total: usize = counts.iter().sum();
+        let of: Vec<String> = self
+            .classes
+            .iter()
+            .zip(counts)
+            .filter(|(_, count)| **count > 0)
+            .map(|(class, count)| format!("{class} {count}"))
+            .collect();
+        let of = if of.is_empty() { String::new() } else { format!(": {}", of.join(", ")) };
+        format!("{total} labels from {seen} images without one{of}; the largest probability was {largest:.3}")
     }
 
     /// The header comes with the first row's error, if any: writers buffer it.
@@ -79,11 +105,21 @@ impl<'a, W: Write> Rows<'a, W> {
         let (found, classes) = (row.class(), self.classes);
         let (probability, class) = (row.probabilities[found], &classes[found]);
         let truth = row.truth.map(|truth| classes[truth].as_str());
-        let sure = self.labels_above.is_none_or(|above| f64::from(probability) >= above);
+        let known = truth.filter(|_| self.keep_known && self.labels_above.is_some());
+        let (class, sure) = match known {
+            Some(known) => (known, true),
+            None => (class.as_str(), self.labels_above.is_none_or(|above| f64::from(probability) >= above)),
+        };
+        if known.is_none() {
+            let (counts, seen, largest) = &mut self.found;
+            counts[found] += usize::from(sure);
+            *seen += 1;
+            *largest = largest.max(probability);
+        }
         match &mut self.writer {
             Writer::Csv(csv) => {
                 let probabilities = row.probabilities.iter().map(ToString::to_string);
-                let fixed = [row.name.to_owned(), truth.unwrap_or_default().to_owned(), class.clone()];
+                let fixed = [row.name.to_owned(), truth.unwrap_or_default().to_owned(), class.to_owned()];
                 csv.write_record(fixed.into_iter().chain([probability.to_string()]).chain(probabilities))?;
             }
             Writer::Jsonl(out) => {
@@ -94,7 +130,7 @@ impl<'a, W: Write> Rows<'a, W> {
                 });
                 writeln!(out, "{line}")?;
             }
-            Writer::Labels(out) if sure => writeln!(out, "{} {class}", row.name)?,
+            Writer::Labels(out) if sure => out.write_all(label_line(row.name, class).as_bytes())?,
             Writer::CsvLabels(csv) if sure => csv.write_record([row.name, class])?,
             Writer::Labels(_) | Writer::CsvLabels(_) => {}
         }
@@ -134,7 +170,7 @@ mod tests {
         let lines = written(Format::Jsonl, None, false);
         let first: serde_json::Value = serde_json::from_str(lines.lines().next().expect("a line")).expect("JSON");
         assert_eq!((&first["class"], &first["probabilities"]["cat"]), (&json!("sea, lion"), &json!(0.25)));
-        assert_eq!(written(Format::Csv, Some(0.6), false), "a b.jpg sea, lion\n");
+        assert_eq!(written(Format::Csv, Some(0.6), false), "a b.jpg\tsea, lion\n");
         assert_eq!(written(Format::Csv, Some(0.5), true), "filename,label\na b.jpg,\"sea, lion\"\nc.jpg,cat\n");
     }
 }

@@ -64,6 +64,12 @@ fn begin(cli: &Cli) -> Result<()> {
 }
 
 fn resume(cli: &Cli, path: &Path) -> Result<()> {
+    if RunFolder::open::<Recipe>(path).is_err() && RunFolder::open::<crate::train::recipe::Recipe>(path).is_ok() {
+        anyhow::bail!(
+            "{0} is a run of `slowburn train`: go on with it by `slowburn train --resume {0}`",
+            path.display()
+        );
+    }
     let (folder, run): (_, Recipe) = RunFolder::open(path)?;
     let recipe = cli.recipe_on(&run)?;
     let data = data::load(&recipe.data, recipe.reading)?;

@@ -16,6 +16,8 @@ const INDENT: u32 = 52;
 pub const GREY: RGBColor = RGBColor(110, 110, 110);
 /// A first curve.
 pub const BLUE: RGBColor = RGBColor(31, 119, 180);
+/// A third curve.
+pub const GREEN: RGBColor = RGBColor(44, 140, 60);
 /// A second curve.
 pub const ORANGE: RGBColor = RGBColor(214, 98, 20);
 

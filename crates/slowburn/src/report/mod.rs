@@ -14,7 +14,7 @@ mod table;
 pub(crate) mod text;
 
 pub use confusion::draw_confusion;
-pub use curves::{Across, BLUE, Curve, GREY, ORANGE, Panel, draw_curves};
+pub use curves::{Across, BLUE, Curve, GREEN, GREY, ORANGE, Panel, draw_curves};
 pub use overlay::{OverlayPanel, RunCurve, draw_overlay};
 pub(crate) use picture::{encode_png, register_font_once};
 pub use progress::progress;

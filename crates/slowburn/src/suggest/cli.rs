@@ -154,7 +154,7 @@ fn probabilities(weights: &Weights, prepared: &Prepared, device: &Device) -> Res
 /// The list, with an empty column for the label.
 fn write(cli: &Cli, choices: &[Choice], features: &Features, prepared: &Prepared) -> Result<()> {
     let out: Box<dyn Write> = match &cli.out {
-        Some(path) => Box::new(File::create(path).with_context(|| path.display().to_string())?),
+        Some(path) => Box::new(File::create(path).with_context(|| format!("cannot write {}", path.display()))?),
         None => Box::new(io::stdout().lock()),
     };
     let mut csv = csv::Writer::from_writer(BufWriter::new(out));
@@ -166,6 +166,24 @@ fn write(cli: &Cli, choices: &[Choice], features: &Features, prepared: &Prepared
     Ok(csv.flush()?)
 }
 
+/// The longest line of a caption, in letters.
+const LETTERS: usize = 20;
+
+/// Text in lines of a caption, broken between words.
+fn lines(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= LETTERS => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 fn sheet(path: &std::path::Path, choices: &[Choice], features: &Features, prepared: &Prepared) -> Result<()> {
     let mut buffers = ReadBuffers::default();
     let mut thumbs = Vec::new();
@@ -173,7 +191,9 @@ fn sheet(path: &std::path::Path, choices: &[Choice], features: &Features, prepar
         let sample = features.samples[choice.index];
         let image = prepared.named.source.read(sample, &mut buffers)?.image;
         let name = prepared.named.names[sample].clone();
-        thumbs.push(Thumb::new(image, vec![format!("{}. {name}", rank + 1), choice.reason.clone()])?);
+        let mut caption = vec![format!("{}. {name}", rank + 1)];
+        caption.extend(lines(&choice.reason));
+        thumbs.push(Thumb::new(image, caption)?);
     }
     write_grid(path, "images to label next", &thumbs, COLUMNS)?;
     Ok(())

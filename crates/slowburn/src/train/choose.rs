@@ -25,6 +25,9 @@ pub(super) fn fit(recipe: &mut Recipe, data: &Dataset, given: &Given) -> Result<
     recipe.classes.clone_from(&data.classes);
     recipe.image = Some(data.image_size());
     let known = data.train.labels.iter().flatten().count();
+    if let ([class], Labels::File(path)) = (&data.classes[..], &recipe.labels) {
+        bail!("{} knows one class only, {class}: at least two are needed to tell them apart", path.display());
+    }
     if data.classes.len() < 2 {
         bail!(
             "{} has no class folders: say which images have which label by --labels FILE, or train without labels by \
@@ -35,6 +38,14 @@ pub(super) fn fit(recipe: &mut Recipe, data: &Dataset, given: &Given) -> Result<
     if matches!(recipe.labels, Labels::Count(count) if count > known) && !given.says("labels") {
         recipe.labels = Labels::All;
     }
+    let scored = !data.test.is_empty() || recipe.validation > 0.0;
+    if recipe.compare_scratch && !scored {
+        bail!(
+            "--compare-scratch has nothing to compare by: there are no test images. Hold labels back by --validation 0.2"
+        );
+    }
+    // What nothing is compared with is time lost.
+    recipe.baseline &= scored;
     if recipe.preset.is_some() {
         return start::fit(recipe, data);
     }

@@ -1,7 +1,7 @@
 use anyhow::Result;
 use slowburn_train::run::{Part, RunFolder};
 
-use super::recipe::Recipe;
+use super::recipe::{Labels, Recipe};
 use super::{Plan, Resume, Session, Summary};
 use crate::args::Files;
 use crate::{next, report, say};
@@ -31,7 +31,11 @@ pub(super) fn finish(
     folder.write_summary(&summary)?;
     say!("\n{}", report::final_table(&summary));
     say!("{}", folder.path().display());
-    next::after_training(folder.path(), &recipe.data);
+    let labels = match &recipe.labels {
+        Labels::File(path) if session.data.test.is_empty() => Some(path.as_path()),
+        _ => None,
+    };
+    next::after_training(folder.path(), &recipe.data, labels);
     Ok(())
 }
 

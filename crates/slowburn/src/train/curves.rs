@@ -1,4 +1,4 @@
-use crate::report::{Across, BLUE, Curve, GREY, ORANGE, Panel};
+use crate::report::{Across, BLUE, Curve, GREEN, GREY, ORANGE, Panel};
 use slowburn_train::task::SemiMetrics;
 
 use super::BASELINE_PHASE;
@@ -8,8 +8,13 @@ use super::BASELINE_PHASE;
 /// Accuracies are of so many of all test images.
 pub fn panels(metrics: &[SemiMetrics], (monitored, all): (usize, usize)) -> [Panel; 2] {
     let images = if monitored < all { format!(", {monitored} of {all} images") } else { String::new() };
+    let title = match (all, metrics.iter().any(|row| row.validation_accuracy.is_some())) {
+        (0, true) => "accuracy on held-back labels, %".to_owned(),
+        (0, false) => "no accuracy: no test images".to_owned(),
+        _ => format!("test accuracy, %{images}"),
+    };
     [
-        Panel { title: format!("test accuracy, %{images}"), curves: accuracies(metrics), across: Across::Steps },
+        Panel { title, curves: accuracies(metrics), across: Across::Steps },
         Panel { title: "mean cost of an epoch".to_owned(), curves: costs(metrics), across: Across::Steps },
     ]
 }
@@ -26,6 +31,7 @@ fn accuracies(metrics: &[SemiMetrics]) -> Vec<Curve> {
         Curve { name: "labels alone", color: GREY, points: of(true, |row| row.student_accuracy) },
         Curve { name: "student", color: BLUE, points: of(false, |row| row.student_accuracy) },
         Curve { name: "teacher", color: ORANGE, points: of(false, |row| row.teacher_accuracy) },
+        Curve { name: "held-back labels", color: GREEN, points: of(false, |row| row.validation_accuracy) },
     ]
 }
 

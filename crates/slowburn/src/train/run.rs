@@ -1,7 +1,9 @@
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Result;
 use slowburn_ema::Length;
+use slowburn_train::data::Labeled;
 use slowburn_train::run::{RunFolder, default_folder};
 
 use super::recipe::Recipe;
@@ -41,6 +43,7 @@ fn begin(cli: &Cli) -> Result<()> {
     choose::fit(&mut recipe, &data, &given)?;
     recipe.validate()?;
     recipe.views.validate_for(data.image_size())?;
+    warn_of_labels(&recipe, &data)?;
     let encoder = start::encoder(&recipe)?;
     let fingerprint = data.fingerprint()?;
     let data = recipe.prepare(data)?;
@@ -81,7 +84,22 @@ fn begin(cli: &Cli) -> Result<()> {
     compare::finish(&session, &folder, None, &fingerprint, files)
 }
 
+/// Says what is probably not meant about the labels.
+fn warn_of_labels(recipe: &Recipe, data: &Dataset) -> Result<()> {
+    let labels = Plan::new(recipe, data)?.labels;
+    for concern in Labeled::new(Arc::clone(&data.train.images), labels, data.classes.clone())?.concerns() {
+        tracing::warn!("{concern}");
+    }
+    Ok(())
+}
+
 fn resume(cli: &Cli, path: &Path) -> Result<()> {
+    if RunFolder::open::<Recipe>(path).is_err() && RunFolder::open::<crate::pretrain::Recipe>(path).is_ok() {
+        anyhow::bail!(
+            "{0} is a run of `slowburn pretrain`: go on with it by `slowburn pretrain --resume {0}`",
+            path.display()
+        );
+    }
     let (folder, run): (_, Recipe) = RunFolder::open(path)?;
     let recipe = cli.recipe_on(&run)?;
     let device = device::for_training(&recipe.device, recipe.exact)?;

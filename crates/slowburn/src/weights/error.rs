@@ -9,6 +9,12 @@ use crate::network::Arch;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
+    /// Neither a run nor a file.
+    #[error("{path} does not exist: name a run folder, or a safetensors file")]
+    NotThere {
+        /// The path.
+        path: PathBuf,
+    },
     /// A run without the network that was asked for.
     #[error("{path} is not there: the run has not ended, or its method has no such network")]
     Missing {

@@ -64,6 +64,9 @@ impl Weights {
     /// # Errors
     /// [`CheckpointError`], which names the file.
     pub fn read(path: &Path, average: bool, arch: Option<Arch>) -> Result<Self, CheckpointError> {
+        if !path.exists() {
+            return Err(CheckpointError::NotThere { path: path.to_owned() });
+        }
         if !path.is_dir() {
             let arch = arch.ok_or_else(|| CheckpointError::NoArch { path: path.to_owned() })?;
             return Self::of_file(path.to_owned(), arch, Normalization::Batch);

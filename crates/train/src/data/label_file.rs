@@ -153,7 +153,8 @@ fn line_entries(path: &Path, text: &str, classes: Option<&[String]>) -> Result<V
     Ok(entries)
 }
 
-/// Filename and label. A class name is looked for first, the longest that ends the line; then the last word.
+/// Filename and label. A class name is looked for first, the longest that ends the line; then what is behind the last tab; then
+/// the last word.
 fn split_line<'a>(text: &'a str, classes: &[String]) -> Result<(&'a str, &'a str), LabelProblem> {
     let named = classes
         .iter()
@@ -166,7 +167,7 @@ fn split_line<'a>(text: &'a str, classes: &[String]) -> Result<(&'a str, &'a str
     if let Some(found) = named {
         return Ok(found);
     }
-    match text.rsplit_once(char::is_whitespace) {
+    match text.rsplit_once('\t').or_else(|| text.rsplit_once(char::is_whitespace)) {
         Some((filename, label)) => Ok((filename.trim_end(), label)),
         None => Err(LabelProblem::NotTwoWords { text: text.to_owned() }),
     }
@@ -185,10 +186,16 @@ pub fn write_labels(
     let mut text = String::new();
     for (image, label) in labels.iter().enumerate() {
         if let Some(class) = label.and_then(|label| classes.get(label)) {
-            text.push_str(&format!("{} {class}\n", name(image)));
+            text.push_str(&label_line(&name(image), class));
         }
     }
     write_atomically(path, text.as_bytes()).map_err(|source| LabelError::Unreadable { path: path.to_owned(), source })
+}
+
+/// A line of a label file; with a tab in front of a class of several words.
+pub fn label_line(name: &str, class: &str) -> String {
+    let between = if class.contains(char::is_whitespace) { '\t' } else { ' ' };
+    format!("{name}{between}{class}\n")
 }
 
 #[cfg(test)]

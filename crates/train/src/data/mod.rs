@@ -11,7 +11,7 @@ mod spelling;
 pub use error::{LabelError, LabelProblem};
 pub(crate) use identity::labeled_indices;
 pub use identity::{fingerprint, hex, labeled};
-pub use label_file::{LabelFile, write_labels};
+pub use label_file::{LabelFile, label_line, write_labels};
 pub use labeled::Labeled;
 pub use set::{DataError, DataLayout, Dataset, GreyImages, LoadOptions, Split, read_idx_images, read_idx_labels};
 pub use spelling::nearest_name;

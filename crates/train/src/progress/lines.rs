@@ -76,7 +76,9 @@ impl Reporter for Lines {
     }
 
     fn epoch(&mut self, epoch: u64, figures: &[Figure]) {
-        self.say(&format!("{}  epoch {epoch}/{} in the mean  {}", self.phase, self.epochs, list(figures)));
+        if !figures.is_empty() {
+            self.say(&format!("{}  epoch {epoch}/{} in the mean  {}", self.phase, self.epochs, list(figures)));
+        }
     }
 }
 

@@ -12,8 +12,8 @@ const UNBALANCED: [usize; 2] = [3, 10];
 pub(super) fn find(seen: &Seen, classes: &[ClassCount], found: &mut Findings) {
     match seen.layout {
         Layout::Flat => flat(seen, found),
-        Layout::Idx | Layout::Classes if seen.items.is_empty() => {}
-        Layout::Idx | Layout::Classes => {
+        Layout::Idx | Layout::Classes | Layout::ClassFolders if seen.items.is_empty() => {}
+        Layout::Idx | Layout::Classes | Layout::ClassFolders => {
             sides(seen, classes, found);
             balance(classes, found);
         }
@@ -23,7 +23,7 @@ pub(super) fn find(seen: &Seen, classes: &[ClassCount], found: &mut Findings) {
 fn flat(seen: &Seen, found: &mut Findings) {
     if seen.listed.folders > 1 {
         let message = format!(
-            "{} with images and no train/: to learn from their names, move them into train/ and test/",
+            "{} with images, but also images beside or folders inside them: for labels by folder, leave one folder a class",
             count(seen.listed.folders, "folder")
         );
         found.add(Severity::Note, "no-classes", message, []);
