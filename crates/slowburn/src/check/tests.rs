@@ -153,7 +153,7 @@ fn with_orientation(picture: &RgbImage, orientation: u8) -> Vec<u8> {
 }
 
 #[test]
-fn a_flat_folder_of_all_kinds_is_described() {
+fn a_folder_of_all_kinds_is_described() {
     let root = tempfile::tempdir().expect("a temporary folder");
     let path = |name: &str| root.path().join(name);
     for (index, side) in [60, 64, 72, 80, 90].into_iter().enumerate() {
@@ -171,7 +171,7 @@ fn a_flat_folder_of_all_kinds_is_described() {
     let deep = image::ImageBuffer::<Rgb<u16>, _>::from_fn(50, 50, |x, y| Rgb([x as u16 * 900, y as u16 * 1200, 7]));
     deep.save(path("b/deep.png")).expect("saved");
     let report = report(root.path());
-    assert_eq!((report.layout, report.images, report.turned), (Layout::Flat, 17, 7));
+    assert_eq!((report.layout, report.images, report.turned), (Layout::ClassFolders, 17, 7));
     assert_eq!(report.colors, Colors { gray: 1, rgb: 16, alpha: 1, more_than_8_bits: 1 });
     assert_eq!(files(&report, "tiny"), [["b/dot.png"]]);
     assert_eq!(files(&report, "gray-among-colours"), [["b/gray.png"]]);

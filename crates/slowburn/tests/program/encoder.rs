@@ -125,9 +125,10 @@ fn an_encoder_that_does_not_fit_is_named_before_anything_is_written() {
         assert!(expected.iter().all(|part| said.contains(part)), "{said}");
         assert!(!out.exists(), "{arch} left a folder behind");
     }
-    for (flags, expected) in
-        [(&["--from", "nowhere.safetensors"][..], "--arch"), (&["--compare-scratch"], "--compare-scratch needs --from")]
-    {
+    for (flags, expected) in [
+        (&["--from", "nowhere.safetensors"][..], "nowhere.safetensors does not exist"),
+        (&["--compare-scratch"], "--compare-scratch needs --from"),
+    ] {
         let said = failure(command(data.path(), &out, flags));
         assert!(said.contains(expected), "{flags:?}: {said}");
         assert!(!out.exists(), "{flags:?} left a folder behind");

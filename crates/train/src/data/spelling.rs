@@ -2,7 +2,11 @@
 /// at most; letters in any case.
 pub fn nearest_name<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = wanted.to_lowercase();
-    let most = (wanted.chars().count() / 3).max(1);
+    // Of one or two letters every other name would be near.
+    let most = match wanted.chars().count() {
+        0..=2 => 0,
+        letters => letters / 3,
+    };
     let far = known.into_iter().map(|name| (strsim::damerau_levenshtein(&wanted, &name.to_lowercase()), name));
     far.filter(|(distance, _)| *distance <= most).min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
 }
