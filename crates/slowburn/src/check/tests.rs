@@ -153,7 +153,7 @@ fn with_orientation(picture: &RgbImage, orientation: u8) -> Vec<u8> {
 }
 
 #[test]
-fn a_folder_of_all_kinds_is_described() {
+fn a_flat_folder_of_all_kinds_is_described() {
     let root = tempfile::tempdir().expect("a temporary folder");
     let path = |name: &str| root.path().join(name);
     for (index, side) in [60, 64, 72, 80, 90].into_iter().enumerate() {
@@ -170,8 +170,10 @@ fn a_folder_of_all_kinds_is_described() {
         .expect("saved");
     let deep = image::ImageBuffer::<Rgb<u16>, _>::from_fn(50, 50, |x, y| Rgb([x as u16 * 900, y as u16 * 1200, 7]));
     deep.save(path("b/deep.png")).expect("saved");
+    // An album in a folder: these are no class folders.
+    fs::create_dir(path("a/album")).expect("made");
     let report = report(root.path());
-    assert_eq!((report.layout, report.images, report.turned), (Layout::ClassFolders, 17, 7));
+    assert_eq!((report.layout, report.images, report.turned), (Layout::Flat, 17, 7));
     assert_eq!(report.colors, Colors { gray: 1, rgb: 16, alpha: 1, more_than_8_bits: 1 });
     assert_eq!(files(&report, "tiny"), [["b/dot.png"]]);
     assert_eq!(files(&report, "gray-among-colours"), [["b/gray.png"]]);
@@ -179,6 +181,23 @@ fn a_folder_of_all_kinds_is_described() {
     assert_eq!(severity(&report, "no-classes"), Some(Severity::Note));
     assert_eq!(report.sizes.expect("images").height[0], 1);
     assert_eq!(report.defaults.expect("images").train, None, "there is no label");
+}
+
+/// As training reads it.
+#[test]
+fn a_folder_a_class_has_labels_without_train_and_test() {
+    let root = tempfile::tempdir().expect("a temporary folder");
+    for (class, count) in [("cat", 6), ("dog", 5), ("unlabeled", 3)] {
+        fs::create_dir(root.path().join(class)).expect("made");
+        for index in 0..count {
+            save(root.path().join(class).join(format!("{index}.png")), &picture(40, 30, 9 * index + count));
+        }
+    }
+    let report = report(root.path());
+    assert_eq!((report.layout, report.images), (Layout::ClassFolders, 14));
+    assert!(report.defaults.expect("images").train.is_some(), "there are labels");
+    assert_eq!(severity(&report, "no-test-set"), Some(Severity::Warning));
+    assert_eq!(severity(&report, "refused"), None);
 }
 
 #[test]
