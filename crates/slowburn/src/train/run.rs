@@ -42,6 +42,11 @@ fn begin(cli: &Cli) -> Result<()> {
     let mut recipe = asked.clone();
     choose::fit(&mut recipe, &data, &given)?;
     recipe.validate()?;
+    let (batch, images) = (recipe.batch, data.train.len());
+    anyhow::ensure!(
+        batch <= images,
+        "--batch is {batch}, but there are {images} training images: it must be at most that"
+    );
     recipe.views.validate_for(data.image_size())?;
     warn_of_labels(&recipe, &data)?;
     let encoder = start::encoder(&recipe)?;

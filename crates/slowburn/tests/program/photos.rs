@@ -166,6 +166,59 @@ fn few_labels_lead_to_predictions_suggestions_and_more_labels() {
     }
 }
 
+#[test]
+fn labels_are_asked_what_they_mean_before_anything_is_trained() {
+    let (outer, photos) = folder(40, false);
+    let out = outer.path().join("run");
+    let labels = |name: &str, of: &dyn Fn(usize) -> &'static str, count: usize| {
+        let file = outer.path().join(name);
+        let known: Vec<_> =
+            fs::read_to_string(outer.path().join("labels.csv")).expect("labels").lines().map(str::to_owned).collect();
+        let mut text = "filename,label\n".to_owned();
+        for (index, line) in known[1..].iter().take(count).enumerate() {
+            text += &format!("{},{}\n", line.split(',').next().expect("a name"), of(index));
+        }
+        fs::write(&file, text).expect("written");
+        file
+    };
+    let with = |labels: &Path, flags: &[&str]| {
+        let line = ["--plain", "--data", path(&photos), "--labels", path(labels), "--size", "32", "--epochs", "0.2"];
+        train(&[&line[..], flags].concat())
+    };
+    let one = labels("one.csv", &|_| "horse", 5);
+    let said = failure(with(&one, &["--out", path(&out)]));
+    assert!(said.contains("one class only, horse"), "{said}");
+    let two = labels("two.csv", &|index| if index % 2 == 0 { "fire engine" } else { "boat" }, 10);
+    let said = failure(with(&two, &["--out", path(&out), "--batch", "41"]));
+    assert!(said.contains("--batch is 41, but there are 40"), "{said}");
+    let said = failure(with(&two, &["--out", path(&out), "--from", path(&out), "--compare-scratch"]));
+    assert!(said.contains("does not exist"), "{said}");
+    assert!(!out.exists(), "nothing is left behind");
+
+    // What a run writes is read back, with classes of several words.
+    success(with(&two, &["--out", path(&out)]));
+    assert_eq!(recipe(&out)["baseline"], false, "nothing is compared where nothing is scored");
+    let again = outer.path().join("again");
+    success(with(&out.join("labels.txt"), &["--out", path(&again)]));
+    assert_eq!(recipe(&again)["classes"], serde_json::json!(["boat", "fire engine"]));
+    let said =
+        failure(with(&two, &["--out", path(&outer.path().join("c")), "--from", path(&out), "--compare-scratch"]));
+    assert!(said.contains("nothing to compare by"), "{said}");
+    let output = run(slowburn("train", &["--resume", path(&outer.path().join("none"))]));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("holds no run"));
+    let said = failure(slowburn("pretrain", &["--resume", path(&out)]));
+    assert!(said.contains("is a run of `slowburn train`"), "{said}");
+
+    // Labels that are known are kept, those that the network is sure of come on top.
+    let more = outer.path().join("more.txt");
+    let line = [path(&out), path(&photos), "--labels", path(&two), "--labels-above", "0", "--out", path(&more)];
+    let output = run(slowburn("predict", &line));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("30 labels from 30 images without one"), "{output:?}");
+    let text = fs::read_to_string(&more).expect("labels");
+    assert_eq!(text.lines().count(), 40);
+    assert!(text.contains("more/p 000.jpg\tfire engine"), "{text}");
+}
+
 /// Six photos are too few for anything, and no reason to fall over.
 #[test]
 fn six_photos_are_enough_to_run() {
