@@ -81,12 +81,12 @@ impl NamedImages {
 }
 
 impl Named {
-    /// Takes classes from a label file in the place of folders.
+    /// Takes classes from a label file, which may be about more images than these, in the place of folders.
     ///
     /// # Errors
     /// Those of the label file.
     pub fn with_labels(mut self, path: &Path, classes: Option<&[String]>) -> Result<Self> {
-        let LabelFile { labels, classes } = LabelFile::read(path, &self.names, classes)?;
+        let LabelFile { labels, classes } = LabelFile::read_of_more(path, &self.names, classes)?;
         self.truth = labels.into_iter().map(|label| label.and_then(|label| classes.get(label).cloned())).collect();
         Ok(self)
     }

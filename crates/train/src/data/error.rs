@@ -85,7 +85,7 @@ pub enum LabelProblem {
         reason: String,
     },
     /// The training set has no image of this name.
-    #[error("the training set has no image {name:?}{}", hint(*samples, first, near.as_deref()))]
+    #[error("there is no image {name:?}{}", hint(*samples, first, near.as_deref()))]
     MissingImage {
         /// The name.
         name: String,
@@ -139,7 +139,7 @@ fn class_hint(label: &str, classes: &[String]) -> String {
 /// How the names of images look.
 fn hint(samples: usize, first: &str, near: Option<&str>) -> String {
     match near {
-        Some(near) => format!(" (it has {samples}: did you mean {near:?}?)"),
-        None => format!(" (it has {samples}, the first is {first:?})"),
+        Some(near) => format!(" (there are {samples}: did you mean {near:?}?)"),
+        None => format!(" (there are {samples}, the first is {first:?})"),
     }
 }

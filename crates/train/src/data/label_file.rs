@@ -37,7 +37,22 @@ impl LabelFile {
     /// [`LabelError::Line`] names file, line and reason; [`LabelError::NoLabels`]; [`LabelError::Column`];
     /// [`LabelError::Unreadable`].
     pub fn read(path: impl AsRef<Path>, names: &[String], classes: Option<&[String]>) -> Result<Self, LabelError> {
-        let path = path.as_ref();
+        Self::load(path.as_ref(), names, classes, false)
+    }
+
+    /// The same of a file that may be about more images than these: lines about others are passed over.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), also where no line is about one of these images.
+    pub fn read_of_more(
+        path: impl AsRef<Path>,
+        names: &[String],
+        classes: Option<&[String]>,
+    ) -> Result<Self, LabelError> {
+        Self::load(path.as_ref(), names, classes, true)
+    }
+
+    fn load(path: &Path, names: &[String], classes: Option<&[String]>, of_more: bool) -> Result<Self, LabelError> {
         let bytes = std::fs::read(path).map_err(|source| LabelError::Unreadable { path: path.to_owned(), source })?;
         let text = slowburn_augment::loader::escape(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes), false);
         let is_csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
@@ -49,7 +64,15 @@ impl LabelFile {
             return Err(LabelError::NoLabels { path: path.to_owned() });
         }
         let classes = classes.map_or_else(|| different(&entries), <[String]>::to_vec);
-        let labels = collect(path, &entries, names, &classes)?;
+        let by_name = Names::new(names);
+        let entries = match of_more && entries.iter().any(|(_, name, _)| by_name.find(name).is_ok()) {
+            true => entries
+                .into_iter()
+                .filter(|(_, name, _)| !matches!(by_name.find(name), Err(LabelProblem::MissingImage { .. })))
+                .collect(),
+            false => entries,
+        };
+        let labels = collect(path, &entries, &by_name, &classes)?;
         Ok(Self { labels, classes })
     }
 }
@@ -58,11 +81,10 @@ impl LabelFile {
 fn collect(
     path: &Path,
     entries: &[Entry],
-    names: &[String],
+    by_name: &Names<'_>,
     classes: &[String],
 ) -> Result<Vec<Option<usize>>, LabelError> {
-    let by_name = Names::new(names);
-    let mut labels: Vec<Option<usize>> = vec![None; names.len()];
+    let mut labels: Vec<Option<usize>> = vec![None; by_name.len()];
     // Image → line.
     let mut lines: HashMap<usize, usize> = HashMap::new();
     for (line, name, label) in entries {
@@ -214,6 +236,19 @@ mod tests {
     }
 
     #[test]
+    fn a_file_may_be_about_more_images() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("l.csv");
+        std::fs::write(&path, "filename,label\nother.jpg,x\na.jpg,x\nanother.jpg,y\n").expect("written");
+        let names = strings(&["a.jpg", "b.jpg"]);
+        assert!(LabelFile::read(&path, &names, None).is_err());
+        let file = LabelFile::read_of_more(&path, &names, None).expect("read");
+        assert_eq!((file.labels, file.classes), (vec![Some(0), None], strings(&["x", "y"])));
+        let error = LabelFile::read_of_more(&path, &strings(&["c.jpg"]), None).expect_err("none").to_string();
+        assert!(error.contains("l.csv:2: there is no image"), "{error}");
+    }
+
+    #[test]
     fn lines_and_tables_say_the_same() {
         let expected = LabelFile {
             labels: vec![Some(1), Some(0), None, Some(1), Some(0)],
@@ -242,8 +277,8 @@ mod tests {
         for (file, text, said) in [
             ("l.txt", &b"a.jpg x\n\na.jpg y"[..], "l.txt:3: \"a.jpg\" is \"y\" here and \"x\" in line 1"),
             ("l.csv", b"name,label\na.jpg,x\na.jpg,y", "l.csv:3: \"a.jpg\" is \"y\" here and \"x\" in line 2"),
-            ("l.txt", b"a.jpg x\nno.jpg x", "l.txt:2: the training set has no image \"no.jpg\" (it has 5"),
-            ("l.txt", b"photos/A.JPG x", "(it has 5: did you mean \"a.jpg\"?)"),
+            ("l.txt", b"a.jpg x\nno.jpg x", "l.txt:2: there is no image \"no.jpg\" (there are 5"),
+            ("l.txt", b"photos/A.JPG x", "(there are 5: did you mean \"a.jpg\"?)"),
             ("l.txt", b"b c.png x", "did you mean \"b c.jpg\"?"),
             ("l.txt", b"e.jpg x", "is both \"d/e.jpg\" and \"f/e.jpg\""),
             ("l.txt", b"a.jpg", "l.txt:1: \"a.jpg\" is not `filename label`"),

@@ -24,6 +24,11 @@ impl<'a> Names<'a> {
         Self { all, by_path, by_file }
     }
 
+    /// The number of images.
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
     pub(super) fn find(&self, name: &str) -> Result<usize, LabelProblem> {
         if let Some(index) = self.by_path.get(name) {
             return Ok(*index);

@@ -383,7 +383,7 @@ fn wrong_lines_are_named_by_file_and_number() {
         }
         other => panic!("{other}"),
     };
-    let missing = problem("# x\nnone.png cat", "labels.txt:2: the training set has no image \"none.png\"");
+    let missing = problem("# x\nnone.png cat", "labels.txt:2: there is no image \"none.png\"");
     assert!(matches!(missing, LabelProblem::MissingImage { samples: 6, .. }), "{missing}");
     let unknown = problem("a.PNG 2", "labels.txt:1: \"2\" is no class, allowed: 0 to 1 or cat, dog");
     assert!(matches!(unknown, LabelProblem::UnknownClass { .. }), "{unknown}");
