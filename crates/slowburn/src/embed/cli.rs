@@ -8,7 +8,6 @@ use crate::args::{HelpAll, Machine};
 use crate::images::{NamedImages, Prepared, SeenImages};
 use crate::network::Arch;
 use crate::predict::{Network, read_weights};
-use crate::weights::Weights;
 use crate::{device, note, say};
 
 /// Features of images, for search, clusters or another program
@@ -68,7 +67,7 @@ const SHOWN: u32 = 8;
 pub fn run(cli: &Cli) -> Result<()> {
     files::check(cli.out.as_deref())?;
     let device = device::parse(cli.machine.device())?;
-    let weights = weights(cli)?;
+    let weights = read_weights(&cli.weights, cli.network, cli.arch)?;
     let seen = SeenImages { weights: &weights, views: cli.views.as_deref(), workers: cli.machine.workers() };
     let prepared = seen.prepare(&cli.images)?;
     let mut features = Features::of(&weights, &prepared, cli.embedding, &device)?;
@@ -93,10 +92,6 @@ pub fn run(cli: &Cli) -> Result<()> {
         None => {}
     }
     Ok(())
-}
-
-fn weights(cli: &Cli) -> Result<Weights> {
-    read_weights(&cli.weights, cli.network, cli.arch)
 }
 
 fn normalize(features: &mut Features) {

@@ -31,8 +31,6 @@ pub struct Named {
     /// The name of each: the path below the folder, where one folder was named; else the path as it was named. Bytes that are
     /// no UTF-8 are written as `\xNN`.
     pub names: Vec<String>,
-    /// The file of each, where it has one of its own.
-    pub paths: Vec<Option<PathBuf>>,
     /// The class that each may have: that of an IDX file, else the name of its folder.
     pub truth: Vec<Option<String>>,
 }
@@ -74,9 +72,9 @@ impl NamedImages {
         }
         let truth = paths.iter().map(|path| folder_of(path)).collect();
         let decoder = Decoder::rgb().with_exif(reading.exif);
-        let files: Arc<dyn Source> = Arc::new(ImageFolder::files(paths.iter().cloned())?.with_decoder(decoder));
+        let files: Arc<dyn Source> = Arc::new(ImageFolder::files(paths)?.with_decoder(decoder));
         let source = if channels == 1 { Arc::new(Gray(files)) } else { files };
-        Ok(Named { source, names, paths: paths.into_iter().map(Some).collect(), truth })
+        Ok(Named { source, names, truth })
     }
 }
 
@@ -101,7 +99,7 @@ fn idx(folder: &Path) -> Result<Named> {
     let Dataset { classes, test, .. } = Dataset::load(folder)?;
     ensure!(!test.is_empty(), "{} has no test images", folder.display());
     let truth = test.labels.iter().map(|&label| classes.get(label).cloned()).collect();
-    Ok(Named { paths: vec![None; test.names.len()], names: test.names, source: test.images, truth })
+    Ok(Named { names: test.names, source: test.images, truth })
 }
 
 fn folder_of(path: &Path) -> Option<String> {

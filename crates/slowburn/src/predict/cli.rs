@@ -130,7 +130,7 @@ pub fn run(cli: &Cli) -> Result<()> {
     if cli.labels_above.is_some() {
         note!("{found}");
     }
-    report(cli, &prepared, &confusion)
+    report(cli, &prepared, &classes, &confusion)
 }
 
 /// Calls with a row for every image that can be decoded, in order.
@@ -162,7 +162,7 @@ fn predict(
 }
 
 /// Accuracy, confusion matrix, and what was left out: on standard error where predictions are on standard output.
-fn report(cli: &Cli, prepared: &Prepared, confusion: &Confusion) -> Result<()> {
+fn report(cli: &Cli, prepared: &Prepared, classes: &[String], confusion: &Confusion) -> Result<()> {
     let left_out = prepared.set.report().skipped.len();
     if left_out > 0 {
         note!("{}", crate::out::left_out(left_out));
@@ -174,8 +174,7 @@ fn report(cli: &Cli, prepared: &Prepared, confusion: &Confusion) -> Result<()> {
         }
     }
     if let Some(path) = &cli.confusion {
-        let classes = read_weights(&cli.weights, cli.network, cli.arch)?.class_names();
-        crate::report::draw_confusion(confusion.counts(), &classes, path)?;
+        crate::report::draw_confusion(confusion.counts(), classes, path)?;
         note!("{}", path.display());
     }
     Ok(())
