@@ -5,9 +5,7 @@ use clap::Args;
 
 use super::{Features, files, neighbours};
 use crate::args::{HelpAll, Machine};
-use crate::images::{NamedImages, Prepared, SeenImages};
-use crate::network::Arch;
-use crate::predict::{Network, read_weights};
+use crate::images::{NamedImages, Prepared, TrainedNetwork};
 use crate::{device, note, say};
 
 /// Features of images, for search, clusters or another program
@@ -16,9 +14,9 @@ use crate::{device, note, say};
 #[derive(Debug, Clone, Args)]
 #[command(args_override_self = true)]
 pub struct Cli {
-    /// A run, or a weights file with --arch
-    #[arg(value_name = "RUN|FILE")]
-    pub weights: PathBuf,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub trained: TrainedNetwork,
     /// Write features there: .safetensors or .npy (names beside in .names.txt), or .csv [default: CSV on standard output]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -37,15 +35,6 @@ pub struct Cli {
     /// Images in the first column of the sheet, spread evenly
     #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=200))]
     pub queries: u32,
-    /// Which of a run's networks [default: the average, where the run has one]
-    #[arg(long, value_enum)]
-    pub network: Option<Network>,
-    /// The network of a bare file
-    #[arg(long)]
-    pub arch: Option<Arch>,
-    /// The preset of views whose fixed part images pass, for a bare file
-    #[arg(long, value_name = "PRESET")]
-    pub views: Option<String>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub images: NamedImages,
@@ -67,9 +56,8 @@ const SHOWN: u32 = 8;
 pub fn run(cli: &Cli) -> Result<()> {
     files::check(cli.out.as_deref())?;
     let device = device::parse(cli.machine.device())?;
-    let weights = read_weights(&cli.weights, cli.network, cli.arch)?;
-    let seen = SeenImages { weights: &weights, views: cli.views.as_deref(), workers: cli.machine.workers() };
-    let prepared = seen.prepare(&cli.images)?;
+    let weights = cli.trained.read()?;
+    let prepared = cli.trained.prepare(&weights, &cli.images, &cli.machine)?;
     let mut features = Features::of(&weights, &prepared, cli.embedding, &device)?;
     let names: Vec<String> = features.samples.iter().map(|&sample| prepared.named.names[sample].clone()).collect();
     let left_out = prepared.named.names.len() - names.len();

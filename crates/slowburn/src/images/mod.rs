@@ -4,7 +4,9 @@ mod gray;
 mod named;
 mod passes;
 mod prepared;
+mod trained;
 
 pub use named::{Named, NamedImages};
 pub use passes::in_fixed_batches;
 pub use prepared::{Prepared, SeenImages};
+pub use trained::TrainedNetwork;

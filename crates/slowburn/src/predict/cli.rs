@@ -12,7 +12,7 @@ use slowburn_models::Classifier;
 use super::Confusion;
 use super::rows::{Row, Rows};
 use crate::args::{HelpAll, Machine};
-use crate::images::{NamedImages, Prepared, SeenImages, in_fixed_batches};
+use crate::images::{NamedImages, Prepared, TrainedNetwork, in_fixed_batches};
 use crate::network::{Arch, Backbone};
 use crate::weights::Weights;
 use crate::{device, note, say};
@@ -24,9 +24,9 @@ use crate::{device, note, say};
 #[derive(Debug, Clone, Args)]
 #[command(args_override_self = true)]
 pub struct Cli {
-    /// A run of `train`, or a weights file with --arch
-    #[arg(value_name = "RUN|FILE")]
-    pub weights: PathBuf,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub trained: TrainedNetwork,
     /// How results are written
     #[arg(long, value_enum, default_value_t = Format::Csv)]
     pub format: Format,
@@ -42,15 +42,6 @@ pub struct Cli {
     /// Draw the confusion matrix there
     #[arg(long, value_name = "FILE.png")]
     pub confusion: Option<PathBuf>,
-    /// Which of a run's networks [default: the average, where the run has one]
-    #[arg(long, value_enum)]
-    pub network: Option<Network>,
-    /// The network of a bare file
-    #[arg(long)]
-    pub arch: Option<Arch>,
-    /// The preset of views whose fixed part images pass, for a bare file
-    #[arg(long, value_name = "PRESET")]
-    pub views: Option<String>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub images: NamedImages,
@@ -101,10 +92,9 @@ pub fn run(cli: &Cli) -> Result<()> {
         ensure!((0.0..=1.0).contains(&above), "--labels-above is {above}: it must be a probability, in [0, 1]");
     }
     let device = device::parse(cli.machine.device())?;
-    let weights = read_weights(&cli.weights, cli.network, cli.arch)?;
+    let weights = cli.trained.read()?;
     let classes = weights.class_names();
-    let seen = SeenImages { weights: &weights, views: cli.views.as_deref(), workers: cli.machine.workers() };
-    let mut prepared = seen.prepare(&cli.images)?;
+    let mut prepared = cli.trained.prepare(&weights, &cli.images, &cli.machine)?;
     if let Some(path) = &cli.labels {
         prepared.named = prepared.named.with_labels(path, Some(&classes))?;
     }

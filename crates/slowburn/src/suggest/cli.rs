@@ -13,9 +13,7 @@ use slowburn_augment::loader::ReadBuffers;
 use super::{By, Choice, Rows, automatic, typical, uncertain};
 use crate::args::{HelpAll, Machine};
 use crate::embed::Features;
-use crate::images::{NamedImages, Prepared, SeenImages, in_fixed_batches};
-use crate::network::Arch;
-use crate::predict::{Network, read_weights};
+use crate::images::{NamedImages, Prepared, TrainedNetwork, in_fixed_batches};
 use crate::sheet::contact::{Thumb, write_grid};
 use crate::weights::Weights;
 use crate::{device, note};
@@ -28,9 +26,9 @@ use crate::{device, note};
 #[derive(Debug, Clone, Args)]
 #[command(args_override_self = true)]
 pub struct Cli {
-    /// A run, or a weights file with --arch
-    #[arg(value_name = "RUN|FILE")]
-    pub weights: PathBuf,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub trained: TrainedNetwork,
     /// How many images
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub count: u32,
@@ -49,15 +47,6 @@ pub struct Cli {
     /// Seed of the groups
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Which of a run's networks [default: the average, where the run has one]
-    #[arg(long, value_enum)]
-    pub network: Option<Network>,
-    /// The network of a bare file
-    #[arg(long)]
-    pub arch: Option<Arch>,
-    /// The preset of views whose fixed part images pass, for a bare file
-    #[arg(long, value_name = "PRESET")]
-    pub views: Option<String>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub images: NamedImages,
@@ -78,9 +67,8 @@ const COLUMNS: usize = 6;
 /// Whatever is wrong with a flag, the weights or the images.
 pub fn run(cli: &Cli) -> Result<()> {
     let device = device::parse(cli.machine.device())?;
-    let weights = read_weights(&cli.weights, cli.network, cli.arch)?;
-    let seen = SeenImages { weights: &weights, views: cli.views.as_deref(), workers: cli.machine.workers() };
-    let mut prepared = seen.prepare(&cli.images)?;
+    let weights = cli.trained.read()?;
+    let mut prepared = cli.trained.prepare(&weights, &cli.images, &cli.machine)?;
     let features = Features::of(&weights, &prepared, false, &device)?;
     let labeled = match &cli.labels {
         Some(path) => {
