@@ -13,6 +13,8 @@ mod projection;
 mod resnet;
 mod small_conv_net;
 mod state_dict;
+#[cfg(feature = "weights")]
+pub mod weights;
 mod wide_resnet;
 
 pub use classifier::{Classifier, ClassifierConfig};

@@ -1,6 +1,6 @@
 //! Weights in and out, under PyTorch's names and in PyTorch's layout.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param},
@@ -38,25 +38,43 @@ pub fn state_dict<M: Module>(module: &M) -> StateDict {
 /// the first entry that does not fit.
 pub fn load_state_dict<M: Module>(module: M, state: &StateDict) -> Result<M, ModelError> {
     let known = parameters(&module);
-    let mut values = BTreeMap::new();
     for parameter in &known {
-        values.insert(parameter.name.as_str(), read(parameter, state)?);
+        check(parameter, state)?;
     }
+    let names: BTreeSet<&str> = known.iter().map(|parameter| parameter.name.as_str()).collect();
     for name in state.keys() {
-        if !values.contains_key(name.as_str()) && !name.ends_with("num_batches_tracked") {
+        if !names.contains(name.as_str()) && !name.ends_with("num_batches_tracked") {
             return Err(ModelError::UnknownWeight { name: name.clone() });
         }
     }
+    fill(module, &known, |parameter| Ok(state.get(&parameter.name).cloned()))
+}
 
+/// Gives the parameters and running statistics that `value` knows new values, in PyTorch's layout and of the right shape, one at
+/// a time.
+///
+/// If a value cannot be had, no running statistic has changed: Burn shares these with the module's clones.
+pub(crate) fn fill<M: Module, E>(
+    module: M,
+    known: &[ParameterInfo],
+    mut value: impl FnMut(&ParameterInfo) -> Result<Option<TensorData>, E>,
+) -> Result<M, E> {
+    let mut statistics = StateDict::new();
+    for parameter in known.iter().filter(|parameter| !parameter.learnable) {
+        statistics.extend(value(parameter)?.map(|data| (parameter.name.clone(), data)));
+    }
     // Statistics of a last forward pass would otherwise overwrite the loaded ones at the next:
     // `valid()` makes Burn store them now.
     drop(module.valid());
-    let mut writer = Writer { location: Location::default(), values };
-    Ok(module.map(&mut writer))
+    let module = Writer::write(module, |parameter| match parameter.learnable {
+        true => value(parameter),
+        false => Ok(None),
+    })?;
+    Writer::write(module, |parameter| Ok(statistics.remove(&parameter.name)))
 }
 
-/// The entry of `parameter`, in Burn's layout.
-fn read(parameter: &ParameterInfo, state: &StateDict) -> Result<TensorData, ModelError> {
+/// Whether `state` has the entry of `parameter`, in its shape.
+fn check(parameter: &ParameterInfo, state: &StateDict) -> Result<(), ModelError> {
     let name = || parameter.name.clone();
     let data = state.get(&parameter.name).ok_or_else(|| ModelError::MissingWeight { name: name() })?;
     if data.shape().as_slice() != parameter.shape {
@@ -66,15 +84,11 @@ fn read(parameter: &ParameterInfo, state: &StateDict) -> Result<TensorData, Mode
             found: data.shape().to_vec(),
         });
     }
-    let data = data.clone().convert::<f32>();
-    Ok(match parameter.transposed {
-        true => transpose(data),
-        false => data,
-    })
+    Ok(())
 }
 
 /// Transposes a matrix on the host, which leaves the tensor made from it contiguous.
-fn transpose(data: TensorData) -> TensorData {
+pub(crate) fn transpose(data: TensorData) -> TensorData {
     let [rows, columns] = data.shape().dims::<2>();
     let values: Vec<f32> = data.iter::<f32>().collect();
     let turned = (0..columns)
@@ -110,12 +124,40 @@ impl ModuleVisitor for Reader {
     }
 }
 
-struct Writer<'a> {
+struct Writer<V, E> {
     location: Location,
-    values: BTreeMap<&'a str, TensorData>,
+    value: V,
+    failed: Option<E>,
 }
 
-impl ModuleMapper for Writer<'_> {
+impl<V: FnMut(&ParameterInfo) -> Result<Option<TensorData>, E>, E> Writer<V, E> {
+    /// Writes until a value cannot be had.
+    fn write<M: Module>(module: M, value: V) -> Result<M, E> {
+        let mut writer = Self { location: Location::default(), value, failed: None };
+        let module = module.map(&mut writer);
+        match writer.failed {
+            None => Ok(module),
+            Some(error) => Err(error),
+        }
+    }
+
+    /// The value of `parameter` in Burn's layout; none after a failure.
+    fn next(&mut self, parameter: &ParameterInfo) -> Option<TensorData> {
+        if self.failed.is_some() {
+            return None;
+        }
+        let data = match (self.value)(parameter) {
+            Ok(data) => data?.convert::<f32>(),
+            Err(error) => {
+                self.failed = Some(error);
+                return None;
+            }
+        };
+        Some(if parameter.transposed { transpose(data) } else { data })
+    }
+}
+
+impl<V: FnMut(&ParameterInfo) -> Result<Option<TensorData>, E>, E> ModuleMapper for Writer<V, E> {
     fn enter_module(&mut self, name: &str, container_type: &str) {
         self.location.enter(name, container_type);
     }
@@ -126,7 +168,7 @@ impl ModuleMapper for Writer<'_> {
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let parameter = self.location.describe(param.lazy_shape().as_slice());
-        match self.values.remove(parameter.name.as_str()) {
+        match self.next(&parameter) {
             Some(data) => {
                 let tensor = Tensor::from_data(data, &param.lazy_device());
                 let id = param.id;
