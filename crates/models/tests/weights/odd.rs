@@ -22,7 +22,7 @@ fn strided_shared_empty_and_integer_tensors_are_what_pytorch_says() {
     assert_eq!(file.tensors().keys().collect::<Vec<_>>(), odd.keys().collect::<Vec<_>>());
     for (name, Odd { dtype, shape, values }) in odd {
         let info = &file.tensors()[&name];
-        assert_eq!(info.shape, shape, "{name}");
+        assert_eq!((&info.shape, &info.dtype), (&shape, &dtype.to_lowercase()), "{name}");
         match info.dtype.as_str() {
             "f32" | "f64" | "f16" | "bf16" => {
                 let found: Vec<f64> = file.read(&name).unwrap().iter::<f64>().collect();
@@ -32,7 +32,6 @@ fn strided_shared_empty_and_integer_tensors_are_what_pytorch_says() {
             _ => {
                 let error = file.read(&name).unwrap_err();
                 assert!(matches!(error, WeightsError::Type { .. }), "{name}: {error}");
-                assert!(!dtype.contains("float"), "{name}: {dtype}");
             }
         }
     }
