@@ -16,10 +16,10 @@ use burn::tensor::Device;
 use slowburn_augment::presets;
 use slowburn_ema::{Decay, EmaConfig, Length, RampShape, Schedule};
 use slowburn_examples::FASHION_MNIST;
+use slowburn_models::weights::{LoadOptions, WeightsFile, load};
 use slowburn_models::{Classifier, ClassifierConfig, SmallConvNet, SmallConvNetConfig};
 use slowburn_semi::{MeanTeacherConfig, Objective, SemiSupervised, SupervisedConfig, Teacher, choose_balanced};
 use slowburn_train::data::Dataset;
-use slowburn_train::run::{load_weights, read_safetensors};
 use slowburn_train::trainer::{initialized, mix};
 use slowburn_train::{FewLabels, Labeled, OptimizerConfig, Trainer};
 
@@ -73,7 +73,7 @@ fn network(data: &Dataset, encoder: Option<&Path>, seed: u64, device: &Device) -
     let network = initialized(network);
     let Some(file) = encoder else { return Ok(network) };
     // Every layer of the encoder stays learnable. The classification head starts at the same random weights either way.
-    let encoder = load_weights(network.encoder, &read_safetensors(file)?, file)?;
+    let (encoder, _) = load(network.encoder, &WeightsFile::open(file)?, &LoadOptions::default())?;
     Ok(Network { encoder, ..network })
 }
 

@@ -12,10 +12,11 @@ use burn::tensor::Device;
 use slowburn_augment::presets;
 use slowburn_ema::{Decay, EmaConfig, Length, RampShape, Schedule};
 use slowburn_examples::FASHION_MNIST;
+use slowburn_models::weights::save_safetensors;
 use slowburn_models::{Classifier, ClassifierConfig, SmallConvNet, SmallConvNetConfig};
 use slowburn_semi::{MeanTeacherConfig, Mix, Objective, SemiSupervised, SupervisedConfig, Teacher, choose_balanced};
 use slowburn_train::data::Dataset;
-use slowburn_train::run::save_safetensors;
+use slowburn_train::run::metadata;
 use slowburn_train::task::FewLabelsTask;
 use slowburn_train::trainer::{initialized, mix};
 use slowburn_train::{FewLabels, Labeled, OptimizerConfig, Trained, Trainer};
@@ -50,9 +51,11 @@ fn main() -> Result<()> {
     let student = network(data.classes.len(), seed, &device)?;
     let taught = run.train("mean-teacher", MeanTeacherConfig { objective, average }.init(student, &device)?)?;
 
-    // The teacher is what one keeps: under PyTorch's names, for any program that reads safetensors.
+    // The teacher is what one keeps: under PyTorch's names, for any program that reads safetensors, with what such a program has
+    // to know of images and classes.
     let file = taught.folder.file("teacher.safetensors");
-    save_safetensors(taught.method.teacher.module(), &file)?;
+    let about = metadata(&presets::fashion(), data.image_size(), &data.classes);
+    save_safetensors(taught.method.teacher.module(), &file, &about)?;
 
     let baseline = supervised.history.metrics.last().context("a run has an epoch")?;
     let ours = taught.history.metrics.last().context("a run has an epoch")?;

@@ -14,10 +14,11 @@ use slowburn_augment::{Pipeline, presets};
 use slowburn_contrastive::MocoConfig;
 use slowburn_ema::Decay;
 use slowburn_examples::FASHION_MNIST;
+use slowburn_models::weights::save_safetensors;
 use slowburn_models::{HeadVersion, Norm, ProjectionConfig, Projector, SmallConvNet, SmallConvNetConfig};
 use slowburn_train::data::{Dataset, labeled};
 use slowburn_train::monitor::{ImageSet, ScoredSets, Scoring, pixels};
-use slowburn_train::run::save_safetensors;
+use slowburn_train::run::metadata;
 use slowburn_train::trainer::{initialized, mix};
 use slowburn_train::{OptimizerConfig, Pretrain, Trainer};
 
@@ -63,7 +64,7 @@ fn main() -> Result<()> {
 
     // What one keeps: the encoder without its head, under PyTorch's names.
     let file = trained.folder.file("encoder.safetensors");
-    save_safetensors(&trained.method.query.encoder, &file)?;
+    save_safetensors(&trained.method.query.encoder, &file, &metadata(&views, data.image_size(), &[]))?;
 
     score(&trained.method.query, &data, &views, seed, &device)?;
     println!("{}", file.display());

@@ -17,9 +17,10 @@ use burn::module::Module as _;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 use slowburn_augment::loader::{Decoder, ImageFolder, OnCorrupt, Source};
-use slowburn_augment::presets;
+use slowburn_augment::{ImageSize, presets};
 use slowburn_contrastive::{Contrastive, MocoConfig};
 use slowburn_ema::{Decay, EmaConfig};
+use slowburn_models::weights::save_safetensors;
 use slowburn_models::{
     Classifier, ClassifierConfig, HeadVersion, Norm, ProjectionConfig, SmallConvNet, SmallConvNetConfig,
     load_state_dict, state_dict,
@@ -27,7 +28,7 @@ use slowburn_models::{
 use slowburn_semi::MeanTeacherConfig;
 use slowburn_train::defaults::{self, FewLabelsDefaults, PretrainDefaults};
 use slowburn_train::monitor::ImageSet;
-use slowburn_train::run::save_safetensors;
+use slowburn_train::run::metadata;
 use slowburn_train::{FewLabels, Labeled, OptimizerConfig, Pretrain, Trainer, embed};
 
 /// The side of the views in pixels: more shows more of a photo, and takes longer.
@@ -101,7 +102,8 @@ fn few_labels(photos: Labeled, encoder: SmallConvNet, device: &Device) -> Result
         .fit(task)?;
 
     let best = trained.best()?.teacher.export();
-    save_safetensors(&best, trained.folder.file("teacher.safetensors"))?;
+    let size = ImageSize { height: SIDE as usize, width: SIDE as usize, channels: 3 };
+    save_safetensors(&best, trained.folder.file("teacher.safetensors"), &metadata(&views, size, &classes))?;
     let epoch = trained.history.best.context("labels were held back")?;
     println!("epoch {} is the best, with {:.1} % of the labels that were held back", epoch.epoch, 100.0 * epoch.score);
 

@@ -93,8 +93,8 @@ pub struct Branch {
 }
 
 impl Branch {
-    /// What a network's tensor is called in the file.
-    pub(super) fn name(&self, name: &str) -> Option<String> {
+    /// What a network's tensor is called in the file; nothing where the file's spelling has no word for it.
+    pub fn name(&self, name: &str) -> Option<String> {
         Some(format!("{}{}", self.prefix, self.naming.name(name)?))
     }
 

@@ -9,6 +9,7 @@ use burn::tensor::TensorData;
 use super::format::{self, Format, Opened, Values};
 use super::metadata::{DIGEST, Metadata};
 use super::{TensorInfo, WeightsError, digest::Digest};
+use crate::StateDict;
 
 /// A weights file whose tensors are listed; their values stay in the file until they are asked for.
 ///
@@ -76,6 +77,16 @@ impl WeightsFile {
         let wrong = || WeightsError::Type { path: self.path.clone(), name: name.to_owned(), found: info.dtype.clone() };
         info.float().ok_or_else(wrong)?;
         info.floats(self.bytes(name)?).ok_or_else(wrong)
+    }
+
+    /// Reads every tensor, under the names of the file.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read), and [`verify`](Self::verify).
+    pub fn state_dict(&self) -> Result<StateDict, WeightsError> {
+        self.verify()?;
+        self.tensors.keys().map(|name| Ok((name.clone(), self.read(name)?))).collect()
     }
 
     fn bytes(&self, name: &str) -> Result<Vec<u8>, WeightsError> {

@@ -1,5 +1,6 @@
 //! How the tensors of a file fit a network, told by names and shapes alone.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -119,11 +120,26 @@ impl Fit {
         Self { branch, taken, body, head, others: Vec::new(), outside }
     }
 
-    /// What is best: most tensors below the head, then least that is unknown, then the network that was trained.
-    fn rank(&self) -> (usize, std::cmp::Reverse<usize>, bool, bool) {
-        let body = self.taken.keys().filter(|name| !is_head(name)).count();
-        let unknown = std::cmp::Reverse(self.body.unexpected.len());
-        (body, unknown, !self.branch.is_average(), self.branch.is_trained())
+    /// What is best: most tensors below the head, then most of another shape, then least that is unknown, then the network that
+    /// was trained.
+    fn rank(&self) -> (usize, usize, Reverse<usize>, bool, bool) {
+        let Differences { unexpected, reshaped, .. } = &self.body;
+        (
+            self.taken_body(),
+            reshaped.len(),
+            Reverse(unexpected.len()),
+            !self.branch.is_average(),
+            self.branch.is_trained(),
+        )
+    }
+
+    fn taken_body(&self) -> usize {
+        self.taken.keys().filter(|name| !is_head(name)).count()
+    }
+
+    /// Whether any name below the head was found.
+    fn is_recognised(&self) -> bool {
+        self.taken_body() > 0 || !self.body.reshaped.is_empty()
     }
 }
 
@@ -135,25 +151,24 @@ impl WeightsFile {
     ///
     /// # Errors
     ///
-    /// [`WeightsError::Branch`] if there is no such branch or several, [`WeightsError::NotRecognised`] if not one tensor fits.
+    /// [`WeightsError::Branch`] if there is no such branch or several, [`WeightsError::NotRecognised`] if not one name below the head is there.
     pub fn fit(&self, wanted: &[ParameterInfo], branch: Option<&str>) -> Result<Fit, WeightsError> {
         let prefixes = match branch {
             None => prefixes(self),
             Some(asked) => self.asked(asked)?,
         };
-        let branches = prefixes.iter().flat_map(|prefix| {
-            Naming::ALL.into_iter().map(|naming| Branch { prefix: prefix.clone(), naming })
-        });
+        let branches = prefixes
+            .iter()
+            .flat_map(|prefix| Naming::ALL.into_iter().map(|naming| Branch { prefix: prefix.clone(), naming }));
         let mut fits: Vec<Fit> = branches.map(|branch| Fit::of(self, branch, wanted)).collect();
         // Stable: of equals, the shortest prefix and torchvision's names come first.
-        fits.sort_by_key(|fit| std::cmp::Reverse(fit.rank()));
+        fits.sort_by_key(|fit| Reverse(fit.rank()));
         let mut fits = fits.into_iter();
-        let best = fits.next().filter(|best| best.taken.keys().any(|name| !is_head(name)));
-        let Some(mut best) = best else {
+        let Some(mut best) = fits.next().filter(Fit::is_recognised) else {
             return Err(self.not_recognised(wanted));
         };
-        let body = best.rank().0;
-        best.others = fits.filter(|fit| fit.rank().0 == body).map(|fit| fit.branch).collect();
+        let body = best.taken_body();
+        best.others = fits.filter(|fit| body > 0 && fit.taken_body() == body).map(|fit| fit.branch).collect();
         Ok(best)
     }
 
@@ -165,7 +180,8 @@ impl WeightsFile {
             _ => "more than one",
         };
         let there = if found.is_empty() { prefixes(self) } else { found };
-        let there: Vec<&str> = there.iter().map(|prefix| prefix.trim_end_matches('.')).filter(|p| !p.is_empty()).collect();
+        let there: Vec<&str> =
+            there.iter().map(|prefix| prefix.trim_end_matches('.')).filter(|p| !p.is_empty()).collect();
         let there = if there.is_empty() { "none".to_owned() } else { there.join(", ") };
         Err(WeightsError::Branch { path: self.path().to_owned(), count, asked: asked.to_owned(), there })
     }

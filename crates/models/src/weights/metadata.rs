@@ -94,11 +94,8 @@ impl Metadata {
 
     /// Reads the map of the file at `path`. Maps of other programs' files are all [`more`](Self::more).
     pub(super) fn of_map(mut map: BTreeMap<String, String>, path: &Path) -> Result<Self, WeightsError> {
-        let wrong = |key: &str, reason: String| WeightsError::Metadata {
-            path: path.to_owned(),
-            key: key.to_owned(),
-            reason,
-        };
+        let wrong =
+            |key: &str, reason: String| WeightsError::Metadata { path: path.to_owned(), key: key.to_owned(), reason };
         match map.remove(METADATA).as_deref() {
             None => return Ok(Self { more: map, ..Self::default() }),
             Some(VERSION) => {}

@@ -5,9 +5,11 @@ mod machine;
 mod reading;
 mod run;
 mod shared;
+mod start;
 
 pub use command::{Cli, Command};
 pub use machine::Machine;
 pub use reading::{Images, Reading, ReadingFlags};
 pub use run::{Files, HelpAll, Run, duration};
 pub use shared::{Shared, SharedSettings, set};
+pub use start::Start;

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::{Images, Machine, Reading, Run};
+use super::{Images, Machine, Reading, Run, Start};
 
 /// The flags that every command that trains has.
 #[derive(Debug, Clone, Copy)]
@@ -14,7 +14,7 @@ pub struct Shared<'a> {
     /// On what.
     pub machine: &'a Machine,
     /// From which weights.
-    pub from: &'a Option<PathBuf>,
+    pub start: &'a Start,
 }
 
 /// The settings of a recipe that these flags change.
@@ -28,6 +28,8 @@ pub struct SharedSettings<'a> {
     pub reading: &'a mut Reading,
     /// The run or file whose encoder it starts from.
     pub start: &'a mut Option<PathBuf>,
+    /// Which network of that file.
+    pub start_branch: &'a mut Option<String>,
     /// Seed of every random choice.
     pub seed: &'a mut u64,
     /// Images in a batch.
@@ -50,13 +52,16 @@ impl Shared<'_> {
     /// # Errors
     /// Where the working directory cannot be found.
     pub fn apply(self, to: SharedSettings<'_>) -> Result<()> {
-        let Self { images, run, machine, from } = self;
+        let Self { images, run, machine, start } = self;
         set(to.data, &images.data);
         *to.data = std::path::absolute(&*to.data)?;
         *to.size = images.size.or(*to.size);
         *to.reading = images.reading.on(*to.reading);
-        if let Some(path) = from {
+        if let Some(path) = &start.from {
             *to.start = Some(std::path::absolute(path)?);
+        }
+        if start.branch.is_some() {
+            to.start_branch.clone_from(&start.branch);
         }
         set(to.seed, &run.seed);
         set(to.batch, &run.batch);
@@ -70,13 +75,14 @@ impl Shared<'_> {
 
     /// The settings that the flags say, by their paths in a recipe, each with whether it was said.
     pub fn settings(self) -> Vec<(&'static str, bool)> {
-        let Self { images, run, machine, from } = self;
+        let Self { images, run, machine, start } = self;
         vec![
             ("data", images.data.is_some()),
             ("size", images.size.is_some()),
             ("reading.exif", images.reading.exif.is_some()),
             ("reading.broken", images.reading.broken.is_some()),
-            ("start", from.is_some()),
+            ("start", start.from.is_some()),
+            ("start_branch", start.branch.is_some()),
             ("length", run.epochs.is_some()),
             ("time", run.time.is_some()),
             ("patience", run.patience.is_some()),

@@ -12,8 +12,8 @@ use slowburn_contrastive::evaluation::{
 use crate::args::{HelpAll, Machine, Reading, ReadingFlags};
 use crate::network::Arch;
 use crate::scoring::{test_images, training_images};
-use crate::weights::{CheckpointError, Weights};
-use crate::{data, device};
+use crate::weights::{CheckpointError, Choice, Weights};
+use crate::{data, device, note};
 use slowburn_train::defaults::pretrain;
 use slowburn_train::monitor::features;
 use slowburn_train::run::write_atomically;
@@ -24,7 +24,7 @@ use slowburn_train::run::write_atomically;
 #[derive(Debug, Clone, Args)]
 #[command(args_override_self = true)]
 pub struct Cli {
-    /// A run folder, or a safetensors file with PyTorch's names
+    /// A run folder or a weights file: safetensors, PyTorch's .pth, .pt, .pth.tar, .ckpt
     #[arg(value_name = "RUN|FILE")]
     pub weights: PathBuf,
     /// The images, with labels for training and test [default: the run's]
@@ -36,6 +36,9 @@ pub struct Cli {
     /// The encoder in a bare file
     #[arg(long)]
     pub arch: Option<Arch>,
+    /// Which network of a file that holds several, by what stands before its names [default: the trained one]
+    #[arg(long, value_name = "PREFIX")]
+    pub branch: Option<String>,
     /// Score the projection head's output instead of the features below it
     #[arg(long)]
     pub embedding: bool,
@@ -207,11 +210,15 @@ pub fn evaluate(cli: &Cli) -> Result<Evaluation> {
     let device = device::parse(cli.machine.device())?;
     KnnConfig { k: cli.knn.unwrap_or(1), temperature: cli.temperature }.validate(usize::MAX)?;
     cli.sweep().validate()?;
-    let checkpoint = Weights::read(&cli.weights, cli.encoder == Encoding::Average, cli.arch)?;
-    let run = checkpoint.run.as_ref();
+    let average = cli.encoder == Encoding::Average;
+    let checkpoint = Weights::read(&cli.weights, Choice { average, branch: cli.branch.as_deref(), arch: cli.arch })?;
+    if let Some(taken) = checkpoint.taken() {
+        note!("{taken}");
+    }
+    let facts = checkpoint.facts.as_ref();
     let none = || CheckpointError::NoData { path: checkpoint.file.clone() };
-    let path = cli.data.clone().or_else(|| run.map(|run| run.data.clone())).ok_or_else(none)?;
-    let reading = cli.reading.on(run.map_or_else(Reading::default, |run| run.reading));
+    let path = cli.data.clone().or_else(|| checkpoint.data.clone()).ok_or_else(none)?;
+    let reading = cli.reading.on(facts.map_or_else(Reading::default, |facts| facts.reading));
     let data = data::load(&path, reading)?;
     let data_sha256 = data.fingerprint()?;
     let pipeline = checkpoint.pipeline(cli.views.as_deref(), data.image_size())?;

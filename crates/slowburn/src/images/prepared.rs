@@ -46,10 +46,10 @@ impl SeenImages<'_> {
                 weights.file.display()
             );
         }
-        let run = weights.run.as_ref();
-        let reading = images.reading.on(run.map_or(Reading::PHOTOS, |run| run.reading));
+        let facts = weights.facts.as_ref();
+        let reading = images.reading.on(facts.map_or(Reading::PHOTOS, |facts| facts.reading));
         let named = images.find(reading, weights.channels())?;
-        let own = run.and_then(|run| run.image).map_or_else(|| first_size(named.source.as_ref()), Ok)?;
+        let own = facts.and_then(|facts| facts.image).map_or_else(|| first_size(named.source.as_ref()), Ok)?;
         let pipeline = to_size(weights.pipeline(self.views, own)?, own)?;
         let size = pipeline.output_size(own);
         let chosen = (0..named.names.len()).map(|index| (index, 0)).collect();

@@ -1,5 +1,6 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use slowburn_augment::ImageSize;
 use slowburn_models::{
@@ -8,7 +9,7 @@ use slowburn_models::{
 };
 
 /// Which encoder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Arch {
     /// Three convolutions, for 28×28 images on a CPU.
@@ -60,9 +61,20 @@ pub struct BackboneConfig {
     pub dropout: f64,
     /// Standard deviation of the noise on the (normalised) input, where the encoder has it.
     pub input_noise: f64,
+    /// A ResNet's stem; by the images if nothing is said: [`Stem::ImageNet`] from 64 pixels.
+    pub stem: Option<Stem>,
 }
 
 impl Arch {
+    /// Every encoder.
+    pub const ALL: [Self; 6] =
+        [Self::Small, Self::ConvNet13, Self::ResNet18, Self::ResNet34, Self::ResNet50, Self::WideResNet28x2];
+
+    /// Its name on the command line.
+    pub fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
     /// Whether its batch normalisation can be split.
     pub fn splits(self) -> bool {
         matches!(self, Self::Small | Self::ResNet18 | Self::ResNet34 | Self::ResNet50)
@@ -72,15 +84,14 @@ impl Arch {
 impl BackboneConfig {
     /// Builds the encoder with random weights, from the device's current seed.
     ///
-    /// Images of 64 pixels or more get a ResNet's ImageNet stem.
-    ///
     /// # Errors
     /// For settings out of range.
     pub fn init(&self, image: ImageSize, device: &Device) -> Result<Backbone, ModelError> {
         let channels = image.channels;
         let norm = if self.splits == 1 { Norm::Plain } else { Norm::Split { splits: self.splits } };
         let resnet = |config: ResNetConfig| -> Result<Backbone, ModelError> {
-            let stem = if image.height >= 64 { Stem::ImageNet } else { Stem::Cifar };
+            let by_size = if image.height >= 64 { Stem::ImageNet } else { Stem::Cifar };
+            let stem = self.stem.unwrap_or(by_size);
             let config = config.with_in_channels(channels).with_stem(stem).with_norm(norm);
             Ok(Backbone::ResNet(config.init(device)?))
         };

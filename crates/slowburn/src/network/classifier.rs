@@ -1,7 +1,7 @@
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use slowburn_augment::ImageSize;
-use slowburn_models::{Classifier, ClassifierConfig, ModelError};
+use slowburn_models::{Classifier, ClassifierConfig, ModelError, Stem};
 
 use super::{Arch, Backbone, BackboneConfig, Normalization};
 
@@ -20,12 +20,13 @@ pub struct NetworkConfig {
     pub input_noise: f64,
     /// Images that share batch statistics in training; the whole batch without.
     pub group: Option<usize>,
+    /// A ResNet's stem, where weights that it starts from have another than the images' size asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stem: Option<Stem>,
 }
 
 impl NetworkConfig {
     /// Builds the network with random weights, from the device's current seed.
-    ///
-    /// Images of 64 pixels or more get a ResNet's ImageNet stem.
     ///
     /// # Errors
     /// For settings out of range.
@@ -36,7 +37,7 @@ impl NetworkConfig {
 
     /// The encoder alone.
     pub fn backbone(&self) -> BackboneConfig {
-        let &Self { arch, normalization, dropout, input_noise, .. } = self;
-        BackboneConfig { arch, normalization, splits: 1, dropout, input_noise }
+        let &Self { arch, normalization, dropout, input_noise, stem, .. } = self;
+        BackboneConfig { arch, normalization, splits: 1, dropout, input_noise, stem }
     }
 }

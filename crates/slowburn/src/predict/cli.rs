@@ -13,8 +13,7 @@ use super::Confusion;
 use super::rows::{Row, Rows};
 use crate::args::{HelpAll, Machine};
 use crate::images::{NamedImages, Prepared, TrainedNetwork, in_fixed_batches};
-use crate::network::{Arch, Backbone};
-use crate::weights::Weights;
+use crate::network::Backbone;
 use crate::{device, note, say};
 
 /// Classes and probabilities of new images, as CSV or JSON lines
@@ -69,18 +68,6 @@ pub enum Network {
     Student,
     /// Its average.
     Teacher,
-}
-
-/// The weights of a run's average, else of the network that was trained.
-///
-/// # Errors
-/// Those of [`Weights::read`].
-pub fn read_weights(path: &std::path::Path, network: Option<Network>, arch: Option<Arch>) -> Result<Weights> {
-    let average = match network {
-        Some(network) => network == Network::Teacher,
-        None => ["teacher.safetensors", "key.safetensors"].iter().any(|name| path.join(name).exists()),
-    };
-    Ok(Weights::read(path, average, arch)?)
 }
 
 /// Does what the command line says.

@@ -4,5 +4,5 @@ mod cli;
 mod confusion;
 mod rows;
 
-pub use cli::{Cli, Format, Network, read_weights, run};
+pub use cli::{Cli, Format, Network, run};
 pub use confusion::Confusion;

@@ -11,7 +11,7 @@ use super::defaults::{gray_views, imagenet_views};
 use crate::data::is_small;
 use crate::settings::Given;
 use crate::train::SIDE;
-use crate::weights::Weights;
+use crate::weights::{Choice, Weights};
 
 /// Fits a recipe to the images: chooses what nobody said, and notes what the images are.
 ///
@@ -20,7 +20,8 @@ use crate::weights::Weights;
 pub(super) fn fit(recipe: &mut Recipe, data: &Dataset, given: &Given) -> Result<()> {
     recipe.image = Some(data.image_size());
     if let Some(path) = &recipe.start {
-        let weights = Weights::read(path, false, Some(recipe.network.arch))?;
+        let choice = Choice { average: false, branch: recipe.start_branch.as_deref(), arch: Some(recipe.network.arch) };
+        let weights = Weights::read(path, choice)?;
         recipe.start_sha256 = Some(weights.sha256);
     }
     recipe.fixed = Some(recipe.network.contrast().backbone.fixed());

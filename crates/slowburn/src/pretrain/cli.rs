@@ -1,11 +1,9 @@
-use std::path::PathBuf;
-
 use anyhow::Result;
 use clap::Args;
 use slowburn_ema::Length;
 
 use super::{Method, Recipe, RecipeError, Version, fashion, preset};
-use crate::args::{HelpAll, Images, Machine, Run, Shared, set};
+use crate::args::{HelpAll, Images, Machine, Run, Shared, Start, set};
 use crate::network::Arch;
 use crate::recipes::unknown;
 use crate::settings::Config;
@@ -18,9 +16,9 @@ use crate::settings::Config;
 #[derive(Debug, Clone, Default, Args)]
 #[command(args_override_self = true)]
 pub struct Cli {
-    /// Start from the encoder of a run, or of a weights file with --arch
-    #[arg(long, value_name = "RUN|FILE")]
-    pub from: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub start: Start,
     /// Where keys come from [default: moco]
     #[arg(long, help_heading = "Method")]
     pub method: Option<Method>,
@@ -168,7 +166,7 @@ impl Cli {
 
     /// The flags that every command that trains has.
     pub fn shared(&self) -> Shared<'_> {
-        Shared { images: &self.images, run: &self.run, machine: &self.machine, from: &self.from }
+        Shared { images: &self.images, run: &self.run, machine: &self.machine, start: &self.start }
     }
 
     /// Refuses what was given and is ignored by the method.

@@ -9,14 +9,15 @@ use slowburn_augment::loader::ViewLoaderConfig;
 use slowburn_contrastive::Contrastive;
 use slowburn_models::Projector;
 use slowburn_train::monitor::EncoderMonitor;
-use slowburn_train::run::{Checkpoint, RunFolder, save_safetensors};
+use slowburn_train::run::{Checkpoint, RunFolder};
 use slowburn_train::task::{ContrastMetrics, PretrainTask, Task};
 use slowburn_train::trainer::{Phase, timeline_within, with_record};
 use slowburn_train::{Reporter, TrainerConfig};
 
 use super::{History, Resume, Session};
 use crate::advice::in_flags;
-use crate::network::Backbone;
+use crate::network::{Backbone, Normalization};
+use crate::weights::{Described, Facts};
 
 /// Something done with a method of any kind.
 pub(super) trait Visit {
@@ -55,6 +56,25 @@ impl Part<'_> {
             fingerprint: String::new(),
             method: PhantomData,
         })
+    }
+}
+
+impl Part<'_> {
+    /// Writes the encoders, with what is to be known of them.
+    fn save(&self, query: &Projector<Backbone>, key: Option<&Projector<Backbone>>, folder: &RunFolder) -> Result<()> {
+        let recipe = self.session.recipe;
+        let facts = Facts {
+            normalization: Normalization::Batch,
+            two_heads: false,
+            evaluation: recipe.evaluation(),
+            whitening: None,
+            image: recipe.image,
+            reading: recipe.reading,
+            data_sha256: folder.data_sha256()?,
+        };
+        let settings = serde_json::to_value(recipe)?;
+        let described = Described { arch: recipe.network.arch, classes: &[], recipe: &settings, facts: &facts };
+        described.save([("query", Some(query)), ("key", key)], folder)
     }
 }
 
@@ -97,11 +117,8 @@ impl Visit for Train<'_, '_> {
             let best: Checkpoint<ContrastMetrics> = self.folder.best()?;
             method = with_record(method, best.method)?;
         }
-        if let Some(key) = key(&method) {
-            save_safetensors(&key, self.folder.file("key.safetensors"))?;
-        }
         let query = method.query().clone();
-        save_safetensors(&query, self.folder.file("query.safetensors"))?;
+        self.part.save(&query, key(&method).as_ref(), self.folder)?;
         Ok((query, progress, task.left_out().len()))
     }
 }

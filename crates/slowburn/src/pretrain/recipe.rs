@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use slowburn_augment::{ImageSize, Operation, Pipeline};
 use slowburn_contrastive::{InfoNce, MocoConfig, SymmetricReduction, Unfilled};
 use slowburn_ema::{Decay, Length, RampShape};
-use slowburn_models::HeadVersion;
+use slowburn_models::{HeadVersion, Stem};
 use slowburn_train::OptimizerConfig;
 
 use super::RecipeError;
@@ -84,14 +84,17 @@ pub struct NetworkConfig {
     pub version: Version,
     /// The length of an embedding.
     pub dim: usize,
+    /// A ResNet's stem, where weights that it starts from have another than the images' size asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stem: Option<Stem>,
 }
 
 impl NetworkConfig {
     /// As the network takes it.
     pub fn contrast(&self) -> ContrastConfig {
-        let &Self { arch, splits, version, dim } = self;
+        let &Self { arch, splits, version, dim, stem } = self;
         let normalization = Normalization::Batch;
-        let backbone = BackboneConfig { arch, normalization, splits, dropout: 0.0, input_noise: 0.0 };
+        let backbone = BackboneConfig { arch, normalization, splits, dropout: 0.0, input_noise: 0.0, stem };
         ContrastConfig { backbone, head: version.head(), dim }
     }
 }
@@ -149,6 +152,9 @@ pub struct Recipe {
     /// A run or weights file whose encoder it starts from, if not from random weights.
     #[serde(default)]
     pub start: Option<PathBuf>,
+    /// Which network of that file, where it holds several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_branch: Option<String>,
     /// Epochs without a better score of the monitor after which training stops: accuracy, or without labels effective rank.
     #[serde(default)]
     pub patience: Option<u64>,
@@ -227,6 +233,7 @@ impl Recipe {
             size: &mut self.size,
             reading: &mut self.reading,
             start: &mut self.start,
+            start_branch: &mut self.start_branch,
             seed: &mut self.seed,
             batch: &mut self.batch,
             device: &mut self.device,

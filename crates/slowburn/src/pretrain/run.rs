@@ -2,7 +2,6 @@ use std::path::Path;
 
 use anyhow::Result;
 use slowburn_ema::Length;
-use slowburn_models::StateDict;
 use slowburn_train::run::{RunFolder, default_folder};
 use slowburn_train::task::ContrastMetrics;
 
@@ -10,9 +9,10 @@ use super::{Cli, Recipe, Resume, Session, choose, preset_list, table};
 use crate::advice::in_flags;
 use crate::args::Files;
 use crate::data::{self, Dataset};
+use crate::network::Arch;
 use crate::settings::{Config, Given, Origins, announce};
-use crate::weights::Weights;
-use crate::{device, next, report, say};
+use crate::weights::{Choice, Weights};
+use crate::{device, next, note, report, say};
 
 /// Does what the command line says.
 ///
@@ -37,8 +37,12 @@ fn begin(cli: &Cli) -> Result<()> {
     let given = Given::new(cli.settings(), config.iter().flat_map(Config::paths));
     let out = files.out.clone().unwrap_or_else(|| default_folder(&asked.method.to_string()));
     RunFolder::check_free(&out).map_err(in_flags)?;
-    if let Some(path) = &asked.start {
-        asked.network.arch = Weights::read(path, false, cli.arch)?.arch;
+    if let Some(weights) = read(&asked, cli.arch)? {
+        asked.network.arch = weights.arch;
+        asked.network.stem = weights.stem;
+        if let Some(taken) = weights.taken() {
+            note!("{taken}");
+        }
     }
     let device = device::for_training(&asked.device, asked.exact)?;
     let data = data::load(&asked.data, asked.reading)?;
@@ -46,11 +50,10 @@ fn begin(cli: &Cli) -> Result<()> {
     choose::fit(&mut recipe, &data, &given)?;
     recipe.validate()?;
     check(&recipe, &data)?;
-    let encoder = encoder(&recipe)?;
+    let start = weights(&recipe)?;
     let workers = cli.machine.workers();
     if let Some(seconds) = recipe.time {
-        let session =
-            Session { recipe: &recipe, data: &data, encoder: encoder.as_ref(), device: device.clone(), workers };
+        let session = Session { recipe: &recipe, data: &data, start: start.as_ref(), device: device.clone(), workers };
         let steps = session.steps_within(seconds)?;
         recipe.set_length(Length::Steps(steps));
     }
@@ -60,7 +63,7 @@ fn begin(cli: &Cli) -> Result<()> {
         return Ok(());
     }
     let folder = RunFolder::create(&out, &recipe, &data.fingerprint()?).map_err(in_flags)?;
-    finish(&Session { recipe: &recipe, data: &data, encoder: encoder.as_ref(), device, workers }, &folder, None, files)
+    finish(&Session { recipe: &recipe, data: &data, start: start.as_ref(), device, workers }, &folder, None, files)
 }
 
 fn resume(cli: &Cli, path: &Path) -> Result<()> {
@@ -76,21 +79,23 @@ fn resume(cli: &Cli, path: &Path) -> Result<()> {
     folder.check_same(&recipe, &recipe.data, &data.fingerprint()?)?;
     let checkpoint = folder.latest()?;
     let device = device::for_training(&recipe.device, recipe.exact)?;
-    let (encoder, workers) = (encoder(&recipe)?, cli.machine.workers());
-    let session = Session { recipe: &recipe, data: &data, encoder: encoder.as_ref(), device, workers };
+    let (start, workers) = (weights(&recipe)?, cli.machine.workers());
+    let session = Session { recipe: &recipe, data: &data, start: start.as_ref(), device, workers };
     finish(&session, &folder, checkpoint, &cli.run.files)
 }
 
-/// The weights to start from.
-fn encoder(recipe: &Recipe) -> Result<Option<StateDict>> {
-    let Some(path) = &recipe.start else {
-        return Ok(None);
-    };
-    let weights = Weights::read(path, false, Some(recipe.network.arch))?;
-    if let Some(expected) = &recipe.start_sha256 {
+/// The weights to start from, unless they have changed since the run began.
+fn weights(recipe: &Recipe) -> Result<Option<Weights>> {
+    let weights = read(recipe, Some(recipe.network.arch))?;
+    if let (Some(weights), Some(expected)) = (&weights, &recipe.start_sha256) {
         weights.check_unchanged(expected)?;
     }
-    Ok(Some(weights.encoder()))
+    Ok(weights)
+}
+
+fn read(recipe: &Recipe, arch: Option<Arch>) -> Result<Option<Weights>> {
+    let choice = Choice { average: false, branch: recipe.start_branch.as_deref(), arch };
+    Ok(recipe.start.as_ref().map(|path| Weights::read(path, choice)).transpose()?)
 }
 
 /// What can be wrong with a recipe for these images.

@@ -4,7 +4,7 @@ use slowburn_augment::Pipeline;
 use slowburn_contrastive::evaluation::{FeatureSet, Representation, spread};
 use slowburn_contrastive::{EncoderRole, EndToEndConfig, MemoryBankConfig};
 use slowburn_ema::Timeline;
-use slowburn_models::{Projector, StateDict, load_state_dict};
+use slowburn_models::Projector;
 use slowburn_train::Reporter;
 use slowburn_train::data::{Dataset, labeled};
 use slowburn_train::monitor::{EncoderMonitor, ImageSet, ScoredSets, Scores, features, pixels, principal_plane};
@@ -17,6 +17,7 @@ use super::{History, Method, Recipe, Resume};
 use crate::network::Backbone;
 use crate::report::{Scatter, draw_scatter};
 use crate::scoring::{test_images, trained_on};
+use crate::weights::Weights;
 
 /// A whole pre-training: random encoder, method, scores where images have labels, summary.
 #[derive(Debug)]
@@ -25,8 +26,8 @@ pub struct Session<'a> {
     pub recipe: &'a Recipe,
     /// The images.
     pub data: &'a Dataset,
-    /// A pre-trained encoder to start from, if not from random weights.
-    pub encoder: Option<&'a StateDict>,
+    /// Pre-trained weights to start from, if not from random ones.
+    pub start: Option<&'a Weights>,
     /// Where to train; with autodiff.
     pub device: Device,
     /// Threads that read images; 0 for one a core.
@@ -124,8 +125,8 @@ impl Session<'_> {
         self.device.seed(mix(self.recipe.seed, u64::MAX));
         let size = self.recipe.views.output_size(self.data.image_size());
         let mut network = initialized(self.recipe.network.contrast().init(size, &self.device)?);
-        if let Some(encoder) = self.encoder {
-            network.encoder = load_state_dict(network.encoder, encoder)?;
+        if let Some(start) = self.start {
+            network.encoder = start.encoder(network.encoder)?.0;
         }
         Ok(network)
     }

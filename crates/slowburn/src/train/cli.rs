@@ -1,14 +1,12 @@
 //! The command line of `train`, and how it becomes a recipe.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use slowburn_ema::{Decay, Length, RampShape};
 use slowburn_semi::{Consistency, Mix};
 
 use super::recipe::{Labels, Method, Recipe, fashion, preset};
-use crate::args::{HelpAll, Images, Machine, Run, Shared, set};
+use crate::args::{HelpAll, Images, Machine, Run, Shared, Start, set};
 use crate::network::Arch;
 use crate::recipes::unknown;
 use crate::settings::Config;
@@ -23,9 +21,12 @@ pub struct Cli {
     /// Labels to use: a number, all, or a file (`image label` lines, or CSV) [default: 100]
     #[arg(long, value_name = "N|all|FILE")]
     pub labels: Option<Labels>,
-    /// Start from the encoder of a run, or of a weights file with --arch
-    #[arg(long, value_name = "RUN|FILE")]
-    pub from: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub start: Start,
+    /// A head of random weights in the place of that of --from
+    #[arg(long, requires = "from", hide_short_help = true)]
+    pub fresh_head: bool,
     /// Train from random weights too, with the same labels, batches and steps
     #[arg(long, hide_short_help = true)]
     pub compare_scratch: bool,
@@ -138,6 +139,7 @@ impl Cli {
         settings.extend([
             ("labels", self.labels.is_some()),
             ("start_views", self.views.is_some()),
+            ("fresh_head", self.fresh_head),
             ("compare_scratch", self.compare_scratch),
             ("validation", self.validation.is_some()),
             ("method", self.method.is_some()),
@@ -169,6 +171,7 @@ impl Cli {
         set(&mut recipe.network.input_noise, &self.input_noise);
         set(&mut recipe.validation, &self.validation);
         recipe.start_views = self.views.clone().or(recipe.start_views);
+        recipe.fresh_head |= self.fresh_head;
         recipe.compare_scratch |= self.compare_scratch;
         if let Some(group) = self.group {
             recipe.network.group = (group > 0).then_some(group);
@@ -208,7 +211,7 @@ impl Cli {
 
     /// The flags that every command that trains has.
     pub fn shared(&self) -> Shared<'_> {
-        Shared { images: &self.images, run: &self.run, machine: &self.machine, from: &self.from }
+        Shared { images: &self.images, run: &self.run, machine: &self.machine, start: &self.start }
     }
 
     /// A flag counts epochs, however many there are.

@@ -41,14 +41,21 @@ pub(super) fn finish(
 
 /// The same training from random weights: finished earlier, or now.
 fn scratch(session: &Session<'_>, folder: &RunFolder, fingerprint: &str, files: &Files) -> Result<Summary> {
-    let recipe =
-        Recipe { start: None, start_views: None, start_sha256: None, compare_scratch: false, ..session.recipe.clone() };
+    let recipe = Recipe {
+        start: None,
+        start_views: None,
+        start_branch: None,
+        start_sha256: None,
+        fresh_head: false,
+        compare_scratch: false,
+        ..session.recipe.clone()
+    };
     match Part::find(folder, SCRATCH, &recipe, (&recipe.data, fingerprint))? {
         Part::Finished(summary) => Ok(summary),
         Part::Open(part, checkpoint) => {
             let plan = Plan::new(&recipe, session.data)?;
             let scratch =
-                Session { recipe: &recipe, plan: &plan, encoder: None, device: session.device.clone(), ..*session };
+                Session { recipe: &recipe, plan: &plan, start: None, device: session.device.clone(), ..*session };
             let summary = scratch.finish(&part, checkpoint.map(|checkpoint| *checkpoint), files)?;
             part.write_summary(&summary)?;
             Ok(summary)

@@ -49,7 +49,7 @@ fn begin(cli: &Cli) -> Result<()> {
     );
     recipe.views.validate_for(data.image_size())?;
     warn_of_labels(&recipe, &data)?;
-    let encoder = start::encoder(&recipe)?;
+    let start = start::weights(&recipe)?;
     let fingerprint = data.fingerprint()?;
     let data = recipe.prepare(data)?;
     if let Some(seconds) = recipe.time {
@@ -58,7 +58,7 @@ fn begin(cli: &Cli) -> Result<()> {
             recipe: &recipe,
             data: &data,
             plan: &plan,
-            encoder: encoder.as_ref(),
+            start: start.as_ref(),
             device: device.clone(),
             workers: cli.machine.workers(),
         };
@@ -82,7 +82,7 @@ fn begin(cli: &Cli) -> Result<()> {
         recipe: &recipe,
         data: &data,
         plan: &plan,
-        encoder: encoder.as_ref(),
+        start: start.as_ref(),
         device,
         workers: cli.machine.workers(),
     };
@@ -111,14 +111,14 @@ fn resume(cli: &Cli, path: &Path) -> Result<()> {
     let data = data::load_labeled(&recipe.data, recipe.reading, &recipe.labels)?;
     let fingerprint = data.fingerprint()?;
     folder.check_same(&recipe, &recipe.data, &fingerprint)?;
-    let encoder = start::encoder(&recipe)?;
+    let start = start::weights(&recipe)?;
     let data: Dataset = recipe.prepare(data)?;
     let plan = Plan::new(&recipe, &data)?;
     let session = Session {
         recipe: &recipe,
         data: &data,
         plan: &plan,
-        encoder: encoder.as_ref(),
+        start: start.as_ref(),
         device,
         workers: cli.machine.workers(),
     };

@@ -1,19 +1,20 @@
 use anyhow::Result;
 use burn::tensor::{Device, Tensor};
 use slowburn_ema::{Decay, EmaConfig};
-use slowburn_models::{Classifier, StateDict, load_state_dict};
+use slowburn_models::Classifier;
 use slowburn_semi::{
     MeanTeacherConfig, Objective, PiModelConfig, SemiSupervised, SupervisedConfig, Teacher, TemporalConfig,
 };
 use slowburn_train::Reporter;
 use slowburn_train::data::Dataset;
-use slowburn_train::run::{RunFolder, save_safetensors};
+use slowburn_train::run::RunFolder;
 use slowburn_train::trainer::{initialized, mix};
 
 use super::part::{Part, Trained, Visit};
 use super::recipe::{Method, Recipe};
 use super::{BASELINE_PHASE, History, Plan, Resume, Summary};
 use crate::network::{Backbone, Normalization};
+use crate::weights::{Described, Facts, Weights};
 
 /// A whole run: the supervised baseline if wanted, the method, the summary.
 #[derive(Debug, Clone)]
@@ -24,8 +25,8 @@ pub struct Session<'a> {
     pub data: &'a Dataset,
     /// Which of them are used how.
     pub plan: &'a Plan,
-    /// A pre-trained encoder to start from, if not from random weights.
-    pub encoder: Option<&'a StateDict>,
+    /// Pre-trained weights to start from, if not from random ones.
+    pub start: Option<&'a Weights>,
     /// Where to train; with autodiff.
     pub device: Device,
     /// Threads that read images; 0 for one a core.
@@ -59,10 +60,7 @@ impl Session<'_> {
         }
         let name = self.recipe.method.to_string();
         let (trained, progress) = self.phase(&name, self.recipe, Training { folder, progress, resume, report })?;
-        save_safetensors(&trained.student, folder.file("student.safetensors"))?;
-        if let Some(teacher) = &trained.teacher {
-            save_safetensors(teacher, folder.file("teacher.safetensors"))?;
-        }
+        self.save(&trained, folder)?;
         let supervised = match self.recipe.method {
             Method::Supervised => trained.student_accuracy,
             _ => progress.baseline_accuracy,
@@ -87,6 +85,24 @@ impl Session<'_> {
             scratch: None,
         };
         Ok((summary, progress))
+    }
+
+    /// Writes the networks, with what is to be known of them.
+    fn save(&self, trained: &Trained, folder: &RunFolder) -> Result<()> {
+        let recipe = self.recipe;
+        let facts = Facts {
+            normalization: recipe.network.normalization,
+            two_heads: recipe.network.two_heads,
+            evaluation: recipe.views.evaluation(),
+            whitening: recipe.whitening.clone(),
+            image: recipe.image,
+            reading: recipe.reading,
+            data_sha256: folder.data_sha256()?,
+        };
+        let settings = serde_json::to_value(recipe)?;
+        let described =
+            Described { arch: recipe.network.arch, classes: &recipe.classes, recipe: &settings, facts: &facts };
+        described.save([("student", Some(&trained.student)), ("teacher", trained.teacher.as_ref())], folder)
     }
 
     /// How many steps fit into a time, by the speed of the first ones; shared with the baseline where there is one.
@@ -146,8 +162,8 @@ impl Session<'_> {
         let mut network = recipe.network.init(size, self.data.classes.len(), &self.device)?;
         // Burn initialises a parameter when it is first read: read all now, while the generator is at its start.
         network = initialized(network);
-        if let Some(encoder) = self.encoder {
-            network.encoder = load_state_dict(network.encoder, encoder)?;
+        if let Some(start) = self.start {
+            network = start.start(network, &self.data.classes, recipe.fresh_head)?.0;
         } else if recipe.network.normalization == Normalization::Weight {
             network.encoder = network.encoder.init_from_batch(first()?);
         }

@@ -1,15 +1,13 @@
 //! The encoder of an earlier run or of a file, as the start of a training with labels.
 
 use anyhow::{Result, bail};
-use slowburn_models::StateDict;
 use slowburn_train::data::Dataset;
-use slowburn_train::run::load_weights;
 
 use super::choose::as_the_encoder;
 use super::recipe::Recipe;
-use crate::device;
 use crate::network::Arch;
-use crate::weights::Weights;
+use crate::weights::{Choice, Weights};
+use crate::{device, note};
 
 /// Takes over what the encoder is and knows: its kind, and size, normalisation and whitening of its images. Notes the file's
 /// digest. Nothing without a start.
@@ -17,12 +15,12 @@ use crate::weights::Weights;
 /// # Errors
 /// Those of [`Weights`], and weights that do not fit the network.
 pub(super) fn fit(recipe: &mut Recipe, data: &Dataset) -> Result<()> {
-    let Some(path) = recipe.start.clone() else {
+    let Some(weights) = read(recipe, Some(recipe.network.arch))? else {
         return Ok(());
     };
-    let weights = Weights::read(&path, false, Some(recipe.network.arch))?;
     weights.check_images(data)?;
     recipe.network.normalization = weights.normalization;
+    recipe.network.stem = weights.stem;
     recipe.whitening.clone_from(&weights.whitening);
     recipe.start_sha256 = Some(weights.sha256.clone());
     let image = data.image_size();
@@ -36,8 +34,8 @@ pub(super) fn fit(recipe: &mut Recipe, data: &Dataset) -> Result<()> {
 /// # Errors
 /// Those of [`Weights::read`].
 pub(super) fn arch(recipe: &mut Recipe, said: Option<Arch>) -> Result<()> {
-    if let Some(path) = &recipe.start {
-        recipe.network.arch = Weights::read(path, false, said)?.arch;
+    if let Some(weights) = read(recipe, said)? {
+        recipe.network.arch = weights.arch;
     }
     Ok(())
 }
@@ -46,21 +44,32 @@ pub(super) fn arch(recipe: &mut Recipe, said: Option<Arch>) -> Result<()> {
 ///
 /// # Errors
 /// Where they have changed since.
-pub(super) fn encoder(recipe: &Recipe) -> Result<Option<StateDict>> {
-    let Some(path) = &recipe.start else {
+pub(super) fn weights(recipe: &Recipe) -> Result<Option<Weights>> {
+    let Some(weights) = read(recipe, Some(recipe.network.arch))? else {
         return Ok(None);
     };
-    let weights = Weights::read(path, false, Some(recipe.network.arch))?;
     let Some(expected) = &recipe.start_sha256 else {
         bail!("the run does not say which weights it began with");
     };
     weights.check_unchanged(expected)?;
-    Ok(Some(weights.encoder()))
+    Ok(Some(weights))
+}
+
+fn read(recipe: &Recipe, arch: Option<Arch>) -> Result<Option<Weights>> {
+    let choice = Choice { average: false, branch: recipe.start_branch.as_deref(), arch };
+    Ok(recipe.start.as_ref().map(|path| Weights::read(path, choice)).transpose()?)
 }
 
 fn check(recipe: &Recipe, data: &Dataset, weights: &Weights) -> Result<()> {
     let device = device::parse(&recipe.device)?;
     let image = recipe.views.output_size(data.image_size());
-    load_weights(recipe.network.backbone().init(image, &device)?, &weights.encoder(), &weights.file)?;
+    let network = recipe.network.init(image, data.classes.len(), &device)?;
+    let (_, loaded) = weights.start(network, &data.classes, recipe.fresh_head)?;
+    if let Some(taken) = weights.taken() {
+        note!("{taken}");
+    }
+    if loaded.fit.taken.contains_key("fc.weight") {
+        note!("{}: its head is taken over, which tells the same classes apart", weights.file.display());
+    }
     Ok(())
 }

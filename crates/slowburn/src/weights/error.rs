@@ -1,7 +1,8 @@
 use std::path::PathBuf;
 
 use slowburn_models::ModelError;
-use slowburn_train::run::{RunError, WeightsError};
+use slowburn_models::weights::WeightsError;
+use slowburn_train::run::RunError;
 
 use crate::network::Arch;
 
@@ -10,7 +11,7 @@ use crate::network::Arch;
 #[non_exhaustive]
 pub enum CheckpointError {
     /// Neither a run nor a file.
-    #[error("{path} does not exist: name a run folder, or a safetensors file")]
+    #[error("{path} does not exist: name a run folder or a weights file")]
     NotThere {
         /// The path.
         path: PathBuf,
@@ -22,10 +23,39 @@ pub enum CheckpointError {
         path: PathBuf,
     },
     /// A bare file does not say which network it is.
-    #[error("{path} does not say which network it is: name it by --arch")]
+    #[error("{path} does not say which network it is: name it by --arch{fitting}")]
     NoArch {
         /// The file.
         path: PathBuf,
+        /// In brackets, those that its tensors fit.
+        fitting: String,
+    },
+    /// The file's metadata are not as this program writes them.
+    #[error("{path}: what it says of its network cannot be read: {source}")]
+    Facts {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+    /// A branch of a run folder.
+    #[error("--branch names one of several networks in a file, but {path} is a run folder")]
+    BranchOfRun {
+        /// The run.
+        path: PathBuf,
+    },
+    /// The file's head tells other classes apart.
+    #[error(
+        "the head in {path} tells {theirs} apart, these images have {ours}: put a head of random weights in its place by \
+         --fresh-head"
+    )]
+    OtherHead {
+        /// The file.
+        path: PathBuf,
+        /// Its classes.
+        theirs: String,
+        /// Those of the images.
+        ours: String,
     },
     /// A bare file does not say how its colour images were normalised.
     #[error(
@@ -69,9 +99,9 @@ pub enum CheckpointError {
         expected: String,
     },
     /// Another network than the run's was named.
-    #[error("--arch is {asked:?}, but the run in {path} trained {found:?}")]
+    #[error("--arch is {asked:?}, but {path} says that it is {found:?}")]
     OtherArch {
-        /// The run.
+        /// The file.
         path: PathBuf,
         /// The flag.
         asked: Arch,

@@ -1,24 +1,39 @@
 //! Weights of an earlier run or of a file, and what is known of the network they belong to.
 
 mod error;
+mod facts;
+mod networks;
+mod recognise;
 
 pub use error::CheckpointError;
+pub use facts::{Described, Facts};
+pub use recognise::{Candidate, fitting};
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
+use clap::ValueEnum;
 use sha2::{Digest, Sha256};
 use slowburn_augment::presets::{self, Preset};
 use slowburn_augment::{ImageSize, Pipeline, WhiteningConfig};
-use slowburn_models::{Classifier, HeadVersion, Projector, StateDict, state_dict};
-
+use slowburn_models::Stem;
+use slowburn_models::weights::{Fit, WeightsError, WeightsFile};
 use slowburn_train::data::hex;
-use slowburn_train::run::{RunError, RunFolder, WeightsError, load_weights, parse_safetensors};
+use slowburn_train::run::RunFolder;
 
-use crate::args::Reading;
 use crate::data::Dataset;
-use crate::network::{Arch, Backbone, BackboneConfig, ContrastConfig, NetworkConfig, Normalization};
-use crate::{pretrain, train};
+use crate::network::{Arch, Normalization};
+
+/// Which network of a run or file.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Choice<'a> {
+    /// Of a run: the average instead of the network that was trained.
+    pub average: bool,
+    /// Of a file of several networks: what stands before its names.
+    pub branch: Option<&'a str>,
+    /// Which network it is, where the file does not say it.
+    pub arch: Option<Arch>,
+}
 
 /// Weights, and what is known of the network they belong to.
 #[derive(Debug)]
@@ -29,66 +44,114 @@ pub struct Weights {
     pub arch: Arch,
     /// How it normalises, where it has a choice.
     pub normalization: Normalization,
-    /// What images pass before the encoder where it is scored, if the run says so.
+    /// A ResNet's stem.
+    pub stem: Option<Stem>,
+    /// What images pass before the encoder where it is scored, if the file says so.
     pub evaluation: Option<Pipeline>,
-    /// How the run's images were whitened before, if they were.
+    /// How the images were whitened before, if they were.
     pub whitening: Option<WhiteningConfig>,
     /// SHA-256 of the file, in hexadecimal.
     pub sha256: String,
-    /// What the run says beside.
-    pub run: Option<RunFacts>,
-    weights: StateDict,
-}
-
-/// What only a run knows of its network and images.
-#[derive(Debug, Clone)]
-pub struct RunFacts {
-    /// The names of the classes, by number, which runs of earlier versions leave out; none after pre-training.
-    pub classes: Option<Vec<String>>,
-    /// Size of its first image, and of all where they have one size; runs of earlier versions do not say it.
-    pub image: Option<ImageSize>,
-    /// How its files were read.
-    pub reading: Reading,
-    /// Where its images were.
-    pub data: PathBuf,
-    /// The fingerprint of its images.
-    pub data_sha256: String,
-    /// Whether the network has two classification heads.
-    two_heads: bool,
+    /// What the file says beside.
+    pub facts: Option<Facts>,
+    /// Where the images were that it was trained on, if it is a run's.
+    pub data: Option<PathBuf>,
+    /// The branch that was asked for.
+    branch: Option<String>,
+    fit: Fit,
+    source: WeightsFile,
 }
 
 impl Weights {
     /// Reads a run folder of `pretrain` (its query or, as the average, key encoder) or of `train` (its student or teacher), or
-    /// a safetensors file.
+    /// a weights file of any format.
     ///
     /// # Errors
     /// [`CheckpointError`], which names the file.
-    pub fn read(path: &Path, average: bool, arch: Option<Arch>) -> Result<Self, CheckpointError> {
+    pub fn read(path: &Path, choice: Choice<'_>) -> Result<Self, CheckpointError> {
         if !path.exists() {
             return Err(CheckpointError::NotThere { path: path.to_owned() });
         }
         if !path.is_dir() {
-            let arch = arch.ok_or_else(|| CheckpointError::NoArch { path: path.to_owned() })?;
-            return Self::of_file(path.to_owned(), arch, Normalization::Batch);
+            return Self::of_file(path.to_owned(), choice);
         }
-        let Described { names, arch: found, normalization, evaluation, whitening, facts } = described(path)?;
-        if let Some(asked) = arch.filter(|&asked| asked != found) {
-            return Err(CheckpointError::OtherArch { path: path.to_owned(), asked, found });
+        if choice.branch.is_some() {
+            return Err(CheckpointError::BranchOfRun { path: path.to_owned() });
         }
-        let file = path.join(names[usize::from(average)]);
-        if !file.exists() {
-            return Err(CheckpointError::Missing { path: file });
-        }
-        let checkpoint = Self::of_file(file, found, normalization)?;
-        Ok(Self { evaluation: Some(evaluation), whitening, run: Some(facts), ..checkpoint })
+        let (_, recipe) = RunFolder::open::<serde_json::Value>(path)?;
+        let names = if choice.average { ["teacher", "key"] } else { ["student", "query"] };
+        let files = names.map(|name| path.join(format!("{name}.safetensors")));
+        let file = files.iter().find(|file| file.exists()).cloned();
+        let file =
+            file.ok_or_else(|| CheckpointError::Missing { path: files[usize::from(is_pretraining(&recipe))].clone() })?;
+        let weights = Self::of_file(file, choice)?;
+        let data = recipe.get("data").and_then(|data| data.as_str()).map(PathBuf::from);
+        Ok(Self { data, ..weights })
     }
 
-    fn of_file(file: PathBuf, arch: Arch, normalization: Normalization) -> Result<Self, CheckpointError> {
-        // Read once: the digest is that of these weights.
-        let bytes = std::fs::read(&file).map_err(|source| WeightsError::Io { path: file.clone(), source })?;
-        let sha256 = hex(&Sha256::digest(&bytes));
-        let weights = parse_safetensors(&bytes, &file)?;
-        Ok(Self { file, arch, normalization, evaluation: None, whitening: None, sha256, run: None, weights })
+    fn of_file(file: PathBuf, choice: Choice<'_>) -> Result<Self, CheckpointError> {
+        let source = WeightsFile::open(&file)?;
+        let metadata = source.metadata();
+        let said = metadata.network.as_deref().and_then(|name| Arch::from_str(name, false).ok());
+        if let (Some(asked), Some(found)) = (choice.arch, said)
+            && asked != found
+        {
+            return Err(CheckpointError::OtherArch { path: file, asked, found });
+        }
+        let candidates = fitting(&source, choice.branch, choice.arch.or(said))?;
+        if choice.arch.or(said).is_none() {
+            return Err(CheckpointError::NoArch { path: file, fitting: in_brackets(&candidates) });
+        }
+        let Some((candidate, fit)) = candidates.into_iter().next() else {
+            return Err(not_recognised(&source, choice).into());
+        };
+        let facts = Facts::of(metadata, &file)?;
+        let evaluation = facts.as_ref().map(|facts| facts.evaluation.clone()).or_else(|| facts::evaluation(metadata));
+        Ok(Self {
+            arch: candidate.arch,
+            normalization: facts.as_ref().map_or(candidate.normalization, |facts| facts.normalization),
+            stem: candidate.stem,
+            evaluation,
+            whitening: facts.as_ref().and_then(|facts| facts.whitening.clone()),
+            sha256: digest(&file).map_err(|source| WeightsError::Io { path: file.clone(), source })?,
+            facts,
+            data: None,
+            branch: choice.branch.map(str::to_owned),
+            fit,
+            source,
+            file,
+        })
+    }
+
+    /// What a file that says nothing of itself is taken for: which tensors, and what is left out. Nothing for files of this program.
+    pub fn taken(&self) -> Option<String> {
+        if !self.source.metadata().is_empty() {
+            return None;
+        }
+        let Self { file, fit, .. } = self;
+        let mut text = format!("{}: {} tensors, {}", file.display(), fit.taken.len(), fit.branch);
+        if !fit.others.is_empty() {
+            let others: Vec<&str> = fit.others.iter().map(|other| other.prefix()).collect();
+            text += &format!("; take another by --branch: {}", others.join(", "));
+        }
+        if !fit.head.unexpected.is_empty() {
+            text += &format!("; its head: {}", fit.head.unexpected.join(", "));
+        }
+        Some(text)
+    }
+
+    /// The shape of a tensor of the network.
+    fn shape(&self, name: &str) -> Option<&[usize]> {
+        let name = self.fit.branch.name(name)?;
+        self.source.tensors().get(&name).map(|info| &info.shape[..])
+    }
+
+    /// Whether it was trained without labels: its head, if any, projects.
+    fn is_contrastive(&self) -> bool {
+        let role = self.source.metadata().role.as_deref();
+        let prefix = self.fit.branch.prefix();
+        matches!(role, Some("query" | "key"))
+            || ["encoder_q", "encoder_k", "base_encoder", "momentum_encoder"].iter().any(|end| prefix.ends_with(end))
     }
 
     /// What images pass before the encoder where it is scored: the fixed part of the preset `views`, else of the run's
@@ -117,7 +180,7 @@ impl Weights {
     /// # Errors
     /// [`CheckpointError::OtherImages`].
     pub fn check_images(&self, data: &Dataset) -> Result<(), CheckpointError> {
-        let own = self.run.as_ref().map(|run| &run.data_sha256);
+        let own = self.facts.as_ref().map(|facts| &facts.data_sha256);
         if self.whitening.is_none() || own == data.fingerprint().ok().as_ref() {
             return Ok(());
         }
@@ -151,137 +214,52 @@ impl Weights {
         }
     }
 
-    /// The encoder's weights, without any head.
-    pub fn encoder(&self) -> StateDict {
-        let mut weights = self.weights.clone();
-        weights.retain(|name, _| !name.starts_with("fc.") && !name.starts_with("fc_consistency."));
-        weights
-    }
-
-    /// Whether there is a projection head, or a classifier's.
-    fn head(&self) -> Option<(HeadVersion, usize)> {
-        let rows = |name: &str| self.weights.get(name).map(|data| data.shape()[0]);
-        let v2 = rows("fc.2.weight").map(|dim| (HeadVersion::V2, dim));
-        v2.or_else(|| rows("fc.weight").map(|dim| (HeadVersion::V1, dim)))
-    }
-
-    /// The network with these weights.
-    ///
-    /// # Errors
-    /// [`CheckpointError::NoHead`] if an `embedding` is wanted and cannot be had; [`WeightsError::Misfit`] with every
-    /// name and shape that does not fit.
-    pub fn network(
-        &self,
-        image: ImageSize,
-        embedding: bool,
-        device: &Device,
-    ) -> Result<Projector<Backbone>, CheckpointError> {
-        let path = self.file.clone();
-        let head = self.head();
-        if embedding && head.is_none() {
-            return Err(CheckpointError::NoHead { path });
-        }
-        let backbone = BackboneConfig {
-            arch: self.arch,
-            normalization: self.normalization,
-            splits: 1,
-            dropout: 0.0,
-            input_noise: 0.0,
-        };
-        let (version, dim) = head.unwrap_or((HeadVersion::V1, 1));
-        let network = ContrastConfig { backbone, head: version, dim }.init(image, device)?;
-        let mut weights = self.weights.clone();
-        // Mean Teacher's second head is not part of the encoder.
-        weights.retain(|name, _| !name.starts_with("fc_consistency."));
-        if head.is_none() {
-            // Features do not pass the head: whatever it starts with will do.
-            weights.extend(state_dict(&network.fc).into_iter().map(|(name, data)| (format!("fc.{name}"), data)));
-        }
-        Ok(load_weights(network, &weights, &path)?)
-    }
-
     /// Channels of the images: 1 for grey, 3 for RGB. Those of the run's images, else of the first convolution.
     pub fn channels(&self) -> usize {
-        let own = self.run.as_ref().and_then(|run| run.image).map(|image| image.channels);
-        let convolutions = || self.weights.values().filter(|data| data.shape().len() == 4).map(|data| data.shape()[1]);
-        own.or_else(|| convolutions().min()).unwrap_or(3)
-    }
-
-    /// How many classes the head tells apart: none where there is no classifier's head.
-    pub fn classes(&self) -> Option<usize> {
-        let rows = self.weights.get("fc.weight").map(|data| data.shape()[0]);
-        rows.filter(|_| self.run.as_ref().is_none_or(|run| run.classes.is_some()))
+        let own = self.facts.as_ref().and_then(|facts| facts.image).map(|image| image.channels);
+        let names = self.fit.taken.values().filter_map(|name| self.source.tensors().get(name));
+        let convolutions = names.filter(|info| info.shape.len() == 4).map(|info| info.shape[1]);
+        own.or_else(|| convolutions.min()).unwrap_or(3)
     }
 
     /// The names of the classes: their numbers where nobody says them.
     pub fn class_names(&self) -> Vec<String> {
-        let named = self.run.as_ref().and_then(|run| run.classes.clone()).filter(|classes| !classes.is_empty());
-        named.unwrap_or_else(|| (0..self.classes().unwrap_or(0)).map(|class| class.to_string()).collect())
-    }
-
-    /// The classifier with these weights, in evaluation mode, for images of the size that its views give.
-    ///
-    /// # Errors
-    /// [`CheckpointError::NoClassifier`] where there is no such head; [`WeightsError::Misfit`] with every name and shape that
-    /// does not fit.
-    pub fn classifier(&self, image: ImageSize, device: &Device) -> Result<Classifier<Backbone>, CheckpointError> {
-        let none = || CheckpointError::NoClassifier { path: self.file.clone() };
-        let classes = self.classes().ok_or_else(none)?;
-        let config = NetworkConfig {
-            arch: self.arch,
-            normalization: self.normalization,
-            two_heads: self.run.as_ref().is_some_and(|run| run.two_heads),
-            dropout: 0.0,
-            input_noise: 0.0,
-            group: None,
-        };
-        Ok(load_weights(config.init(image, classes, device)?, &self.weights, &self.file)?)
+        match &self.source.metadata().classes[..] {
+            [] => (0..self.classes().unwrap_or(0)).map(|class| class.to_string()).collect(),
+            named => named.to_vec(),
+        }
     }
 }
 
-/// What a run folder says of its networks.
-struct Described {
-    names: [&'static str; 2],
-    arch: Arch,
-    normalization: Normalization,
-    evaluation: Pipeline,
-    whitening: Option<WhiteningConfig>,
-    facts: RunFacts,
+/// Only `pretrain`'s recipes have a queue.
+fn is_pretraining(recipe: &serde_json::Value) -> bool {
+    recipe.get("queue").is_some()
 }
 
-fn described(path: &Path) -> Result<Described, RunError> {
-    // The two programs' recipes have no common form; which it is shows in the fields.
-    if let Ok((folder, recipe)) = RunFolder::open::<pretrain::Recipe>(path) {
-        return Ok(Described {
-            names: ["query.safetensors", "key.safetensors"],
-            arch: recipe.network.arch,
-            normalization: Normalization::Batch,
-            evaluation: recipe.evaluation(),
-            whitening: None,
-            facts: RunFacts {
-                classes: None,
-                image: recipe.image,
-                reading: recipe.reading,
-                data: recipe.data,
-                data_sha256: folder.data_sha256()?,
-                two_heads: false,
-            },
-        });
+fn not_recognised(source: &WeightsFile, choice: Choice<'_>) -> WeightsError {
+    let arch = choice.arch.unwrap_or(Arch::ResNet18);
+    let candidate = Candidate { arch, normalization: Normalization::Batch, stem: None, channels: 3 };
+    let wanted = candidate.parameters().unwrap_or_default();
+    match source.fit(&wanted, choice.branch) {
+        Err(error) => error,
+        // Not reached: a network of which some tensors fit is a candidate.
+        Ok(_) => WeightsError::Empty { path: source.path().to_owned() },
     }
-    let (folder, recipe) = RunFolder::open::<train::recipe::Recipe>(path)?;
-    Ok(Described {
-        names: ["student.safetensors", "teacher.safetensors"],
-        arch: recipe.network.arch,
-        normalization: recipe.network.normalization,
-        evaluation: recipe.views.evaluation(),
-        whitening: recipe.whitening,
-        facts: RunFacts {
-            classes: Some(recipe.classes),
-            image: recipe.image,
-            reading: recipe.reading,
-            data: recipe.data,
-            data_sha256: folder.data_sha256()?,
-            two_heads: recipe.network.two_heads,
-        },
-    })
+}
+
+fn in_brackets(candidates: &[(Candidate, Fit)]) -> String {
+    let mut names: Vec<String> =
+        candidates.iter().filter(|(_, fit)| fit.is_whole()).map(|(candidate, _)| candidate.arch.name()).collect();
+    names.dedup();
+    match names.is_empty() {
+        true => String::new(),
+        false => format!(" (its tensors are those of {})", names.join(" or ")),
+    }
+}
+
+/// SHA-256 of a file, in hexadecimal.
+fn digest(file: &Path) -> std::io::Result<String> {
+    let mut hasher = Sha256::new();
+    std::io::copy(&mut File::open(file)?, &mut hasher)?;
+    Ok(hex(&hasher.finalize()))
 }

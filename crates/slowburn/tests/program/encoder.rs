@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use slowburn_train::run::read_safetensors;
+use slowburn_models::weights::WeightsFile;
 
-use crate::program::{failure, path, pretrain, recipe, speckled_folder, success, summary, tiny_data, train};
+use crate::program::{bare, failure, path, pretrain, recipe, speckled_folder, success, summary, tiny_data, train};
 
 /// A command on 160 tiny images of which 16 keep their label; one epoch of everything.
 fn command(data: &Path, out: &Path, flags: &[&str]) -> Command {
@@ -41,9 +41,10 @@ fn both_starts_are_trained_and_compared_and_a_run_can_be_gone_on_with() {
     assert_eq!(summary(&alone)["teacher_accuracy"], scratch["teacher_accuracy"]);
 
     // The encoder started from the query encoder's weights, and was trained from there.
-    let query = read_safetensors(&run.join("query.safetensors")).expect("weights");
+    let query = WeightsFile::open(&run.join("query.safetensors")).and_then(|file| file.state_dict()).expect("weights");
     let distance = |run: &Path| -> f32 {
-        let own = read_safetensors(&run.join("student.safetensors")).expect("weights");
+        let own =
+            WeightsFile::open(&run.join("student.safetensors")).and_then(|file| file.state_dict()).expect("weights");
         let weights = query.iter().filter(|(name, data)| !name.starts_with("fc") && data.shape().len() == 4);
         let moved = |(name, data): (&String, &burn::tensor::TensorData)| {
             data.iter::<f32>().zip(own[name].iter::<f32>()).map(|(a, b)| (a - b).abs()).sum::<f32>()
@@ -85,7 +86,7 @@ fn training_with_labels_is_on_images_as_the_encoder_knows_them() {
     assert_eq!(last(&tuned), normalisation);
     assert_eq!(recipe(&out.join("scratch"))["views"], tuned);
 
-    let file = run.join("query.safetensors");
+    let file = bare(&run.join("query.safetensors"));
     let from = |name: &str, flags: &[&str]| {
         command(data.path(), &data.path().join(name), &[flags, &["--method", "supervised"]].concat())
     };
@@ -116,10 +117,10 @@ fn pre_training_goes_on_from_an_encoder() {
 fn an_encoder_that_does_not_fit_is_named_before_anything_is_written() {
     let (data, run) = pretrained();
     let out = data.path().join("out");
-    let file = run.join("query.safetensors");
+    let file = bare(&run.join("query.safetensors"));
     for (from, arch, expected) in [
-        (&file, "resnet18", ["query.safetensors does not fit the network", "missing: `layer1.0", "more"]),
-        (&run, "resnet18", ["--arch is ResNet18", "the run in", "Small"]),
+        (&file, "resnet18", ["query.safetensors, names without a prefix, does not fit", "missing: `layer1.0", "more"]),
+        (&run, "resnet18", ["--arch is ResNet18", "query.safetensors says that it is", "Small"]),
     ] {
         let said = failure(command(data.path(), &out, &["--from", path(from), "--arch", arch]));
         assert!(expected.iter().all(|part| said.contains(part)), "{said}");

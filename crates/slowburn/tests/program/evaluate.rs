@@ -8,14 +8,15 @@ use sha2::{Digest, Sha256};
 use slowburn::args::Reading;
 use slowburn::data::{self, Dataset};
 use slowburn::scoring::test_images;
-use slowburn::weights::Weights;
+use slowburn::weights::{Choice, Weights};
 use slowburn_augment::loader::OnCorrupt;
 use slowburn_augment::{WhiteningConfig, presets};
 use slowburn_contrastive::evaluation::{Representation, spread};
 use slowburn_train::monitor::features;
 
 use crate::program::{
-    command, failure, generator, path, pretrain, recipe, slowburn, speckled_folder, success, summary, tiny_data, train,
+    bare, command, failure, generator, path, pretrain, recipe, slowburn, speckled_folder, success, summary, tiny_data,
+    train,
 };
 
 /// A folder with data and a short run of `moco` in `run`.
@@ -47,8 +48,13 @@ fn a_run_and_its_file_score_as_the_run_itself_did() {
     assert_eq!(of_run["encoder_unchanged"], true);
 
     let file = run.join("query.safetensors");
-    let of_file = report(&file, data.path(), &["--arch", "small", "--views", "moco_fashion"]);
-    assert_eq!(of_file["knn"]["dim"], 128);
+    // The file says what it needs, wherever it lies; a bare one is told.
+    let elsewhere = tempfile::tempdir().expect("a temporary folder");
+    let moved = elsewhere.path().join("mine.safetensors");
+    fs::copy(&file, &moved).expect("copied");
+    assert_eq!(report(&moved, data.path(), &[])["knn"], of_run["knn"]);
+    let of_file = report(&bare(&file), data.path(), &["--arch", "small", "--views", "moco_fashion"]);
+    assert_eq!(of_file["knn"], of_run["knn"]);
     let average = report(&run, data.path(), &["--encoder", "average"]);
     assert!(average["weights"].as_str().expect("a path").ends_with("key.safetensors"));
     assert_ne!(average["spread"], of_run["spread"], "the average is another network");
@@ -115,7 +121,7 @@ fn a_run_on_whitened_images_is_scored_on_whitened_images() {
     assert_eq!(written["whitening"]["bias"], 0.1);
     let data = data::load(folder.path(), Reading::default()).expect("a data set");
     assert_eq!(written["data_sha256"], data.fingerprint().expect("readable"), "that of the images as they were loaded");
-    let checkpoint = Weights::read(&run, false, None).expect("a run");
+    let checkpoint = Weights::read(&run, Choice::default()).expect("a run");
     let device = Device::flex();
     let network = {
         let _drawn = generator();
@@ -168,7 +174,7 @@ fn an_encoder_of_whitened_images_is_trained_on_with_whitened_images() {
     let (raw, device) = (data::load(folder.path(), Reading::default()).expect("a data set"), Device::flex());
     let white = raw.clone().whitened(&WhiteningConfig::mean_teacher_cifar()).expect("they fit");
     for part in [&out, &out.join("scratch")] {
-        let checkpoint = Weights::read(part, false, None).expect("a run");
+        let checkpoint = Weights::read(part, Choice::default()).expect("a run");
         let network = {
             let _drawn = generator();
             checkpoint.network(raw.image_size(), true, &device).expect("fits")
@@ -199,7 +205,7 @@ fn a_bare_file_of_colour_images_needs_its_views() {
     let mut command = pretrain(data.path(), &["--epochs", "1"]);
     command.arg("--out").arg(&run);
     success(command);
-    let file = run.join("query.safetensors");
+    let file = bare(&run.join("query.safetensors"));
     let said = failure(slowburn("evaluate", &arguments(&file, data.path(), &["--arch", "small"])));
     assert!(said.contains("query.safetensors does not say how") && said.contains("--views"), "{said}");
     let of_file = report(&file, data.path(), &["--arch", "small", "--views", "lightly_moco_cifar"]);
@@ -222,10 +228,12 @@ fn a_checkpoint_with_mocos_prefix_scores_as_without() {
     fs::write(&file, safetensors::serialize(named, None).expect("serialises")).expect("written");
     let flags = ["--arch", "small", "--views", "moco_fashion"];
     let [with, without] =
-        [&file, &run.join("query.safetensors")].map(|file| report(file, data.path(), &flags)["knn"].clone());
+        [&file, &bare(&run.join("query.safetensors"))].map(|file| report(file, data.path(), &flags)["knn"].clone());
     assert_eq!(with, without);
     let said = failure(slowburn("evaluate", &arguments(&file, data.path(), &["--arch", "resnet18"])));
-    for part in ["moco.safetensors does not fit the network", "missing: `layer1", "unexpected: `bn2", "more"] {
+    for part in
+        ["moco.safetensors, branch `module.encoder_q`, does not fit", "missing: `layer1", "unexpected: `bn2", "more"]
+    {
         assert!(said.contains(part), "{part} is not in\n{said}");
     }
 }
@@ -233,14 +241,16 @@ fn a_checkpoint_with_mocos_prefix_scores_as_without() {
 #[test]
 fn what_is_wrong_is_named() {
     let (data, run) = pretrained();
-    let file = run.join("query.safetensors");
+    let (own, file) = (run.join("query.safetensors"), bare(&run.join("query.safetensors")));
     let text = data.path().join("text.safetensors");
     fs::write(&text, "no weights").expect("written");
     for (checkpoint, flags, expected) in [
-        (&file, vec![], "name it by --arch"),
+        (&file, vec![], "name it by --arch (its tensors are those of small)"),
         (&file, vec!["--arch", "resnet18"], "does not fit the network"),
-        (&text, vec!["--arch", "small"], "text.safetensors is no safetensors file"),
-        (&run, vec!["--arch", "resnet18"], "the run in"),
+        (&text, vec!["--arch", "small"], "text.safetensors is no"),
+        (&run, vec!["--arch", "resnet18"], "says that it is Small"),
+        (&run, vec!["--branch", "encoder_q"], "is a run folder"),
+        (&file, vec!["--arch", "small", "--branch", "encoder_q"], "no branch `encoder_q`"),
         (&run, vec!["--knn", "161"], "k is 161"),
         (&run, vec!["--temperature", "0"], "temperature is 0"),
         (&run, vec!["--epochs", "0"], "epochs is 0"),
@@ -250,7 +260,7 @@ fn what_is_wrong_is_named() {
         let said = failure(slowburn("evaluate", &arguments(checkpoint, data.path(), &flags)));
         assert!(said.contains(expected), "{flags:?}: {said}");
     }
-    fs::remove_file(&file).expect("removed");
+    fs::remove_file(&own).expect("removed");
     let said = failure(slowburn("evaluate", &arguments(&run, data.path(), &[])));
     assert!(said.contains("query.safetensors is not there"), "{said}");
 }

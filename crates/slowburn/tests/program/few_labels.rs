@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use slowburn_models::StateDict;
-use slowburn_train::run::read_safetensors;
+use slowburn_models::weights::WeightsFile;
 
 use crate::program::{command, failure, path, success, tiny_data, train};
 use crate::resume::checkpoints;
@@ -83,7 +83,11 @@ fn short_run(data: &Path, name: &str, flags: &[&str]) -> (String, serde_json::Va
     success(command);
     let read = |file: &str| fs::read_to_string(out.join(file)).expect(file);
     let metrics = serde_json::from_str(read("metrics.jsonl").lines().last().expect("a row")).expect("JSON");
-    (read("config.json"), metrics, read_safetensors(&out.join("student.safetensors")).expect("weights"))
+    (
+        read("config.json"),
+        metrics,
+        WeightsFile::open(&out.join("student.safetensors")).and_then(|file| file.state_dict()).expect("weights"),
+    )
 }
 
 #[test]

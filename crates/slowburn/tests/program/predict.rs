@@ -2,23 +2,27 @@
 
 use burn::store::{ModuleSnapshot, PyTorchToBurnAdapter, SafetensorsStore};
 use burn::tensor::Device;
+use slowburn_models::weights::{Metadata, WeightsFile, save_safetensors};
 use slowburn_models::{
     Classifier, ClassifierConfig, ConvNet13Config, Encoder, HeadVersion, Normalization, ProjectionConfig, ResNetConfig,
     SmallConvNetConfig, Stem, WideResNetConfig, state_dict,
 };
-use slowburn_train::run::{read_safetensors, save_safetensors};
 
 /// Exports one network and has Burn load it into another, whose first weights are others.
 #[track_caller]
 fn assert_travels<M: burn::module::Module + ModuleSnapshot>(one: M, mut other: M, what: &str) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("network.safetensors");
-    save_safetensors(&one, &path).expect("written");
+    save_safetensors(&one, &path, &Metadata::default()).expect("written");
     assert_ne!(state_dict(&other), state_dict(&one), "{what}");
     let mut store = SafetensorsStore::from_file(&path).with_from_adapter(PyTorchToBurnAdapter).skip_enum_variants(true);
     other.load_from(&mut store).unwrap_or_else(|error| panic!("{what}: {error}"));
     assert_eq!(state_dict(&other), state_dict(&one), "{what}");
-    assert_eq!(state_dict(&other), read_safetensors(&path).expect("read"), "{what}");
+    assert_eq!(
+        state_dict(&other),
+        WeightsFile::open(&path).and_then(|file| file.state_dict()).expect("read"),
+        "{what}"
+    );
 }
 
 fn classifiers<E: Encoder>(encoder: impl Fn() -> E, what: &str) {

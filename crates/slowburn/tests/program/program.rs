@@ -1,6 +1,7 @@
 //! Runs the program as a person would.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -136,6 +137,15 @@ pub(crate) fn success(command: Command) -> String {
 
 pub(crate) fn spawn(mut command: Command) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts")
+}
+
+/// A copy of a weights file beside it, without its metadata: as other programs write them.
+pub(crate) fn bare(file: &Path) -> PathBuf {
+    let bytes = fs::read(file).expect("written");
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).expect("intact");
+    let bare = file.with_file_name(format!("bare_{}", file.file_name().expect("a file").to_string_lossy()));
+    fs::write(&bare, safetensors::serialize(tensors.iter(), None).expect("serialises")).expect("written");
+    bare
 }
 
 pub(crate) fn path(path: &Path) -> &str {

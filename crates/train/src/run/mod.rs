@@ -4,12 +4,12 @@ mod atomic;
 mod checkpoint;
 mod diff;
 mod folder;
+mod metadata;
 mod part;
-mod weights;
 
 pub use atomic::write_atomically;
 pub use checkpoint::{BestEpoch, Checkpoint, CheckpointError, Header, History, NAMES};
 pub use diff::differences;
 pub use folder::{RunError, RunFolder, default_folder};
+pub use metadata::metadata;
 pub use part::Part;
-pub use weights::{Differences, WeightsError, load_weights, parse_safetensors, read_safetensors, save_safetensors};

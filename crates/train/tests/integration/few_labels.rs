@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
+use slowburn_augment::ImageSize;
 use slowburn_augment::loader::{Decoder, ImageFolder, OnCorrupt};
 use slowburn_ema::{Decay, Length, Ramp, RampShape};
 use slowburn_ema::{Ema, EmaConfig};
+use slowburn_models::weights::{WeightsFile, save_safetensors};
 use slowburn_models::{Classifier, ClassifierConfig};
 use slowburn_semi::{
     MeanTeacher, MeanTeacherConfig, Mix, Objective, Predict, SemiBatch, SemiSupervised, SupervisedConfig,
@@ -13,7 +15,7 @@ use slowburn_semi::{
 use slowburn_testkit::generator;
 use slowburn_train::data::LabelFile;
 use slowburn_train::progress::Silent;
-use slowburn_train::run::{read_safetensors, save_safetensors};
+use slowburn_train::run::metadata;
 use slowburn_train::task::{FewLabelsTask, Task};
 use slowburn_train::{FewLabels, Fit, Labeled, OptimizerConfig, TrainError, Trained, Trainer};
 
@@ -93,8 +95,12 @@ fn the_best_epoch_is_kept_and_patience_ends_a_run() {
     assert_eq!(again.history.metrics.len() as u64, epochs);
 
     let file = folder.path().join("teacher.safetensors");
-    save_safetensors(kept.teacher.module(), &file).expect("written");
-    assert!(read_safetensors(&file).expect("intact").contains_key("fc.weight"));
+    let labeled = data(folder.path());
+    let image = ImageSize { height: 8, width: 8, channels: 1 };
+    save_safetensors(kept.teacher.module(), &file, &metadata(&views(), image, labeled.classes())).expect("written");
+    let file = WeightsFile::open(&file).expect("intact");
+    assert!(file.tensors().contains_key("fc.weight"));
+    assert_eq!(file.metadata().classes, labeled.classes());
 }
 
 /// Images that are held back are in no batch, and no label of theirs is seen.

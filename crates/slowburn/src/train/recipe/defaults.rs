@@ -23,6 +23,7 @@ pub fn fashion() -> Recipe {
             dropout: 0.0,
             input_noise: 0.0,
             group: Some(16),
+            stem: None,
         },
         method: Method::MeanTeacher,
         consistency: ConsistencyConfig {
@@ -57,6 +58,8 @@ pub fn fashion() -> Recipe {
         reading: Reading::PHOTOS,
         start: None,
         start_views: None,
+        start_branch: None,
+        fresh_head: false,
         compare_scratch: false,
         validation: 0.0,
         patience: None,

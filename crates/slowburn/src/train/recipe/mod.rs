@@ -123,6 +123,12 @@ pub struct Recipe {
     /// The preset of views whose fixed part that encoder knows, where the file does not say it.
     #[serde(default)]
     pub start_views: Option<String>,
+    /// Which network of that file, where it holds several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_branch: Option<String>,
+    /// Whether the head starts from random weights although the file has one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fresh_head: bool,
     /// Whether to train from random weights too, with the same labels, batches and steps.
     #[serde(default)]
     pub compare_scratch: bool,
@@ -173,6 +179,7 @@ impl Recipe {
             size: &mut self.size,
             reading: &mut self.reading,
             start: &mut self.start,
+            start_branch: &mut self.start_branch,
             seed: &mut self.seed,
             batch: &mut self.batch,
             device: &mut self.device,

@@ -197,6 +197,7 @@ fn tensorflow(views: slowburn_augment::Pipeline, steps: u64) -> Recipe {
             dropout: 0.5,
             input_noise: 0.15,
             group: None,
+            stem: None,
         },
         consistency: ConsistencyConfig {
             cost: Consistency::Mse,
@@ -253,6 +254,7 @@ fn wide(views: slowburn_augment::Pipeline) -> Recipe {
             dropout: 0.0,
             input_noise: 0.0,
             group: None,
+            stem: None,
         },
         consistency: ConsistencyConfig {
             cost: Consistency::Mse,
