@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use clap::CommandFactory;
 
 use crate::args::{Cli, Command};
-use crate::{check, data, embed, evaluate, predict, pretrain, recipes, runs, sheet, suggest, train};
+use crate::{check, data, embed, evaluate, export, inspect, predict, pretrain, recipes, runs, sheet, suggest, train};
 
 /// Does what was said.
 ///
@@ -42,6 +42,8 @@ pub fn run(command: &Command) -> Result<ExitCode> {
             cli.machine.limit_threads()?;
             suggest::run(cli)?;
         }
+        Command::Export(cli) => export::run(cli)?,
+        Command::Inspect(cli) => write(&inspect::run(cli)?)?,
         Command::Check(cli) => return Ok(check::run(cli)?.exit_code().into()),
         Command::Runs(cli) => runs::run(cli)?,
         Command::Views(cli) => write(&sheet::run(cli)?)?,

@@ -61,8 +61,8 @@ fn written<'a>(name: &'a str, data: &'a TensorData, path: &Path) -> Result<Writt
 ///
 /// | Name | What |
 /// |---|---|
-/// | `encoder_q.…`, `encoder_k.…` | `query` and `key`, torchvision's names and those of the head |
-/// | `queue` | the keys, `[dim, keys]` |
+/// | `encoder_q.…`, `encoder_k.…` | `query` and `key`: a [`state_dict`] each, with torchvision's names and those of the head |
+/// | `queue` | the keys, `[dim, keys]`; the argument is `[keys, dim]` |
 /// | `queue_ptr` | the place of the next key, a 64-bit integer |
 ///
 /// Three lines of Python make what MoCo's `main_lincls.py` loads:
@@ -76,10 +76,10 @@ fn written<'a>(name: &'a str, data: &'a TensorData, path: &Path) -> Result<Writt
 /// # Panics
 ///
 /// If the queue is not a matrix of `[keys, dim]`.
-pub fn moco_checkpoint<M: Module>(query: &M, key: &M, queue: TensorData, pointer: usize) -> StateDict {
+pub fn moco_checkpoint(query: StateDict, key: StateDict, queue: TensorData, pointer: usize) -> StateDict {
     let mut tensors = StateDict::new();
-    for (prefix, module) in [("encoder_q.", query), ("encoder_k.", key)] {
-        tensors.extend(state_dict(module).into_iter().map(|(name, data)| (format!("{prefix}{name}"), data)));
+    for (prefix, state) in [("encoder_q.", query), ("encoder_k.", key)] {
+        tensors.extend(state.into_iter().map(|(name, data)| (format!("{prefix}{name}"), data)));
     }
     tensors.insert("queue".to_owned(), crate::state_dict::transpose(queue.convert::<f32>()));
     tensors.insert("queue_ptr".to_owned(), TensorData::new(vec![pointer as i64], [1]));

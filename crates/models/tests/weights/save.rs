@@ -105,7 +105,8 @@ fn a_moco_checkpoint_has_both_encoders_the_queue_and_its_pointer() {
     let network = || ProjectionConfig::new(HeadVersion::V2).with_dim(3).init(body(), &device()).unwrap();
     let (query, key) = (network(), network());
     let queue = TensorData::new((0..12).map(|value| value as f32).collect::<Vec<_>>(), [4, 3]);
-    save_tensors(&moco_checkpoint(&query, &key, queue, 2), &path, &Metadata::default()).unwrap();
+    save_tensors(&moco_checkpoint(state_dict(&query), state_dict(&key), queue, 2), &path, &Metadata::default())
+        .unwrap();
     let file = WeightsFile::open(&path).unwrap();
     assert_eq!(file.tensors()["queue"].to_string(), "f32 [3, 4]");
     assert_eq!(file.tensors()["queue_ptr"].to_string(), "i64 [1]");

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::{check, embed, evaluate, predict, pretrain, recipes, runs, sheet, suggest, train};
+use crate::{check, embed, evaluate, export, inspect, predict, pretrain, recipes, runs, sheet, suggest, train};
 
 /// Mean Teacher, MoCo and their relatives on your own images: train with few labels or none, then use what was trained.
 #[derive(Debug, Parser)]
@@ -28,6 +28,10 @@ pub enum Command {
     Embed(Box<embed::Cli>),
     #[allow(missing_docs)]
     Suggest(Box<suggest::Cli>),
+    #[allow(missing_docs)]
+    Export(Box<export::Cli>),
+    #[allow(missing_docs)]
+    Inspect(inspect::Cli),
     #[allow(missing_docs)]
     Check(check::Cli),
     #[allow(missing_docs)]

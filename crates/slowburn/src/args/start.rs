@@ -5,7 +5,7 @@ use clap::Args;
 /// Which weights a training starts from.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Start {
-    /// Start from the weights of a run or of a file (safetensors, .pth, .pt, .pth.tar, .ckpt)
+    /// Start from a run or a weights file (safetensors, .pth, .ckpt, …)
     #[arg(long, value_name = "RUN|FILE")]
     pub from: Option<PathBuf>,
     /// Which network of that file, by what stands before its names (encoder_k, state_dict_ema, …) [default: the trained one]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use slowburn_augment::Views;
 use slowburn_augment::loader::ViewLoaderConfig;
-use slowburn_contrastive::Contrastive;
+use slowburn_contrastive::{Contrastive, KeyQueue};
 use slowburn_models::Projector;
 use slowburn_train::monitor::EncoderMonitor;
 use slowburn_train::run::{Checkpoint, RunFolder};
@@ -17,18 +17,24 @@ use slowburn_train::{Reporter, TrainerConfig};
 use super::{History, Resume, Session};
 use crate::advice::in_flags;
 use crate::network::{Backbone, Normalization};
-use crate::weights::{Described, Facts};
+use crate::weights::{self, Described, Facts};
 
 /// Something done with a method of any kind.
 pub(super) trait Visit {
     type Output;
 
-    /// `key` exports the second encoder, where the method has one.
+    /// `beside` exports what the method has beside its query encoder.
     fn method<M: Contrastive<Encoder = Projector<Backbone>>>(
         self,
         method: M,
-        key: impl FnOnce(&M) -> Option<Projector<Backbone>>,
+        beside: impl FnOnce(&M) -> Option<Beside>,
     ) -> Result<Self::Output>;
+}
+
+/// What MoCo has beside its query encoder.
+pub(super) struct Beside {
+    pub(super) key: Projector<Backbone>,
+    pub(super) queue: KeyQueue,
 }
 
 /// What is trained, and who looks at it.
@@ -61,7 +67,7 @@ impl Part<'_> {
 
 impl Part<'_> {
     /// Writes the encoders, with what is to be known of them.
-    fn save(&self, query: &Projector<Backbone>, key: Option<&Projector<Backbone>>, folder: &RunFolder) -> Result<()> {
+    fn save(&self, query: &Projector<Backbone>, beside: Option<Beside>, folder: &RunFolder) -> Result<()> {
         let recipe = self.session.recipe;
         let facts = Facts {
             normalization: Normalization::Batch,
@@ -74,7 +80,12 @@ impl Part<'_> {
         };
         let settings = serde_json::to_value(recipe)?;
         let described = Described { arch: recipe.network.arch, classes: &[], recipe: &settings, facts: &facts };
-        described.save([("query", Some(query)), ("key", key)], folder)
+        let key = beside.as_ref().map(|beside| &beside.key);
+        described.save([("query", Some(query)), ("key", key)], folder)?;
+        match beside {
+            Some(Beside { queue, .. }) => Ok(weights::save_queue(&queue, &folder.file("queue.safetensors"))?),
+            None => Ok(()),
+        }
     }
 }
 
@@ -93,7 +104,7 @@ impl Visit for Train<'_, '_> {
     fn method<M: Contrastive<Encoder = Projector<Backbone>>>(
         self,
         method: M,
-        key: impl FnOnce(&M) -> Option<Projector<Backbone>>,
+        beside: impl FnOnce(&M) -> Option<Beside>,
     ) -> Result<Self::Output> {
         let Session { recipe, data, device, .. } = self.part.session;
         for warning in method.diagnose(data.train.len(), recipe.batch) {
@@ -118,7 +129,7 @@ impl Visit for Train<'_, '_> {
             method = with_record(method, best.method)?;
         }
         let query = method.query().clone();
-        self.part.save(&query, key(&method).as_ref(), self.folder)?;
+        self.part.save(&query, beside(&method), self.folder)?;
         Ok((query, progress, task.left_out().len()))
     }
 }
@@ -135,7 +146,7 @@ impl Visit for Speed<'_> {
     fn method<M: Contrastive<Encoder = Projector<Backbone>>>(
         self,
         method: M,
-        _key: impl FnOnce(&M) -> Option<Projector<Backbone>>,
+        _beside: impl FnOnce(&M) -> Option<Beside>,
     ) -> Result<u64> {
         let Session { recipe, device, .. } = self.part.session;
         let config =

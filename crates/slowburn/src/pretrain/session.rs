@@ -11,7 +11,7 @@ use slowburn_train::monitor::{EncoderMonitor, ImageSet, ScoredSets, Scores, feat
 use slowburn_train::run::RunFolder;
 use slowburn_train::trainer::{initialized, mix};
 
-use super::part::{Part, Speed, Train, Visit};
+use super::part::{Beside, Part, Speed, Train, Visit};
 use super::summary::{Scored, Summary};
 use super::{History, Method, Recipe, Resume};
 use crate::network::Backbone;
@@ -137,7 +137,9 @@ impl Session<'_> {
         match recipe.method {
             Method::Moco => {
                 let method = recipe.moco().init(network, device)?;
-                visit.method(method, |method| Some(method.export(EncoderRole::Key)))
+                visit.method(method, |method| {
+                    Some(Beside { key: method.export(EncoderRole::Key), queue: method.queue.clone() })
+                })
             }
             Method::EndToEnd => {
                 let config = EndToEndConfig {

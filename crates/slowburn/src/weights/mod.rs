@@ -3,10 +3,12 @@
 mod error;
 mod facts;
 mod networks;
+mod queue;
 mod recognise;
 
 pub use error::CheckpointError;
 pub use facts::{Described, Facts};
+pub use queue::{read_queue, save_queue};
 pub use recognise::{Candidate, fitting};
 
 use std::fs::File;
@@ -17,9 +19,9 @@ use sha2::{Digest, Sha256};
 use slowburn_augment::presets::{self, Preset};
 use slowburn_augment::{ImageSize, Pipeline, WhiteningConfig};
 use slowburn_models::Stem;
-use slowburn_models::weights::{Fit, WeightsError, WeightsFile};
+use slowburn_models::weights::{Fit, Metadata, WeightsError, WeightsFile};
 use slowburn_train::data::hex;
-use slowburn_train::run::RunFolder;
+use slowburn_train::run::{RunFolder, metadata};
 
 use crate::data::Dataset;
 use crate::network::{Arch, Normalization};
@@ -140,6 +142,32 @@ impl Weights {
         Some(text)
     }
 
+    /// What is to be known of the network by who uses it elsewhere: what the file says; of a bare one, what the preset `views` and
+    /// the `image` that is named say.
+    ///
+    /// # Errors
+    /// Views that do not exist, and those that were not named where they are needed.
+    pub fn about(&self, views: Option<&str>, image: Option<ImageSize>) -> Result<Metadata, CheckpointError> {
+        let said = self.source.metadata();
+        if !said.is_empty() {
+            return Ok(said.clone());
+        }
+        let channels = self.channels();
+        let pipeline = match views {
+            Some(name) => Some(name.parse::<Preset>()?.pipeline(None)?),
+            None => (channels == 1).then(presets::fashion),
+        };
+        // Views that cut to one size say it.
+        let [small, large] = [64, 512].map(|side| ImageSize { height: side, width: side, channels });
+        let said =
+            pipeline.as_ref().map(|pipeline| [small, large].map(|image| pipeline.evaluation().output_size(image)));
+        let image = image.or_else(|| said.filter(|[a, b]| a == b).map(|[a, _]| a));
+        let mut plain = pipeline.map_or_else(Metadata::default, |pipeline| metadata(&pipeline, small, &[]));
+        plain.image = image.map(|ImageSize { channels, height, width }| [channels, height, width]);
+        let classes = if self.classes().is_some() { self.class_names() } else { Vec::new() };
+        Ok(Metadata { network: Some(self.arch.name()), classes, ..plain })
+    }
+
     /// The shape of a tensor of the network.
     fn shape(&self, name: &str) -> Option<&[usize]> {
         let name = self.fit.branch.name(name)?;
@@ -237,8 +265,8 @@ fn is_pretraining(recipe: &serde_json::Value) -> bool {
 }
 
 fn not_recognised(source: &WeightsFile, choice: Choice<'_>) -> WeightsError {
-    let arch = choice.arch.unwrap_or(Arch::ResNet18);
-    let candidate = Candidate { arch, normalization: Normalization::Batch, stem: None, channels: 3 };
+    let resnet18 = Candidate::resnet18();
+    let candidate = Candidate { arch: choice.arch.unwrap_or(resnet18.arch), ..resnet18 };
     let wanted = candidate.parameters().unwrap_or_default();
     match source.fit(&wanted, choice.branch) {
         Err(error) => error,

@@ -23,6 +23,11 @@ impl Weights {
         v2.or_else(|| rows("fc.weight").map(|dim| (HeadVersion::V1, dim)))
     }
 
+    /// Whether there is a head of a kind that this program knows.
+    pub fn has_head(&self) -> bool {
+        self.head().is_some()
+    }
+
     /// How many classes the head tells apart: none where there is no classifier's head.
     pub fn classes(&self) -> Option<usize> {
         let rows = self.shape("fc.weight").map(|shape| shape[0]);

@@ -43,6 +43,12 @@ impl Candidate {
         all
     }
 
+    /// torchvision's ResNet-18.
+    pub fn resnet18() -> Self {
+        let stem = Some(Stem::ImageNet);
+        Self { arch: Arch::ResNet18, normalization: Normalization::Batch, stem, channels: 3 }
+    }
+
     /// Its tensors. None is initialised.
     ///
     /// # Errors
@@ -53,6 +59,13 @@ impl Candidate {
         let image = ImageSize { height: SIDE, width: SIDE, channels };
         Ok(parameters(&config.init(image, &Device::default())?))
     }
+}
+
+/// How much a network is like the file: tensors that fit, then names that are there, beyond those that are on one side only.
+fn similarity(fit: &Fit) -> (usize, isize) {
+    let [missing, unexpected, reshaped] =
+        [&fit.body.missing, &fit.body.unexpected, &fit.body.reshaped].map(|names| names.len() as isize);
+    (fit.taken.len(), reshaped - missing - unexpected)
 }
 
 /// The networks whose every tensor below the head a file has, and no other, with how they fit; the first that has some if none fits
@@ -71,7 +84,7 @@ pub fn fitting(
         match file.fit(&wanted, branch) {
             Ok(fit) if fit.is_whole() => whole.push((candidate, fit)),
             Ok(fit) => {
-                if closest.as_ref().is_none_or(|(_, closest)| fit.taken.len() > closest.taken.len()) {
+                if closest.as_ref().is_none_or(|(_, closest)| similarity(&fit) > similarity(closest)) {
                     closest = Some((candidate, fit));
                 }
             }
