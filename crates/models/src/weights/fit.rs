@@ -141,9 +141,9 @@ impl WeightsFile {
             None => prefixes(self),
             Some(asked) => self.asked(asked)?,
         };
-        let branches = prefixes.iter().flat_map(|prefix| {
-            Naming::ALL.into_iter().map(|naming| Branch { prefix: prefix.clone(), naming })
-        });
+        let branches = prefixes
+            .iter()
+            .flat_map(|prefix| Naming::ALL.into_iter().map(|naming| Branch { prefix: prefix.clone(), naming }));
         let mut fits: Vec<Fit> = branches.map(|branch| Fit::of(self, branch, wanted)).collect();
         // Stable: of equals, the shortest prefix and torchvision's names come first.
         fits.sort_by_key(|fit| std::cmp::Reverse(fit.rank()));
@@ -165,7 +165,8 @@ impl WeightsFile {
             _ => "more than one",
         };
         let there = if found.is_empty() { prefixes(self) } else { found };
-        let there: Vec<&str> = there.iter().map(|prefix| prefix.trim_end_matches('.')).filter(|p| !p.is_empty()).collect();
+        let there: Vec<&str> =
+            there.iter().map(|prefix| prefix.trim_end_matches('.')).filter(|p| !p.is_empty()).collect();
         let there = if there.is_empty() { "none".to_owned() } else { there.join(", ") };
         Err(WeightsError::Branch { path: self.path().to_owned(), count, asked: asked.to_owned(), there })
     }

@@ -66,11 +66,7 @@ impl fmt::Display for Loaded {
 ///
 /// Those of [`WeightsFile::fit`]; [`WeightsError::Misfit`] with every difference that the options do not allow;
 /// [`WeightsError::Damaged`], and what cannot be read.
-pub fn load<M: Module>(
-    module: M,
-    file: &WeightsFile,
-    options: &LoadOptions,
-) -> Result<(M, Loaded), WeightsError> {
+pub fn load<M: Module>(module: M, file: &WeightsFile, options: &LoadOptions) -> Result<(M, Loaded), WeightsError> {
     let wanted = parameters(&module);
     let fit = file.fit(&wanted, options.branch.as_deref())?;
     let differences = refused(&fit, wanted.iter().any(|parameter| is_head(&parameter.name)), options);
@@ -79,9 +75,8 @@ pub fn load<M: Module>(
         return Err(WeightsError::Misfit { path, branch, differences });
     }
     file.verify()?;
-    let module = fill(module, &wanted, |parameter| {
-        fit.taken.get(&parameter.name).map(|name| file.read(name)).transpose()
-    })?;
+    let module =
+        fill(module, &wanted, |parameter| fit.taken.get(&parameter.name).map(|name| file.read(name)).transpose())?;
     let kept = wanted.into_iter().map(|parameter| parameter.name).filter(|name| !fit.taken.contains_key(name));
     let kept = kept.collect();
     Ok((module, Loaded { fit, kept }))

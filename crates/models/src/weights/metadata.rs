@@ -76,7 +76,7 @@ impl Metadata {
     }
 
     /// The map without its digest.
-    pub(super) fn to_map(&self) -> BTreeMap<String, String> {
+    pub(crate) fn to_map(&self) -> BTreeMap<String, String> {
         let mut map = self.more.clone();
         let mut set = |key: &str, value: Option<String>| value.map(|value| map.insert(key.to_owned(), value));
         set(FORMAT, Some("pt".to_owned()));
@@ -94,11 +94,8 @@ impl Metadata {
 
     /// Reads the map of the file at `path`. Maps of other programs' files are all [`more`](Self::more).
     pub(super) fn of_map(mut map: BTreeMap<String, String>, path: &Path) -> Result<Self, WeightsError> {
-        let wrong = |key: &str, reason: String| WeightsError::Metadata {
-            path: path.to_owned(),
-            key: key.to_owned(),
-            reason,
-        };
+        let wrong =
+            |key: &str, reason: String| WeightsError::Metadata { path: path.to_owned(), key: key.to_owned(), reason };
         match map.remove(METADATA).as_deref() {
             None => return Ok(Self { more: map, ..Self::default() }),
             Some(VERSION) => {}

@@ -5,10 +5,10 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::{DType, TensorData};
 
+use super::WeightsError;
 use super::digest::Digest;
 use super::format::{Written, write};
 use super::metadata::{DIGEST, Metadata};
-use super::WeightsError;
 use crate::{StateDict, state_dict};
 
 /// Writes weights and running statistics as safetensors, under PyTorch's names and in PyTorch's layout, as 32-bit floats.
@@ -32,11 +32,7 @@ pub fn save_safetensors<M: Module>(
 /// # Errors
 ///
 /// [`WeightsError::Type`] for numbers of another type; input or output errors. Both name the file.
-pub fn save_tensors(
-    tensors: &StateDict,
-    path: impl AsRef<Path>,
-    metadata: &Metadata,
-) -> Result<(), WeightsError> {
+pub fn save_tensors(tensors: &StateDict, path: impl AsRef<Path>, metadata: &Metadata) -> Result<(), WeightsError> {
     let path = path.as_ref();
     let tensors: Vec<Written<'_>> =
         tensors.iter().map(|(name, data)| written(name, data, path)).collect::<Result<_, _>>()?;

@@ -12,8 +12,7 @@ use crate::support::{expected, path, tiny};
 const SOON: Duration = Duration::from_secs(1);
 
 /// Every form that there is.
-const FORMS: [&str; 6] =
-    ["zip.pth", "legacy.pth", "tar.pth.tar", "plain.safetensors", "half.pth", "whole_model.pth"];
+const FORMS: [&str; 6] = ["zip.pth", "legacy.pth", "tar.pth.tar", "plain.safetensors", "half.pth", "whole_model.pth"];
 
 fn read(file: &Path) -> Result<StateDict, WeightsError> {
     let begun = Instant::now();

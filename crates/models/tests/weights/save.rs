@@ -54,7 +54,8 @@ fn the_same_weights_give_the_same_bytes_which_another_reader_reads() {
     let names: StateDict = tensors
         .iter()
         .map(|(name, view)| {
-            let numbers: Vec<f32> = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+            let numbers: Vec<f32> =
+                view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
             (name.to_owned(), TensorData::new(numbers, view.shape().to_vec()))
         })
         .collect();

@@ -64,9 +64,6 @@ pub(super) fn open(path: &Path) -> Result<Opened, WeightsError> {
         // Behind the length of the header comes its JSON.
         Some(b'{') => self::safetensors::open(path),
         Some(_) => pytorch::open(path),
-        None => Err(WeightsError::Format {
-            path: path.to_owned(),
-            reason: format!("it has {} bytes", first.len()),
-        }),
+        None => Err(WeightsError::Format { path: path.to_owned(), reason: format!("it has {} bytes", first.len()) }),
     }
 }
