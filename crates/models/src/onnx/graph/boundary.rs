@@ -49,9 +49,12 @@ pub(super) fn describe(
     let name = output.name();
     model.producer_name = env!("CARGO_PKG_NAME").to_owned();
     model.producer_version = version.to_owned();
+    let graph = model.graph.mut_or_insert_default();
+    graph.name = network.to_owned();
+    let axes = graph.output.first().map(|output| &output.type_.tensor_type().shape.dim);
+    let length = axes.and_then(|axes| axes.last()).map_or(0, |axis| axis.dim_value());
     model.doc_string =
-        format!("{network}: images [batch, {channels}, {height}, {width}], {input}, to {name} [batch, …].");
-    model.graph.mut_or_insert_default().name = network.to_owned();
+        format!("{network}: images [batch, {channels}, {height}, {width}], {input}, to {name} [batch, {length}].");
 
     let mut map = metadata.to_map();
     // It says whose layout the tensors of a weights file have.

@@ -11,25 +11,28 @@ struct Affine {
     shift: Vec<f64>,
 }
 
-/// Folds until no convolution is followed by what can be folded. A value that something else reads too stays.
+/// Folds whatever can be. A value that something else reads too stays.
 pub(super) fn fold(graph: &mut Graph<'_>) {
-    let mut done = false;
-    while !done {
-        let nodes: Vec<NodeProto> = graph.proto.node.clone();
-        done = !nodes.iter().any(|node| fold_one(graph, node).is_some());
-        graph.prune();
+    let mut place = 0;
+    while let Some(node) = graph.proto.node.get(place).cloned() {
+        // A folded node is gone, and the next one takes its place.
+        if fold_one(graph, &node).is_none() {
+            place += 1;
+        }
     }
+    graph.prune();
 }
 
 /// Folds `node` into the convolution before it; `None` if that cannot be.
 fn fold_one(graph: &mut Graph<'_>, node: &NodeProto) -> Option<()> {
-    let maps = node.input.first()?;
+    let operations = ["BatchNormalization", "Add", "Sub"];
+    let maps = node.input.first().filter(|_| operations.contains(&node.op_type.as_str()))?;
     let conv = graph.made_by(maps, "Conv").filter(|_| graph.uses(maps) == 1)?.clone();
     let name = conv.input[1].clone();
     let weight = graph.constant(&name).filter(|_| graph.uses(&name) == 1)?;
-    let mut weight = Floats::read(weight)?;
-    let channels = *weight.shape.first()?;
+    let channels = usize::try_from(*weight.dims.first()?).ok()?;
     let affine = affine(graph, node, channels)?;
+    let mut weight = Floats::read(weight)?;
     let bias = match conv.input.get(2) {
         Some(bias) => Some(Floats::read(graph.constant(bias).filter(|_| graph.uses(bias) == 1)?)?.values),
         None => None,
