@@ -5,6 +5,8 @@ use burn::tensor::{
     activation::{leaky_relu, relu},
 };
 
+use crate::path::is_recorded;
+
 /// A rectifier, or none, that a normalisation applies in the same pass. NaN passes through all of them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
@@ -30,6 +32,9 @@ impl Activation {
         match self {
             Self::None => tensor,
             Self::Relu => relu(tensor),
+            Self::LeakyRelu(slope) if is_recorded(&tensor.device()) => {
+                relu(tensor.clone()) - relu(tensor.neg()).mul_scalar(slope)
+            }
             Self::LeakyRelu(slope) => leaky_relu(tensor, slope),
         }
     }

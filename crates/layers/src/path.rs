@@ -51,6 +51,19 @@ fn has_kernels(_device: &Device) -> bool {
     false
 }
 
+/// Whether operations on this device are recorded for an exporter, and not computed.
+///
+/// burn-onnx 0.22 knows fewer operations than Burn has: layers put them in the words of those.
+#[cfg(feature = "capture")]
+pub(crate) fn is_recorded(device: &Device) -> bool {
+    matches!(device.as_dispatch(), burn::backend::DispatchDevice::Capture(_))
+}
+
+#[cfg(not(feature = "capture"))]
+pub(crate) fn is_recorded(_device: &Device) -> bool {
+    false
+}
+
 /// Whether the kernels can read this tensor.
 pub(crate) fn is_fast<const D: usize>(tensor: &Tensor<D>) -> bool {
     tensor.dtype() == burn::tensor::DType::F32 && has_kernels(&tensor.device())

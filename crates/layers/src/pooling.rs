@@ -1,8 +1,11 @@
 //! Pooling of maps.
 
-use burn::{nn::pool::MaxPool2d, tensor::Tensor};
+use burn::{
+    nn::pool::MaxPool2d,
+    tensor::{Tensor, module::adaptive_avg_pool2d},
+};
 
-use crate::Maps;
+use crate::{Maps, path::is_recorded};
 
 /// The maximum over windows, as Burn's layer computes it.
 ///
@@ -31,6 +34,9 @@ pub fn global_average_pool(maps: Maps) -> Tensor<2> {
     #[cfg(feature = "flex")]
     if maps.is_channels_last() && height * width > 0 {
         return crate::flex::mean_pool(maps.into_channels_last());
+    }
+    if is_recorded(&maps.device()) {
+        return adaptive_avg_pool2d(maps.into_tensor(), [1, 1]).reshape([images, channels]);
     }
     maps.into_tensor()
         .reshape([images, channels, height * width])

@@ -7,7 +7,12 @@ use burn::{
     tensor::{Device, Tensor, assert_shape, module::conv2d, ops::ConvOptions},
 };
 
-use crate::{LayerError, Maps, convolve::convolve, error::at_least_one, path::is_fast};
+use crate::{
+    LayerError, Maps,
+    convolve::convolve,
+    error::at_least_one,
+    path::{is_fast, is_recorded},
+};
 
 /// Configures a [`WeightNormConv2d`].
 ///
@@ -81,7 +86,12 @@ impl WeightNormConv2d {
     pub fn weight(&self) -> Tensor<4> {
         let v = self.v.val();
         let [channels_out, ..] = v.dims();
-        let length = v.clone().powi_scalar(2).sum_dims(&[1, 2, 3]).sqrt(); // [out, 1, 1, 1]
+        let squares = v.clone().powi_scalar(2);
+        let sum = match is_recorded(&v.device()) {
+            true => squares.sum_dim(1).sum_dim(2).sum_dim(3),
+            false => squares.sum_dims(&[1, 2, 3]),
+        };
+        let length = sum.sqrt(); // [out, 1, 1, 1]
         v * (self.g.val().reshape([channels_out, 1, 1, 1]) / length)
     }
 

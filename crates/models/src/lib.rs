@@ -8,6 +8,8 @@ mod encoder;
 mod error;
 pub mod layers;
 mod named;
+#[cfg(feature = "onnx")]
+pub mod onnx;
 mod parameters;
 mod projection;
 mod resnet;

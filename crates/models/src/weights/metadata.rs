@@ -76,7 +76,7 @@ impl Metadata {
     }
 
     /// The map without its digest.
-    pub(super) fn to_map(&self) -> BTreeMap<String, String> {
+    pub(crate) fn to_map(&self) -> BTreeMap<String, String> {
         let mut map = self.more.clone();
         let mut set = |key: &str, value: Option<String>| value.map(|value| map.insert(key.to_owned(), value));
         set(FORMAT, Some("pt".to_owned()));
