@@ -18,11 +18,11 @@ pub struct Cli {
     #[allow(missing_docs)]
     pub trained: TrainedNetwork,
     /// Write an ONNX model there: images to probabilities, features or embeddings, of any batch size
-    #[arg(long, value_name = "FILE.onnx", required_unless_present = "weights")]
+    #[arg(long, value_name = "FILE.onnx", required_unless_present = "safetensors")]
     pub onnx: Option<PathBuf>,
     /// Write safetensors there, under torchvision's names
     #[arg(long, value_name = "FILE.safetensors")]
-    pub weights: Option<PathBuf>,
+    pub safetensors: Option<PathBuf>,
     /// What the ONNX model makes of images [default: probabilities where there are classes, else features]
     #[arg(long, value_enum, requires = "onnx")]
     pub output: Option<Output>,
@@ -33,7 +33,7 @@ pub struct Cli {
     #[arg(long, requires = "onnx")]
     pub fold: bool,
     /// Whose names the safetensors have
-    #[arg(long, value_enum, default_value_t = Names::Torchvision, requires = "weights")]
+    #[arg(long, value_enum, default_value_t = Names::Torchvision, requires = "safetensors")]
     pub names: Names,
     /// Side of the images in pixels as the network sees them, for a bare file
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(8..=1024))]
@@ -81,7 +81,7 @@ pub fn run(cli: &Cli) -> Result<()> {
     let side = |side: u32| ImageSize { height: side as usize, width: side as usize, channels: weights.channels() };
     let asked = cli.size.map(side);
     let about = weights.about(cli.trained.views.as_deref(), asked)?;
-    if let Some(path) = &cli.weights {
+    if let Some(path) = &cli.safetensors {
         match cli.names {
             Names::Torchvision => tensors::write(&weights, &about, path, &device)?,
             Names::Moco => tensors::write_moco(&cli.trained.weights, &about, path)?,

@@ -32,7 +32,7 @@ pub(super) fn write(weights: &Weights, about: &Metadata, cli: &Cli, path: &Path,
     });
     let model = model(weights, about, output, options(cli), device)
         .with_context(|| format!("{} cannot be exported", weights.file.display()))?;
-    model.save(path)?;
+    model.write(path)?;
     let [channels, height, width] = about.image.unwrap_or_default();
     let input = match cli.normalise {
         Normalise::Inside => "pixels in [0, 1]".to_owned(),
