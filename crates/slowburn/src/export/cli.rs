@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use slowburn_augment::ImageSize;
 
 use super::{graph, tensors};
@@ -12,13 +12,13 @@ use crate::{device, note};
 ///
 /// What the file needs to be used rightly is in its metadata: size and normalisation of images, classes, recipe.
 #[derive(Debug, Clone, Args)]
-#[command(args_override_self = true)]
+#[command(args_override_self = true, group(ArgGroup::new("to").args(["onnx", "safetensors"]).required(true).multiple(true)))]
 pub struct Cli {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub trained: TrainedNetwork,
     /// Write an ONNX model there: images to probabilities, features or embeddings, of any batch size
-    #[arg(long, value_name = "FILE.onnx", required_unless_present = "safetensors")]
+    #[arg(long, value_name = "FILE.onnx")]
     pub onnx: Option<PathBuf>,
     /// Write safetensors there, under torchvision's names
     #[arg(long, value_name = "FILE.safetensors")]

@@ -11,3 +11,4 @@ mod program;
 mod resume;
 mod scoring;
 mod views;
+mod weights;
