@@ -10,6 +10,8 @@ use burn::tensor::{Device, Int, Tensor};
 use burn_onnx::export::{AxisSpec, ExportError, InputSpec, OnnxExporter};
 use slowburn_layers::{ComputePath, fast_path};
 
+type Forward = Box<dyn Fn(Tensor<4>) -> Tensor<4>>;
+
 fn export(forward: impl Fn(Tensor<4>) -> Tensor<4>) -> Result<(), ExportError> {
     let device = Device::flex();
     let norm = BatchNormConfig::new(2).init(&device);
@@ -42,7 +44,7 @@ fn some_operations_are_refused() {
 fn operations_that_are_known() {
     let device = Device::flex();
     let indices = || Tensor::<1, Int>::from_ints([1, 0], &Device::flex());
-    let forward: Vec<(&str, Box<dyn Fn(Tensor<4>) -> Tensor<4>>)> = vec![
+    let known: Vec<(&str, Forward)> = vec![
         ("silu", Box::new(silu)),
         ("tanh", Box::new(tanh)),
         ("arithmetic", Box::new(|x| (x.clone() * 2.0 - 1.0) / (x + 3.0))),
@@ -59,7 +61,7 @@ fn operations_that_are_known() {
         ("dropout", Box::new(|x| DropoutConfig::new(0.5).init().forward(x))),
         ("select", Box::new(move |x| x.clone().select(1, indices().to_device(&x.device())))),
     ];
-    for (name, forward) in forward {
+    for (name, forward) in known {
         let norm = BatchNormConfig::new(2).init(&device);
         let images = |batch| Tensor::<4>::zeros([batch, 2, 4, 4], &device);
         let axes = [AxisSpec::dynamic("batch"), AxisSpec::Static, AxisSpec::Static, AxisSpec::Static];
