@@ -6,6 +6,10 @@
 //! ```
 //!
 //! Runs are written to `runs/own_network`. The same command resumes one that was stopped.
+//!
+//! To export such a network as ONNX, call `slowburn_models::onnx::export` with its forward pass. burn-onnx 0.22 would refuse two
+//! operations of this one, and say which: `Gelu`, for which `Relu` or `slowburn_layers::Activation` can stand, and `mean_dims`, for
+//! which `slowburn_layers::global_average_pool` can. `docs/onnx.md` lists what a network may use.
 
 use anyhow::{Context, Result};
 use burn::module::Module;

@@ -97,6 +97,21 @@ fn layers_of_this_project_are_exported() {
     agrees(&onnx, |images| leaky.forward(images));
 }
 
+#[test]
+fn constants_of_a_forward_pass_are_called_after_their_nodes() {
+    let conv = slowburn_layers::Conv2dConfig::new([3, 5], [3, 3]).init(&Device::flex());
+    let leaky = Leaky { conv: varied(conv) };
+    let forward = |model: &Leaky, images: Tensor<4>| {
+        let weights = Tensor::<2>::from_floats([[1.0, 2.0, 3.0, 4.0, 5.0]], &images.device());
+        model.forward(images) * weights / 3.0
+    };
+    let options = OnnxOptions { normalise: Normalise::Outside, ..OnnxOptions::default() };
+    let onnx = export(&leaky, Output::Features, &options, &metadata(IMAGE), forward).unwrap();
+    let names: Vec<&str> = onnx.tensors().map(|(name, _)| name).collect();
+    assert_eq!(names, ["conv.bias", "conv.weight", "div_1.scalar", "mul_1.constant", "sub_1.scalar"]);
+    agrees(&onnx, |images| forward(&leaky, images));
+}
+
 fn agrees(onnx: &slowburn_models::onnx::Onnx, forward: impl Fn(Tensor<4>) -> Tensor<2>) {
     for batch in [1, 4] {
         let images = pixels(batch, IMAGE);

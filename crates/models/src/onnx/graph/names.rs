@@ -102,7 +102,9 @@ fn lists(graph: &mut Graph<'_>) {
         .filter(|(input, _)| is_list(input) && graph.constant(input).is_some())
         .collect();
     for (input, node) in made {
-        let last = input.trim_end_matches("_known").rsplit('_').next().unwrap_or("constant").to_owned();
+        // `node_4_scalar` says what it is, `tensor_12` does not, and has another number in every run.
+        let last = input.strip_prefix("node_").and_then(|name| name.trim_end_matches("_known").rsplit('_').next());
+        let last = last.unwrap_or("constant").to_owned();
         let name = graph.free_name(&format!("{node}.{last}"));
         graph.rename(&input, &name);
     }
