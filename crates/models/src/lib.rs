@@ -17,6 +17,8 @@ mod small_conv_net;
 mod state_dict;
 #[cfg(feature = "weights")]
 pub mod weights;
+#[cfg(feature = "weights")]
+mod whole_file;
 mod wide_resnet;
 
 pub use classifier::{Classifier, ClassifierConfig};

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use onnx_ir::{Message, ModelProto};
 
 use super::OnnxError;
+use crate::whole_file::write_whole;
 
 /// A network as ONNX, in memory.
 pub struct Onnx {
@@ -57,17 +56,8 @@ impl Onnx {
     /// [`OnnxError::Io`], which names the file.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<(), OnnxError> {
         let path = path.as_ref();
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(".partial");
-        let partial = path.with_file_name(name);
-        let failed = |source| OnnxError::Io { path: path.to_owned(), source };
-        let written = File::create(&partial).map_err(failed).and_then(|file| {
-            let mut buffer = BufWriter::new(file);
-            self.model.write_to_writer(&mut buffer).map_err(|error| failed(error.into()))?;
-            buffer.flush().and_then(|()| buffer.get_ref().sync_all()).map_err(failed)
-        });
-        let placed = written.and_then(|()| std::fs::rename(&partial, path).map_err(failed));
-        placed.inspect_err(|_| drop(std::fs::remove_file(&partial)))
+        let written = write_whole(path, |file| Ok(self.model.write_to_writer(file)?));
+        written.map_err(|source| OnnxError::Io { path: path.to_owned(), source })
     }
 }
 

@@ -123,6 +123,6 @@ pub enum WeightsError {
         /// The branch that was taken.
         branch: String,
         /// What does not fit.
-        differences: Differences,
+        differences: Box<Differences>,
     },
 }

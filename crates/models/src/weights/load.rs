@@ -72,7 +72,7 @@ pub fn load<M: Module>(module: M, file: &WeightsFile, options: &LoadOptions) -> 
     let differences = refused(&fit, wanted.iter().any(|parameter| is_head(&parameter.name)), options);
     if !differences.is_empty() {
         let (path, branch) = (file.path().to_owned(), fit.branch.to_string());
-        return Err(WeightsError::Misfit { path, branch, differences });
+        return Err(WeightsError::Misfit { path, branch, differences: Box::new(differences) });
     }
     file.verify()?;
     let module =

@@ -2,8 +2,6 @@
 
 // A test stops at the first thing that is not as it should be.
 #![allow(clippy::unwrap_used)]
-// The error says all of what does not fit; it is made once.
-#![allow(clippy::result_large_err)]
 
 mod forms;
 mod heads;

@@ -41,10 +41,10 @@ fn both_starts_are_trained_and_compared_and_a_run_can_be_gone_on_with() {
     assert_eq!(summary(&alone)["teacher_accuracy"], scratch["teacher_accuracy"]);
 
     // The encoder started from the query encoder's weights, and was trained from there.
-    let query = WeightsFile::open(&run.join("query.safetensors")).and_then(|file| file.state_dict()).expect("weights");
+    let query = WeightsFile::open(run.join("query.safetensors")).and_then(|file| file.state_dict()).expect("weights");
     let distance = |run: &Path| -> f32 {
         let own =
-            WeightsFile::open(&run.join("student.safetensors")).and_then(|file| file.state_dict()).expect("weights");
+            WeightsFile::open(run.join("student.safetensors")).and_then(|file| file.state_dict()).expect("weights");
         let weights = query.iter().filter(|(name, data)| !name.starts_with("fc") && data.shape().len() == 4);
         let moved = |(name, data): (&String, &burn::tensor::TensorData)| {
             data.iter::<f32>().zip(own[name].iter::<f32>()).map(|(a, b)| (a - b).abs()).sum::<f32>()

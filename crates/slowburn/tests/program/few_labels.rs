@@ -86,7 +86,7 @@ fn short_run(data: &Path, name: &str, flags: &[&str]) -> (String, serde_json::Va
     (
         read("config.json"),
         metrics,
-        WeightsFile::open(&out.join("student.safetensors")).and_then(|file| file.state_dict()).expect("weights"),
+        WeightsFile::open(out.join("student.safetensors")).and_then(|file| file.state_dict()).expect("weights"),
     )
 }
 

@@ -79,7 +79,7 @@ fn the_files_have_the_names_of_mocos_checkpoints_and_the_key_encoder_lags_behind
     let data = data();
     let out = data.path().join("run");
     success(with_out(data.path(), &out, &["--epochs", "1"]));
-    let read = |name: &str| WeightsFile::open(&out.join(name)).and_then(|file| file.state_dict()).expect("intact");
+    let read = |name: &str| WeightsFile::open(out.join(name)).and_then(|file| file.state_dict()).expect("intact");
     let (query, key) = (read("query.safetensors"), read("key.safetensors"));
     for name in ["conv1.weight", "bn1.running_mean", "fc.0.weight", "fc.2.bias"] {
         assert!(query.contains_key(name), "{name} is not in {:?}", query.keys());

@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::{Format, Opened, Values};
 use crate::weights::{TensorInfo, WeightsError};
+use crate::whole_file::write_whole;
 
 /// Bytes that hold the length of the header.
 const LENGTH: u64 = 8;
@@ -103,16 +104,10 @@ pub(in crate::weights) fn write(
     metadata: &BTreeMap<String, String>,
     tensors: &[Written<'_>],
 ) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".partial");
-    let partial = path.with_file_name(name);
-    let written = File::create(&partial).and_then(|mut file| {
+    write_whole(path, |file| {
         file.write_all(&header(metadata, tensors)?)?;
-        tensors.iter().try_for_each(|tensor| file.write_all(tensor.bytes))?;
-        file.sync_all()
-    });
-    let placed = written.and_then(|()| std::fs::rename(&partial, path));
-    placed.inspect_err(|_| drop(std::fs::remove_file(&partial)))
+        tensors.iter().try_for_each(|tensor| file.write_all(tensor.bytes))
+    })
 }
 
 /// The header with its length: a multiple of eight bytes, so that values behind it are aligned.
