@@ -19,4 +19,5 @@ pages! {
     Onnx: "../../docs/onnx.md",
     OwnNetwork: "../../docs/own-network.md",
     Views: "../../docs/views.md",
+    Weights: "../../docs/weights.md",
 }
