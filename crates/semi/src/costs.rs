@@ -34,6 +34,20 @@ pub fn softmax_kl(student: Tensor<2>, teacher: Tensor<2>) -> Tensor<1> {
     (teacher * (log_teacher - log_softmax(student, 1))).sum_dim(1).squeeze_dim(1)
 }
 
+/// Cross entropy between the teacher's probabilities and the student's: `−Σ_c p_c·ln softmax(s)_c`, in nats.
+///
+/// FixMatch's H(q̂, p) (Sohn et al., arXiv 2001.07685, eq. 4): for a hard target the negative logarithm of that class's
+/// probability. [`softmax_kl`] without the teacher's entropy: the same gradient to the student.
+///
+/// # Shapes
+/// - `student`: logits `[batch, classes]`
+/// - `teacher`: probabilities `[batch, classes]`
+/// - output: `[batch]`
+pub fn softmax_cross_entropy(student: Tensor<2>, teacher: Tensor<2>) -> Tensor<1> {
+    assert_eq!(student.dims(), teacher.dims(), "student logits and teacher probabilities must have the same shape");
+    (teacher * log_softmax(student, 1)).sum_dim(1).squeeze_dim::<1>(1).neg()
+}
+
 /// Squared distance between the logits of two heads, divided by the number of classes C: `(1/C)·Σ_c (a_c − b_c)²`.
 ///
 /// Both heads receive its gradient, which pulls them together (arXiv 1703.01780, §B.3). The authors' TensorFlow code

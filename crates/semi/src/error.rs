@@ -56,6 +56,21 @@ pub enum SemiError {
     /// A batch without samples.
     #[error("the batch is empty")]
     EmptyBatch,
+    /// Every sample of a batch has a label, and the method learns from those without one.
+    #[error(
+        "all {rows} samples of the batch have a label: the method needs unlabelled samples in every batch (a \
+         fixed mix of a two-stream sampler, or a consistency cost on labelled samples too)"
+    )]
+    NoUnlabeled {
+        /// The rows of the batch.
+        rows: usize,
+    },
+    /// An average that is only evaluated was to have running statistics of its own.
+    #[error(
+        "buffers is own: an average that gives no targets makes no passes in training, so that its batch statistics \
+         would stay as they began; take copy or average"
+    )]
+    OwnBuffers,
     /// A list does not have one entry for each row of its batch.
     #[error("there are {found} {what} for {expected} rows")]
     Rows {

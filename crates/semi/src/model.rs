@@ -30,9 +30,10 @@ pub trait Predict: Module + ModuleDisplay {
 /// One batch of a semi-supervised method: two views of the same samples, labels for some.
 #[derive(Debug, Clone)]
 pub struct SemiBatch<I> {
-    /// The view that the student sees.
+    /// The view that the student sees. FixMatch: weak of labelled samples, strong of the others.
     pub student: I,
-    /// Another view of the same samples, for the teacher.
+    /// Another view of the same samples, for the teacher. FixMatch: weak; it and ICT also take views of the
+    /// unlabelled samples alone, in their order.
     pub teacher: I,
     /// The label of each sample that has one.
     pub labels: Vec<Option<usize>>,

@@ -2,7 +2,7 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{FloatDType, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use crate::costs::{logit_distance, masked_cross_entropy, softmax_kl, softmax_mse};
+use crate::costs::{logit_distance, masked_cross_entropy, softmax_cross_entropy, softmax_kl, softmax_mse};
 use crate::{Logits, Ramp, SemiError};
 
 /// How far the student's prediction is from the teacher's.
@@ -15,6 +15,8 @@ pub enum Consistency {
     Mse,
     /// [`softmax_kl`]: Kullback-Leibler divergence, summed over classes.
     Kl,
+    /// [`softmax_cross_entropy`]: cross entropy, summed over classes; for hard and sharpened targets.
+    CrossEntropy,
 }
 
 /// What a sum over samples is divided by.
@@ -94,14 +96,18 @@ impl Default for Objective {
 pub struct Targets {
     /// Class probabilities, `[batch, classes]`.
     pub probabilities: Tensor<2>,
-    /// 1 for rows that have a target, 0 for others, `[batch]`; absent where all have one.
+    /// 1 for rows that have a target, 0 for others, `[batch]`; absent where all have one. A row without one is not
+    /// counted in the divisor of [`CostReduction::Selected`].
     pub known: Option<Tensor<1>>,
+    /// 1 for rows whose target counts, 0 for those that a threshold leaves out, `[batch]`; absent where all count. A
+    /// row that is left out has a cost of 0 and is counted in the divisor.
+    pub kept: Option<Tensor<1>>,
 }
 
 impl Targets {
     /// Targets for every row from a teacher's logits. No gradient reaches the teacher.
     pub fn from_logits(logits: Tensor<2>) -> Self {
-        Self { probabilities: softmax(logits.detach(), 1), known: None }
+        Self { probabilities: softmax(logits.detach(), 1), known: None, kept: None }
     }
 }
 
@@ -118,9 +124,18 @@ pub struct Losses {
     pub logit_distance: Tensor<1>,
     /// The consistency weight `w(t)` of this step; 0 where the method has no targets.
     pub weight: f64,
+    /// The share of the samples with a target that a threshold or selection kept, `[1]`; absent without either.
+    pub kept: Option<Tensor<1>>,
+    /// The method's own term before its weight, `[1]`: FreeMatch's fairness. Absent where it has none.
+    pub regularizer: Option<Tensor<1>>,
 }
 
 impl Losses {
+    /// The costs with a further term of this weight in the total.
+    pub(crate) fn with_regularizer(self, weight: f64, term: Tensor<1>) -> Self {
+        Self { total: self.total + term.clone().mul_scalar(weight), regularizer: Some(term), ..self }
+    }
+
     /// Checks that the total is finite. Waits for the device.
     ///
     /// # Errors
@@ -208,7 +223,13 @@ impl Objective {
         // The first head classifies and the second follows the teacher, so that the two demands on the student can differ
         // (arXiv 1703.01780, §B.3). The teacher's target is that of its first head.
         let follower = student.consistency.unwrap_or(student.class);
-        let consistency = targets.map(|targets| self.consistency_cost(follower, targets, marks));
+        let (consistency, kept) = match targets {
+            Some(targets) => {
+                let (cost, kept) = self.consistency_cost(follower, targets, marks);
+                (Some(cost), kept)
+            }
+            None => (None, None),
+        };
 
         // J without absent terms: multiplying their zeros would cost a pass each.
         let weighted = [(&distance, self.logit_distance), (&consistency, weight)];
@@ -218,7 +239,7 @@ impl Objective {
         });
         let [logit_distance, consistency] =
             [distance, consistency].map(|term| term.unwrap_or_else(|| class.zeros_like()));
-        Ok(Losses { total, class, consistency, logit_distance, weight })
+        Ok(Losses { total, class, consistency, logit_distance, weight, kept, regularizer: None })
     }
 
     fn class_cost(&self, logits: Tensor<2>, labels: &[Option<usize>], marks: Tensor<1>) -> Tensor<1> {
@@ -232,7 +253,13 @@ impl Objective {
         masked_cross_entropy(logits, indices, marks).sum().div_scalar(divisor as f64)
     }
 
-    fn consistency_cost(&self, student: Tensor<2>, targets: Targets, labeled: Tensor<1>) -> Tensor<1> {
+    /// The cost, and the share of samples that were kept.
+    fn consistency_cost(
+        &self,
+        student: Tensor<2>,
+        targets: Targets,
+        labeled: Tensor<1>,
+    ) -> (Tensor<1>, Option<Tensor<1>>) {
         let [batch, _] = student.dims();
         let probabilities = targets.probabilities.cast(FloatDType::F32);
         let mut selected = targets.known.map_or_else(|| labeled.ones_like(), |known| known.cast(FloatDType::F32));
@@ -242,15 +269,25 @@ impl Objective {
         let mut cost = match self.consistency {
             Consistency::Mse => softmax_mse(student, probabilities.clone()),
             Consistency::Kl => softmax_kl(student, probabilities.clone()),
+            Consistency::CrossEntropy => softmax_cross_entropy(student, probabilities.clone()),
         } * selected.clone(); // [batch]
+        let mut kept = targets.kept.map(|kept| kept.cast(FloatDType::F32));
         if let Some(threshold) = self.threshold {
             let confidence = probabilities.detach().max_dim(1).squeeze_dim::<1>(1);
-            cost = cost * confidence.greater_equal_elem(threshold).float();
+            let above = confidence.greater_equal_elem(threshold).float();
+            kept = Some(kept.map_or(above.clone(), |kept| kept * above));
         }
-        match self.consistency_reduction {
+        let mut share = None;
+        if let Some(kept) = kept {
+            cost = cost * kept.clone();
+            share = Some((kept * selected.clone()).sum() / selected.clone().sum().clamp_min(1.0));
+        }
+        // A divisor that does not depend on what was kept: little confidence, little cost.
+        let cost = match self.consistency_reduction {
             CostReduction::Minibatch => cost.sum().div_scalar(batch as f64),
             CostReduction::Selected => cost.sum() / selected.sum().clamp_min(1.0),
-        }
+        };
+        (cost, share.map(|share| share.without_autodiff()))
     }
 }
 
@@ -268,6 +305,8 @@ fn check(student: &Logits, targets: Option<&Targets>, labels: &[Option<usize>]) 
         SemiError::predictions("targets", targets.probabilities.dims(), [batch, classes])?;
         let known = targets.known.as_ref().map_or(batch, |known| known.dims()[0]);
         SemiError::rows("marks of known targets", known, batch)?;
+        let kept = targets.kept.as_ref().map_or(batch, |kept| kept.dims()[0]);
+        SemiError::rows("marks of kept targets", kept, batch)?;
     }
     let mut labeled = labels.iter().enumerate().filter_map(|(sample, label)| Some((sample, (*label)?)));
     match labeled.find(|(_, label)| *label >= classes) {

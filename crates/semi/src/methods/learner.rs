@@ -5,12 +5,37 @@ use burn::tensor::{Device, Tensor};
 use serde::Serialize;
 use slowburn_ema::{Refused, StepCount, sync_running_state};
 
-use crate::{Logits, Losses, Objective, Predict, SemiBatch, SemiError, Targets};
+use crate::{Logits, Losses, Objective, Predict, SemiBatch, SemiError, SemiWarning, Targets};
+
+/// What a step is part of.
+#[derive(Debug, Clone, Copy)]
+pub struct StepContext<'a> {
+    /// What is minimised.
+    pub objective: &'a Objective,
+    /// The number of steps made before this one.
+    pub step: u64,
+}
+
+/// What the networks made of a batch.
+#[derive(Debug, Clone)]
+pub struct Passes<S> {
+    /// The student's logits, one row for each sample, with gradient.
+    pub student: Logits,
+    /// What it should have predicted; none for supervised training.
+    pub targets: Option<Targets>,
+    /// A further term of the cost, `[1]`, and its weight before it.
+    pub regularizer: Option<(f64, Tensor<1>)>,
+    /// What the teacher will [observe](Teacher::observe) if the costs are finite.
+    pub memory: S,
+}
 
 /// Where the targets of the consistency cost come from: the one difference between the methods.
 pub trait Teacher<M: Predict>: Module + ModuleDisplay {
     /// What decides its targets beside weights and batches, to be kept with a run.
     type Settings: Serialize;
+
+    /// What its [`passes`](Self::passes) leave to [`observe`](Self::observe); `()` for most.
+    type Memory: Default;
 
     /// Whether it has targets for images without labels. If not, a batch may leave those images out.
     const UNLABELED: bool = true;
@@ -31,7 +56,12 @@ pub trait Teacher<M: Predict>: Module + ModuleDisplay {
         None
     }
 
-    /// Targets for the second view of a batch; none for supervised training.
+    /// Whether its targets are of no use at first, so that the consistency weight should rise.
+    fn needs_ramp_up(&self) -> bool {
+        Self::UNLABELED
+    }
+
+    /// Targets for a view of some samples; none for supervised training.
     ///
     /// Called before the student's own prediction is [observed](Self::observe).
     ///
@@ -39,12 +69,32 @@ pub trait Teacher<M: Predict>: Module + ModuleDisplay {
     /// For samples that the teacher does not know.
     fn targets(&self, student: &M, view: M::Input, samples: &[usize]) -> Result<Option<Targets>, SemiError>;
 
-    /// Sees what the student predicted in this step, `[batch, classes]`.
+    /// The passes of a step: by default the student's over its view, then [`targets`](Self::targets) for the other.
+    ///
+    /// # Errors
+    /// For batches that do not fit. Nothing but batch statistics has changed then.
+    fn passes(
+        &self,
+        student: &M,
+        batch: SemiBatch<M::Input>,
+        _context: &StepContext<'_>,
+    ) -> Result<Passes<Self::Memory>, SemiError> {
+        let logits = student.predict(batch.student);
+        let targets = self.targets(student, batch.teacher, &batch.samples)?;
+        Ok(Passes { student: logits, targets, regularizer: None, memory: Self::Memory::default() })
+    }
+
+    /// Sees what the student predicted in this step, `[batch, classes]`, and what the passes left.
     ///
     /// # Errors
     /// For predictions that do not fit the teacher.
-    fn observe(&self, _prediction: &Tensor<2>, _samples: &[usize]) -> Result<(), SemiError> {
+    fn observe(&self, _prediction: &Tensor<2>, _samples: &[usize], _memory: Self::Memory) -> Result<(), SemiError> {
         Ok(())
+    }
+
+    /// What it noticed so far that was probably not meant. Waits for the device.
+    fn warnings(&self) -> Vec<SemiWarning> {
+        Vec::new()
     }
 
     /// Whether the teacher can [follow](Self::follow) this student.
@@ -67,8 +117,8 @@ pub trait Teacher<M: Predict>: Module + ModuleDisplay {
 }
 
 /// A student that learns from labels and from the targets of a [`Teacher`]: the code path of
-/// [`MeanTeacher`](crate::MeanTeacher), [`PiModel`](crate::PiModel), [`TemporalEnsemble`](crate::TemporalEnsemble)
-/// and [`Supervised`](crate::Supervised).
+/// [`MeanTeacher`](crate::MeanTeacher), [`FixMatch`](crate::FixMatch) and its kin, [`Ict`](crate::Ict),
+/// [`PiModel`](crate::PiModel), [`TemporalEnsemble`](crate::TemporalEnsemble) and [`Supervised`](crate::Supervised).
 ///
 /// One step is [`losses`](Self::losses), `backward`, [`optimize`](Self::optimize):
 ///
@@ -129,16 +179,20 @@ impl<M: Predict, T: Teacher<M>> SemiSupervised<M, T> {
             return Err(SemiError::EmptyBatch);
         }
         SemiError::rows("sample numbers", batch.samples.len(), batch.labels.len())?;
-        let student = self.student.predict(batch.student);
+        let (labels, samples) = (batch.labels.clone(), batch.samples.clone());
+        let context = StepContext { objective: &self.objective, step: self.steps() };
+        let Passes { student, targets, regularizer, memory } = self.teacher.passes(&self.student, batch, &context)?;
         if !student.class.device().is_autodiff() {
             return Err(SemiError::NoAutodiff);
         }
-        let targets = self.teacher.targets(&self.student, batch.teacher, &batch.samples)?;
         let logits = student.class.clone();
-        let losses = self.objective.losses(student, targets, &batch.labels, self.steps())?;
+        let mut losses = self.objective.losses(student, targets, &labels, self.steps())?;
+        if let Some((weight, term)) = regularizer {
+            losses = losses.with_regularizer(weight, term);
+        }
         finite_on_host(&losses)?;
         // Observed after the targets were read: a sample's own prediction is never part of its target.
-        self.teacher.observe(&logits, &batch.samples)?;
+        self.teacher.observe(&logits, &samples, memory)?;
         Ok((losses, logits))
     }
 
@@ -172,6 +226,15 @@ impl<M: Predict, T: Teacher<M>> SemiSupervised<M, T> {
     /// The number of optimizer steps made.
     pub fn steps(&self) -> u64 {
         self.steps.get()
+    }
+
+    /// What the method noticed so far that was probably not meant, such as a class that gives no targets. Waits for
+    /// the device; ask after an epoch, not after every step. Nothing before the first step.
+    pub fn diagnose(&self) -> Vec<SemiWarning> {
+        match self.steps() {
+            0 => Vec::new(),
+            _ => self.teacher.warnings(),
+        }
     }
 
     /// What is minimised.

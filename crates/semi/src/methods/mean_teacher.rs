@@ -47,6 +47,7 @@ impl MeanTeacherConfig {
 
 impl<M: Predict> Teacher<M> for Ema<M> {
     type Settings = EmaConfig;
+    type Memory = ();
 
     fn settings(&self) -> EmaConfig {
         self.config().clone()

@@ -1,18 +1,26 @@
-//! One training step, four sources of targets.
+//! One training step, six sources of targets.
 
+mod ict;
 mod learner;
 mod mean_teacher;
 mod pi_model;
+mod pseudo;
 mod supervised;
+mod targets;
 mod temporal;
 #[cfg(feature = "train")]
 mod train;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-pub use learner::{SemiSupervised, Teacher};
+pub use ict::{Ict, IctConfig, Interpolation, MixDraw, MixDraws, Mixing};
+pub use learner::{Passes, SemiSupervised, StepContext, Teacher};
 pub use mean_teacher::{MeanTeacher, MeanTeacherConfig};
 pub use pi_model::{PiModel, PiModelConfig, SelfTeacher};
+pub use pseudo::{
+    FixMatch, FlexThresholds, FreeThresholds, LabelForm, LabelSource, PseudoLabelConfig, PseudoLabelSettings,
+    PseudoLabels, Selected, Selection, SelectionReport, Selector, ThresholdMapping,
+};
 pub use supervised::{NoTeacher, Supervised, SupervisedConfig};
 pub use temporal::{PredictionBank, TemporalConfig, TemporalEnsemble};
 

@@ -52,6 +52,7 @@ pub struct SelfTeacher {
 impl<M: Predict> Teacher<M> for SelfTeacher {
     /// Whether targets have gradients.
     type Settings = bool;
+    type Memory = ();
 
     fn settings(&self) -> bool {
         self.gradient_to_target
@@ -60,7 +61,7 @@ impl<M: Predict> Teacher<M> for SelfTeacher {
     fn targets(&self, student: &M, view: M::Input, _samples: &[usize]) -> Result<Option<Targets>, SemiError> {
         let logits = student.predict(view).class;
         Ok(Some(match self.gradient_to_target {
-            true => Targets { probabilities: softmax(logits, 1), known: None },
+            true => Targets { probabilities: softmax(logits, 1), known: None, kept: None },
             false => Targets::from_logits(logits),
         }))
     }

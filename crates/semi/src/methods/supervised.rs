@@ -31,6 +31,7 @@ pub struct NoTeacher {}
 
 impl<M: Predict> Teacher<M> for NoTeacher {
     type Settings = ();
+    type Memory = ();
 
     const UNLABELED: bool = false;
     const OWN_VIEW: bool = false;

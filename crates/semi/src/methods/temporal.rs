@@ -134,6 +134,7 @@ impl PredictionBank {
 impl<M: Predict> Teacher<M> for PredictionBank {
     /// The decay of predictions.
     type Settings = f64;
+    type Memory = ();
 
     const OWN_VIEW: bool = false;
 
@@ -143,10 +144,10 @@ impl<M: Predict> Teacher<M> for PredictionBank {
 
     fn targets(&self, _student: &M, _view: M::Input, samples: &[usize]) -> Result<Option<Targets>, SemiError> {
         let (probabilities, known) = self.targets(samples)?;
-        Ok(Some(Targets { probabilities, known: Some(known) }))
+        Ok(Some(Targets { probabilities, known: Some(known), kept: None }))
     }
 
-    fn observe(&self, prediction: &Tensor<2>, samples: &[usize]) -> Result<(), SemiError> {
+    fn observe(&self, prediction: &Tensor<2>, samples: &[usize], _: ()) -> Result<(), SemiError> {
         self.update(softmax(prediction.clone().detach(), 1), samples)
     }
 }

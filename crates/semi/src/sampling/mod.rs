@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 
 /// A generator for one purpose: the key of the cipher is the four numbers, so that nothing depends on draws made
 /// before.
-fn generator(seed: u64, purpose: u64, a: u64, b: u64) -> ChaCha8Rng {
+pub(crate) fn generator(seed: u64, purpose: u64, a: u64, b: u64) -> ChaCha8Rng {
     let mut key = [0; 32];
     for (bytes, number) in key.chunks_exact_mut(8).zip([seed, purpose, a, b]) {
         bytes.copy_from_slice(&number.to_le_bytes());

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use proptest::prelude::*;
 use serde::Deserialize;
 use slowburn_semi::Ramp;
-use slowburn_semi::costs::{logit_distance, masked_cross_entropy, softmax_kl, softmax_mse};
+use slowburn_semi::costs::{logit_distance, masked_cross_entropy, softmax_cross_entropy, softmax_kl, softmax_mse};
 
 use crate::{assert_close, matrix, numbers, read};
 
@@ -60,6 +60,7 @@ fn costs_and_gradients_equal_pytorchs() {
         let cost = match name.as_str() {
             "softmax_mse" => softmax_mse(student.clone(), constant(&fixture.target)),
             "softmax_kl" => softmax_kl(student.clone(), constant(&fixture.target)),
+            "softmax_cross_entropy" => softmax_cross_entropy(student.clone(), constant(&fixture.target)),
             "logit_distance" => logit_distance(student.clone(), constant(&fixture.other)),
             "masked_cross_entropy" => masked_cross_entropy(student.clone(), labels.clone(), marks.clone()),
             other => panic!("no cost is called {other}"),
@@ -69,7 +70,7 @@ fn costs_and_gradients_equal_pytorchs() {
         let gradients = (cost * weights.clone()).sum().backward();
         assert_close(&read(student.grad(&gradients).unwrap()), &expected.gradient, 1e-5, name);
     }
-    assert_eq!(fixture.costs.len(), 4);
+    assert_eq!(fixture.costs.len(), 5);
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use slowburn_ema::{Decay, EmaConfig};
+use slowburn_ema::{Buffers, Decay, EmaConfig};
 use slowburn_semi::{
-    MeanTeacherConfig, Mix, Objective, PiModelConfig, Ramp, SemiBatch, SemiSupervised, SupervisedConfig, Teacher,
-    TemporalConfig, TwoStream,
+    IctConfig, LabelForm, MeanTeacherConfig, Mix, Objective, PiModelConfig, PseudoLabelConfig, Ramp, SemiBatch,
+    SemiSupervised, SupervisedConfig, Teacher, TemporalConfig, TwoStream,
 };
 
 use crate::{Network, matrix, numbers, optimizer, step};
@@ -82,6 +82,36 @@ fn temporal_ensembling_learns() {
 fn mean_teachers_teacher_learns() {
     let average = EmaConfig::new(Decay::WarmUp { decay: 0.95 });
     let config = MeanTeacherConfig { objective: objective(), average };
+    let accuracy = accuracy(|network, device| config.init(network, device).unwrap());
+    assert!(accuracy > ENOUGH, "{accuracy}");
+}
+
+#[test]
+fn fix_match_and_its_kin_learn() {
+    let average = EmaConfig::new(Decay::Constant { decay: 0.95 }).with_buffers(Buffers::Copy);
+    let presets = [PseudoLabelConfig::fix_match(), PseudoLabelConfig::flex_match(), PseudoLabelConfig::free_match()];
+    for preset in presets {
+        let config = PseudoLabelConfig { average: average.clone(), ..preset };
+        let accuracy = accuracy(|network, device| config.init(network, SAMPLES, 3, device).unwrap());
+        assert!(accuracy > ENOUGH, "{:?}: {accuracy}", config.selection);
+    }
+}
+
+#[test]
+fn mean_teachers_with_other_targets_learn() {
+    let average = EmaConfig::new(Decay::WarmUp { decay: 0.95 });
+    for form in [LabelForm::Hard, LabelForm::Sharpened { temperature: 0.5 }] {
+        let preset = PseudoLabelConfig::mean_teacher(form);
+        let config = PseudoLabelConfig { objective: objective(), average: average.clone(), ..preset };
+        let accuracy = accuracy(|network, device| config.init(network, SAMPLES, 3, device).unwrap());
+        assert!(accuracy > ENOUGH, "{form:?}: {accuracy}");
+    }
+}
+
+#[test]
+fn ict_learns() {
+    let average = EmaConfig::new(Decay::WarmUp { decay: 0.95 });
+    let config = IctConfig { objective: objective(), average, ..IctConfig::default() };
     let accuracy = accuracy(|network, device| config.init(network, device).unwrap());
     assert!(accuracy > ENOUGH, "{accuracy}");
 }

@@ -7,12 +7,16 @@
 mod burn_train;
 mod costs;
 mod gradients;
+mod ict;
 mod learning;
 mod models;
 mod objective;
 mod pi_model;
+mod pseudo;
+mod pseudo_fixture;
 mod resume;
 mod sampling;
+mod selection;
 mod temporal;
 mod training_fixture;
 

@@ -21,10 +21,10 @@ fn ln_softmax(row: &[f64]) -> Vec<f64> {
 }
 
 /// The three costs from the words of the documentation, one number after the other.
-fn oracle(objective: &Objective, heads: [&[f64]; 2], target: &[f64], known: &[bool]) -> [f64; 3] {
+fn oracle(objective: &Objective, heads: [&[f64]; 2], target: &[f64], known: &[bool], kept: &[bool]) -> [f64; 4] {
     let row = |values: &[f64], index: usize| values[index * CLASSES..][..CLASSES].to_vec();
     let (mut class, mut consistency, mut distance) = (0.0, 0.0, 0.0);
-    let (mut labeled, mut selected) = (0.0, 0.0);
+    let (mut labeled, mut selected, mut passed) = (0.0, 0.0, 0.0);
     for (index, label) in LABELS.iter().enumerate() {
         let (first, second, p) = (row(heads[0], index), row(heads[1], index), row(target, index));
         for (a, b) in first.iter().zip(&second) {
@@ -39,13 +39,15 @@ fn oracle(objective: &Objective, heads: [&[f64]; 2], target: &[f64], known: &[bo
         }
         selected += 1.0;
         let highest = p.iter().fold(0.0f64, |a, &b| a.max(b));
-        if objective.threshold.is_some_and(|threshold| highest < threshold) {
+        if !kept[index] || objective.threshold.is_some_and(|threshold| highest < threshold) {
             continue;
         }
+        passed += 1.0;
         for (p, ln) in p.iter().zip(ln_softmax(&second)) {
             consistency += match objective.consistency {
                 Consistency::Mse => (ln.exp() - p).powi(2) / CLASSES as f64,
                 Consistency::Kl => p * (p.ln() - ln),
+                Consistency::CrossEntropy => -p * ln,
                 other => panic!("no definition of {other:?}"),
             };
         }
@@ -56,15 +58,17 @@ fn oracle(objective: &Objective, heads: [&[f64]; 2], target: &[f64], known: &[bo
         class / divisor(objective.class_reduction, labeled),
         consistency / divisor(objective.consistency_reduction, selected),
         distance,
+        passed / selected.max(1.0),
     ]
 }
 
 fn objectives() -> impl Strategy<Value = Objective> {
     let reduction = || prop_oneof![Just(CostReduction::Minibatch), Just(CostReduction::Selected)];
-    let settings = (any::<bool>(), any::<bool>(), prop::option::of(0.4f64..0.9), 0.0f64..20.0);
-    (settings, reduction(), reduction()).prop_map(|((kl, on_labeled, threshold, weight), class, consistency)| {
+    let kinds = [Consistency::Mse, Consistency::Kl, Consistency::CrossEntropy];
+    let settings = (prop::sample::select(&kinds), any::<bool>(), prop::option::of(0.4f64..0.9), 0.0f64..20.0);
+    (settings, reduction(), reduction()).prop_map(|((kind, on_labeled, threshold, weight), class, consistency)| {
         Objective {
-            consistency: if kl { Consistency::Kl } else { Consistency::Mse },
+            consistency: kind,
             weight,
             ramp_up: Ramp::LinearUp { length: 10 },
             threshold,
@@ -82,17 +86,26 @@ proptest! {
     #[test]
     fn every_setting_equals_a_loop(
         objective in objectives(), two: bool, seed: u32, step in 0u64..15, known in prop::array::uniform6(any::<bool>()),
+        kept in prop::option::of(prop::array::uniform6(any::<bool>())),
     ) {
         let (first, second) = (logits(seed), logits(seed ^ 3));
         let probabilities = softmax(logits(seed ^ 9), 1);
-        let marks: Vec<f32> = known.iter().map(|&known| f32::from(u8::from(known))).collect();
-        let marks = Tensor::<1>::from_data(marks.as_slice(), &Device::flex().autodiff());
+        let marks = |marks: [bool; 6]| {
+            let marks = marks.map(|mark| f32::from(u8::from(mark)));
+            Tensor::<1>::from_data(marks, &Device::flex().autodiff())
+        };
         let student = Logits { class: first.clone(), consistency: two.then(|| second.clone()) };
-        let targets = Targets { probabilities: probabilities.clone(), known: Some(marks) };
+        let targets =
+            Targets { probabilities: probabilities.clone(), known: Some(marks(known)), kept: kept.map(marks) };
         let losses = objective.losses(student, Some(targets), &LABELS, step).unwrap();
         let (first, second) = (read(first), read(second));
         let heads = if two { [&first[..], &second[..]] } else { [&first[..], &first[..]] };
-        let [class, consistency, distance] = oracle(&objective, heads, &read(probabilities), &known);
+        let every = kept.unwrap_or([true; 6]);
+        let [class, consistency, distance, share] = oracle(&objective, heads, &read(probabilities), &known, &every);
+        match kept.is_some() || objective.threshold.is_some() {
+            true => prop_assert!((scalar(losses.kept.as_ref().unwrap()) - share).abs() < 1e-6),
+            false => prop_assert!(losses.kept.is_none()),
+        }
         let weight = objective.weight * (step as f64 / 10.0).min(1.0);
         prop_assert!((losses.weight - weight).abs() < 1e-12);
         let total = class + weight * consistency + 0.01 * distance;

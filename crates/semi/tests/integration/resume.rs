@@ -6,7 +6,8 @@ use burn::store::ModuleRecord;
 use burn::tensor::Device;
 use slowburn_ema::{Buffers, Decay, EmaConfig};
 use slowburn_semi::{
-    MeanTeacherConfig, Objective, PiModelConfig, Ramp, SemiSupervised, SupervisedConfig, Teacher, TemporalConfig,
+    FlexThresholds, FreeThresholds, IctConfig, LabelForm, MeanTeacherConfig, MixDraw, Mixing, Objective, PiModelConfig,
+    PseudoLabelConfig, Ramp, Selection, SemiSupervised, SupervisedConfig, Teacher, TemporalConfig,
 };
 
 use crate::{INPUT, Network, batch, optimizer, scalar, seeded, step, tensors};
@@ -84,4 +85,29 @@ fn supervised_training_resumes() {
     let config = SupervisedConfig { objective: objective() };
     assert_resumes(|network, device| config.init(network, device).unwrap(), optimizer);
     assert_resumes(|network, device| config.init(network, device).unwrap(), adam);
+}
+
+#[test]
+fn fix_match_and_its_kin_resume_with_slots_and_averages() {
+    let flex = FlexThresholds { threshold: 0.5, ..FlexThresholds::default() };
+    let free = FreeThresholds { decay: 0.8, fairness: 0.1, ..FreeThresholds::default() };
+    let selections = [Selection::Fixed { threshold: 0.5 }, Selection::Flex(flex), Selection::Free(free)];
+    for selection in selections {
+        let ramped = Objective { ramp_up: objective().ramp_up, ..PseudoLabelConfig::fix_match_objective() };
+        let config = PseudoLabelConfig { objective: ramped, selection, ..PseudoLabelConfig::fix_match() };
+        assert_resumes(|network, device| config.init(network, 16, 3, device).unwrap(), optimizer);
+        assert_resumes(|network, device| config.init(network, 16, 3, device).unwrap(), adam);
+    }
+    let config = PseudoLabelConfig { objective: objective(), ..PseudoLabelConfig::mean_teacher(LabelForm::Hard) };
+    assert_resumes(|network, device| config.init(network, 16, 3, device).unwrap(), optimizer);
+}
+
+#[test]
+fn ict_resumes_with_its_draws() {
+    for draw in [MixDraw::Batch, MixDraw::Row] {
+        let mixing = Mixing { alpha: 0.5, draw, seed: 3 };
+        let config = IctConfig { objective: objective(), mixing, ..IctConfig::default() };
+        assert_resumes(|network, device| config.init(network, device).unwrap(), optimizer);
+        assert_resumes(|network, device| config.init(network, device).unwrap(), adam);
+    }
 }

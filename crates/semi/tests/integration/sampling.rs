@@ -137,6 +137,20 @@ fn labelled_samples_may_be_unlabelled_ones_too() {
 }
 
 #[test]
+fn one_labelled_to_mu_unlabelled_is_a_batch_of_their_sum() {
+    // FixMatch: B = 4, μ = 7, and the unlabelled stream holds all images, labelled ones included.
+    let (b, mu) = (4, 7);
+    let stream = TwoStream::new((0..8).collect(), (0..280).collect(), b * (1 + mu), Mix::Fixed { labeled: b }, 0);
+    let stream = stream.unwrap();
+    assert_eq!((stream.batches(), stream.labeled_fraction()), (10, 0.125));
+    for batch in stream.epoch(0) {
+        assert_eq!((batch.labeled.len(), batch.unlabeled.len()), (b, mu * b));
+        assert_eq!(batch.samples()[..b], batch.labeled, "labelled samples first");
+        assert_eq!(counts(&batch.unlabeled).len(), mu * b, "a slot is written once a step");
+    }
+}
+
+#[test]
 fn a_wholly_labelled_batch_leaves_the_unlabelled_samples_alone() {
     let stream = fixed(20, 100, 5, 5, 0);
     assert_eq!((stream.batches(), stream.labeled_fraction()), (4, 1.0));
