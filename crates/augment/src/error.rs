@@ -64,6 +64,21 @@ pub enum AugmentError {
         /// The largest radius on such an image, in pixels.
         allowed: usize,
     },
+    /// A patch of a mask is larger than the image.
+    #[error(
+        "operation {position} (MaskPatches): patches of {patch} pixels on an image of {size}, allowed: up to {allowed} \
+         (the shorter side)"
+    )]
+    PatchTooLarge {
+        /// Position of the operation in the pipeline, from 0.
+        position: usize,
+        /// Side of a patch, in pixels.
+        patch: u32,
+        /// Size of the image.
+        size: ImageSize,
+        /// The largest side on such an image, in pixels.
+        allowed: usize,
+    },
     /// An operation on colours meets an image with another number of channels.
     #[error(
         "operation {position} ({operation}) of an image of {size} with {} channels, allowed: {}",
@@ -122,6 +137,24 @@ pub enum AugmentError {
         preset: &'static str,
         /// The size asked for, in pixels.
         size: u32,
+    },
+    /// A parameter of [`Mixup`](crate::Mixup) is outside its range.
+    #[error("mixup: {field} is {value}, allowed: {allowed}")]
+    InvalidMixup {
+        /// Name of the parameter.
+        field: &'static str,
+        /// The value found.
+        value: String,
+        /// The range of values allowed.
+        allowed: &'static str,
+    },
+    /// A mix was drawn for a batch of another length.
+    #[error("a mix of {expected} rows applied to a batch of {found}")]
+    MixRows {
+        /// Rows of the mix.
+        expected: usize,
+        /// Rows of the batch.
+        found: usize,
     },
     /// A normalisation has another number of channels than the image.
     #[error("operation {position} (Normalize) has {expected} channels, the image of {size} has {}", size.channels)]

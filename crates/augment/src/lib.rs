@@ -11,6 +11,7 @@ mod image;
 mod key;
 #[cfg(feature = "loader")]
 pub mod loader;
+mod mixup;
 mod operation;
 mod pipeline;
 mod plan;
@@ -23,9 +24,10 @@ mod whitening;
 pub use error::AugmentError;
 pub use image::{Image, ImageSize};
 pub use key::Key;
-pub use operation::{BlurKernel, Border, Filter, Operation, ResizeTo, RotationFilter};
+pub use mixup::{Mix, MixWeights, Mixup};
+pub use operation::{Augment, BlurKernel, Border, Filter, Magnitudes, MaskFill, Operation, ResizeTo, RotationFilter};
 pub use pipeline::{Pipeline, PixelArithmetic};
-pub use view::{Adjustment, Drawn, View};
+pub use view::{Adjustment, Augmented, Drawn, View};
 pub use views::{Views, ViewsError};
 #[cfg(feature = "whitening")]
 pub use whitening::{Whitening, WhiteningConfig, WhiteningError};

@@ -38,7 +38,7 @@ impl TryFrom<Unchecked> for Pipeline {
     }
 }
 
-/// How the CPU path computes colour jitter, grayscale and blurs of images of bytes.
+/// How the CPU path computes colour jitter, grayscale, stretched contrast, sharpness, `RandAugment` and blurs of images of bytes.
 ///
 /// The device path always computes in real numbers. In `Bytes` the two paths then differ by Pillow's rounding, most of
 /// all of the hue, which Pillow keeps in a byte.
@@ -108,7 +108,8 @@ impl Pipeline {
     /// # Errors
     ///
     /// [`AugmentError::EmptyImage`]; [`AugmentError::TranslateTooFar`] if a shift could
-    /// be as long as the shorter side; [`AugmentError::CropTooLarge`]; [`AugmentError::BlurTooWide`]; [`AugmentError::NeedsColor`] if an
+    /// be as long as the shorter side; [`AugmentError::CropTooLarge`]; [`AugmentError::BlurTooWide`];
+    /// [`AugmentError::PatchTooLarge`]; [`AugmentError::NeedsColor`] if an
     /// operation on colours meets other than its channels; [`AugmentError::Channels`] if a normalisation does.
     pub fn validate_for(&self, size: ImageSize) -> Result<(), AugmentError> {
         if size.values() == 0 {

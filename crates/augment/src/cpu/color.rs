@@ -21,7 +21,7 @@ pub(super) fn jitter(adjustments: &[Adjustment], size: ImageSize, values: &mut [
 
 /// f·x + (1 − f)·y, in [0, 1].
 #[inline(always)]
-fn blend(factor: f32, x: f32, y: f32) -> f32 {
+pub(super) fn blend(factor: f32, x: f32, y: f32) -> f32 {
     (factor * x + (1.0 - factor) * y).clamp(0.0, 1.0)
 }
 

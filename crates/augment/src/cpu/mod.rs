@@ -1,5 +1,6 @@
 //! Applying views on the CPU: one image at a time, from bytes to values.
 
+mod augment;
 mod blur;
 mod canvas;
 mod color;

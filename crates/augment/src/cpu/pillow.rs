@@ -49,7 +49,7 @@ fn luma(red: f32, green: f32, blue: f32) -> f32 {
 
 /// `Image.blend`: cut off, not rounded.
 #[inline(always)]
-fn blend(factor: f32, byte: f32, other: f32) -> f32 {
+pub(super) fn blend(factor: f32, byte: f32, other: f32) -> f32 {
     (other + factor * (byte - other)).clamp(0.0, 255.0).floor() / 255.0
 }
 

@@ -1,3 +1,4 @@
+use super::scratch::Scratch;
 use crate::plan::Rotation;
 use crate::{Border, ImageSize, RotationFilter};
 
@@ -29,6 +30,29 @@ fn source(row: i64, column: i64, size: ImageSize) -> (usize, bool) {
     let (last_row, last_column) = (size.height as i64 - 1, size.width as i64 - 1);
     let inside = (0..=last_row).contains(&row) && (0..=last_column).contains(&column);
     ((row.clamp(0, last_row) as usize) * size.width + column.clamp(0, last_column) as usize, inside)
+}
+
+/// Takes each pixel of C×H×W values from the place (row, column) of it, row by row.
+pub(super) fn move_nearest(
+    values: &mut [f32],
+    size: ImageSize,
+    places: impl Iterator<Item = (i64, i64)>,
+    border: Border,
+    scratch: &mut Scratch,
+) {
+    let moved_from = &mut scratch.values[0];
+    moved_from.clear();
+    moved_from.extend_from_slice(values);
+    let plane_len = size.height * size.width;
+    for (index, (row, column)) in places.enumerate() {
+        let (place, inside) = source(row, column, size);
+        for plane in (0..values.len()).step_by(plane_len) {
+            values[plane + index] = match border {
+                Border::Fill(fill) if !inside => fill,
+                _ => moved_from[plane + place],
+            };
+        }
+    }
 }
 
 /// Rotates C×H×W values in place.

@@ -1,11 +1,12 @@
+use super::augment::augment;
 use super::blur::blur;
 use super::movement::move_values;
-use super::rotate::rotate_values;
+use super::rotate::{move_nearest, rotate_values};
 use super::scratch::{Scratch, vectorized};
 use super::{color, pillow};
-use crate::plan::{BlurPlan, SourceMap, Step, moves_pixels, square};
+use crate::plan::{self, Affine, BlurPlan, PatchGrid, SourceMap, Step, moves_pixels, square};
 use crate::view::noise;
-use crate::{Drawn, ImageSize, Key, Operation, PixelArithmetic};
+use crate::{Drawn, ImageSize, Key, MaskFill, Operation, PixelArithmetic};
 
 /// Applies an operation that keeps the size to C×H×W values.
 pub(super) fn change(
@@ -44,6 +45,16 @@ pub(super) fn change(
         (Operation::Cutout { side, fill }, Drawn::Cutout { x, y }) => {
             cut_out(*side as usize, *fill, (*x as usize, *y as usize), size, values);
         }
+        (Operation::Shear { border, .. }, Drawn::Shear { x, y }) => {
+            let places = Affine::shear(*x, *y).nearest([size.height, size.width]);
+            move_nearest(values, size, places, *border, scratch);
+        }
+        (_, Drawn::RandAugment { applied }) => {
+            applied.iter().for_each(|augmented| augment(arithmetic, augmented, size, values, scratch));
+        }
+        (Operation::MaskPatches { patch, fill, .. }, Drawn::MaskPatches { patches, noise }) => {
+            mask_patches(&PatchGrid::new(*patch, size), patches, (*fill, *noise), key, values);
+        }
         (Operation::GaussianNoise { std }, Drawn::GaussianNoise { stream }) => {
             for (value, noise) in values.iter_mut().zip(noise(key, *stream)) {
                 *value += std * noise;
@@ -60,8 +71,12 @@ pub(super) fn change(
             let norm = if norm < f64::from(*min_norm) { 1.0 } else { norm / f64::from(*target) };
             scale(values, mean, norm);
         }
-        // Operations that were drawn not to happen or that change the size, and pairs that `check_view` refused.
-        _ => {}
+        // The rest are operations that were drawn not to happen or that change the size, and pairs that `check_view` refused.
+        _ => {
+            if let Some(augmented) = plan::augmented(drawn) {
+                augment(arithmetic, &augmented, size, values, scratch);
+            }
+        }
     }
 }
 
@@ -86,6 +101,26 @@ fn cut_out(side: usize, fill: f32, center: (usize, usize), size: ImageSize, valu
         for row in rows.clone() {
             plane[row * size.width..][columns.clone()].fill(fill);
         }
+    }
+}
+
+fn mask_patches(
+    grid: &PatchGrid,
+    patches: &[u32],
+    (fill, stream): (MaskFill, Option<u64>),
+    key: Key,
+    values: &mut [f32],
+) {
+    let covered = grid.covered(patches);
+    let masked = values.chunks_exact_mut(covered.len()).flat_map(|plane| plane.iter_mut().zip(&covered));
+    let masked = masked.filter_map(|(value, covered)| covered.then_some(value));
+    match (fill, stream) {
+        (MaskFill::Noise { std }, Some(stream)) => {
+            masked.zip(noise(key, stream)).for_each(|(value, noise)| *value = std * noise);
+        }
+        (MaskFill::Value(fill), _) => masked.for_each(|value| *value = fill),
+        // Not reached: noise has a stream.
+        (MaskFill::Noise { .. }, None) => {}
     }
 }
 

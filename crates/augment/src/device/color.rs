@@ -51,7 +51,8 @@ fn luma(batch: Tensor<4>) -> Tensor<4> {
     plane(0) * LUMA[0] + plane(1) * LUMA[1] + plane(2) * LUMA[2]
 }
 
-fn blend(batch: Tensor<4>, slot: &[Option<Adjustment>]) -> Tensor<4> {
+/// Brightness, contrast or saturation of each image.
+pub(super) fn blend(batch: Tensor<4>, slot: &[Option<Adjustment>]) -> Tensor<4> {
     // Factor, and how much of the mean luma and of the luma is blended in.
     let numbers: Vec<[f32; 3]> = slot
         .iter()

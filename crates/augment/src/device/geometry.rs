@@ -2,8 +2,9 @@ use burn::tensor::{Int, Tensor, TensorData};
 
 use super::DrawnBatch;
 use super::values::{like, mask};
-use crate::plan::{self, Rotation, SourceMap, Taps, center_start, square};
-use crate::{Border, Drawn, Filter, ImageSize, RotationFilter};
+use crate::plan::{self, Affine, PatchGrid, Rotation, SourceMap, Taps, center_start, square};
+use crate::view::noise;
+use crate::{Border, Drawn, Filter, ImageSize, MaskFill, RotationFilter, View};
 
 /// Places as a tensor.
 fn places<const D: usize>(batch: &Tensor<4>, places: Vec<i32>, shape: [usize; D]) -> Tensor<D, Int> {
@@ -161,6 +162,72 @@ pub(super) fn rotate(batch: Tensor<4>, drawn: &DrawnBatch<'_>, filter: RotationF
         Border::Fill(value) => {
             let outside = like(&batch, outside, image_shape).greater_elem(0.5).expand([count, channels, height, width]);
             rotated.mask_fill(outside, value)
+        }
+    }
+}
+
+/// Takes each pixel of each image from the place that the image's map says.
+pub(super) fn move_nearest(batch: Tensor<4>, maps: Vec<Affine>, border: Border) -> Tensor<4> {
+    let [count, channels, height, width] = batch.dims();
+    let (last_row, last_column) = (height as i64 - 1, width as i64 - 1);
+    let mut from = Vec::with_capacity(count * height * width);
+    let mut outside = Vec::with_capacity(count * height * width);
+    for (row, column) in maps.iter().flat_map(|map| map.nearest([height, width])) {
+        let (y, x) = (row.clamp(0, last_row), column.clamp(0, last_column));
+        from.push((y * width as i64 + x) as i32);
+        outside.push(if (y, x) == (row, column) { 0.0 } else { 1.0 });
+    }
+    let moved = gather_pixels(batch.clone(), places(&batch, from, [count, height * width]));
+    match border {
+        Border::Edge => moved,
+        Border::Fill(value) => {
+            let outside = like(&batch, outside, [count, 1, height, width]).greater_elem(0.5);
+            moved.mask_fill(outside.expand([count, channels, height, width]), value)
+        }
+    }
+}
+
+pub(super) fn shear(batch: Tensor<4>, border: Border, drawn: &DrawnBatch<'_>) -> Tensor<4> {
+    let maps = drawn.iter().map(|drawn| match drawn {
+        Some(Drawn::Shear { x, y }) => Affine::shear(*x, *y),
+        _ => Affine::IDENTITY,
+    });
+    move_nearest(batch, maps.collect(), border)
+}
+
+pub(super) fn mask_patches(
+    batch: Tensor<4>,
+    patch: u32,
+    fill: MaskFill,
+    drawn: &DrawnBatch<'_>,
+    views: &[View],
+) -> Tensor<4> {
+    let [count, channels, height, width] = batch.dims();
+    let grid = PatchGrid::new(patch, ImageSize::new(height, width, channels));
+    let mut masks = Vec::with_capacity(count * height * width);
+    let mut filled = Vec::new();
+    for (drawn, view) in drawn.iter().zip(views) {
+        let (patches, stream): (&[u32], _) = match drawn {
+            Some(Drawn::MaskPatches { patches, noise }) => (patches, *noise),
+            _ => (&[], None),
+        };
+        let covered = grid.covered(patches);
+        masks.extend(covered.iter().map(|covered| if *covered { 1.0 } else { 0.0 }));
+        if let MaskFill::Noise { std } = fill {
+            let mut noise = stream.map(|stream| noise(view.key, stream));
+            let mut value = |covered: bool| if covered { noise.as_mut().and_then(Iterator::next) } else { None };
+            for _ in 0..channels {
+                filled.extend(covered.iter().map(|covered| value(*covered).map_or(0.0, |noise| std * noise)));
+            }
+        }
+    }
+    let masked = like(&batch, masks, [count, 1, height, width]).greater_elem(0.5);
+    let masked = masked.expand([count, channels, height, width]);
+    match fill {
+        MaskFill::Value(value) => batch.mask_fill(masked, value),
+        MaskFill::Noise { .. } => {
+            let noise = like(&batch, filled, [count, channels, height, width]);
+            batch.mask_where(masked, noise)
         }
     }
 }

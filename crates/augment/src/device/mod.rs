@@ -1,5 +1,6 @@
 //! Applying views to a batch on the device that holds it, with tensor operations.
 
+mod augment;
 mod blur;
 mod color;
 mod geometry;
@@ -7,8 +8,8 @@ mod values;
 
 use burn::tensor::Tensor;
 
-use crate::plan::{SourceMap, moves_pixels};
-use crate::{AugmentError, Drawn, ImageSize, Operation, Pipeline, View};
+use crate::plan::{SourceMap, augmented, moves_pixels};
+use crate::{AugmentError, Augmented, Drawn, ImageSize, Operation, Pipeline, View};
 
 /// What one operation drew for each image of the batch; `None` where it is not applied.
 type DrawnBatch<'a> = [Option<&'a Drawn>];
@@ -17,8 +18,9 @@ impl Pipeline {
     /// Applies one view to each image of a batch with tensor operations, on the device that holds the batch. Values
     /// in \[0, 1\] are assumed, bytes divided by 255.
     ///
-    /// Consecutive movements are one gather. Noise and the corners of rotations are computed on the host and copied to
-    /// the device (N·C·H·W floats and N·H·W indices); of all else a few numbers per image, row or column are.
+    /// Consecutive movements are one gather. Noise, the corners of rotations and shears and the masks of patches are computed on
+    /// the host and copied to the device (N·C·H·W floats and N·H·W indices); of all else a few numbers per image, row or column
+    /// are. `RandAugment` computes the images that drew operations of a kind together.
     ///
     /// Agrees with [`apply_batch`](Pipeline::apply_batch) in f32 to 1e-6 (absolute) for movements, flips, noise and
     /// normalisation; to 1e-5 for colours, blurs and standardisation, whose sums are made in another order; and to
@@ -26,6 +28,9 @@ impl Pipeline {
     /// Pillow does and this path does not. Operations after a crop amplify the difference as they amplify the values: a
     /// jitter of strength 0.4 makes it 4/255 at most, 0.4/255 on average. In
     /// [`PixelArithmetic::Bytes`](crate::PixelArithmetic::Bytes) the CPU path rounds colours and blurs too.
+    ///
+    /// `Equalize` and `Posterize` begin with the nearest bytes on both paths: on images of bytes they are equal, behind an
+    /// operation in real numbers a value half-way between two bytes may become the other one.
     ///
     /// # Shapes
     ///
@@ -113,6 +118,19 @@ impl Canvas {
             Operation::ColorJitter { .. } => color::jitter(batch, drawn),
             Operation::Grayscale { .. } => color::gray(batch, drawn),
             Operation::Solarize { threshold, .. } => color::solarize(batch, *threshold, drawn),
+            Operation::Shear { border, .. } => geometry::shear(batch, *border, drawn),
+            Operation::AutoContrast { .. }
+            | Operation::Equalize { .. }
+            | Operation::Posterize { .. }
+            | Operation::Sharpness { .. } => {
+                let single: Vec<_> = drawn.iter().map(|drawn| drawn.and_then(augmented)).collect();
+                augment::augment(batch, &single)
+            }
+            Operation::RandAugment { ops, .. } => (0..*ops as usize).fold(batch, |batch, place| {
+                let of_place: Vec<_> = drawn.iter().map(|drawn| augmented_at(*drawn, place)).collect();
+                augment::augment(batch, &of_place)
+            }),
+            Operation::MaskPatches { patch, fill, .. } => geometry::mask_patches(batch, *patch, *fill, drawn, views),
             Operation::GaussianBlur { kernel, .. } => blur::blur(batch, *kernel, drawn),
             Operation::Cutout { side, fill } => geometry::cut_out(batch, *side as usize, *fill, drawn),
             Operation::GaussianNoise { std } => values::add_noise(batch, *std, drawn, views),
@@ -124,6 +142,14 @@ impl Canvas {
             // Movements are gathered, lists taken apart.
             Operation::HorizontalFlip { .. } | Operation::Translate { .. } | Operation::RandomApply { .. } => batch,
         }
+    }
+}
+
+/// What a `RandAugment` applies at `place`.
+fn augmented_at(drawn: Option<&Drawn>, place: usize) -> Option<Augmented> {
+    match drawn {
+        Some(Drawn::RandAugment { applied }) => applied.get(place).copied(),
+        _ => None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is allowed. Conditions are in the positive form, so NaN fails.
 
-use super::{BlurKernel, Border, Operation, ResizeTo};
+use super::{Augment, BlurKernel, Border, Magnitudes, MaskFill, Operation, ResizeTo};
 use crate::{AugmentError, ImageSize};
 
 /// Sides beyond this are refused: no image of today is larger, and products of two sides stay far from overflow.
@@ -26,10 +26,13 @@ impl Operation {
             Self::Translate { .. } => Ok(()),
             Self::Rotate { max_degrees, border, .. } => {
                 check.value("max_degrees", *max_degrees, |x| (0.0..=180.0).contains(&x), "an angle in [0, 180]")?;
-                match border {
-                    Border::Fill(value) => check.value("border", *value, f32::is_finite, "a finite number"),
-                    Border::Edge => Ok(()),
+                check.border(*border)
+            }
+            Self::Shear { max_x, max_y, border } => {
+                for (field, value) in [("max_x", max_x), ("max_y", max_y)] {
+                    check.value(field, *value, |x| (0.0..=1.0).contains(&x), "a slope in [0, 1]")?;
                 }
+                check.border(*border)
             }
             Self::ColorJitter { brightness, contrast, saturation, hue } => {
                 for (field, value) in [("brightness", brightness), ("contrast", contrast), ("saturation", saturation)] {
@@ -37,7 +40,27 @@ impl Operation {
                 }
                 check.value("hue", *hue, |x| (0.0..=0.5).contains(&x), "a share of the colour circle in [0, 0.5]")
             }
-            Self::HorizontalFlip { probability } | Self::Grayscale { probability } => check.probability(*probability),
+            Self::HorizontalFlip { probability }
+            | Self::Grayscale { probability }
+            | Self::AutoContrast { probability }
+            | Self::Equalize { probability } => check.probability(*probability),
+            Self::Posterize { probability, bits } => {
+                check.probability(*probability)?;
+                check.bits(*bits)
+            }
+            Self::Sharpness { probability, factor } => {
+                check.probability(*probability)?;
+                check.range("factor", *factor, |x| x.is_finite() && x >= 0.0, "a finite number ≥ 0")
+            }
+            Self::RandAugment { ops, pool, magnitudes } => check.rand_augment(*ops, pool, *magnitudes),
+            Self::MaskPatches { share, patch, fill } => {
+                check.value("share", *share, |x| (0.0..=1.0).contains(&x), "a share of the patches in [0, 1]")?;
+                check.side("patch", *patch)?;
+                match fill {
+                    MaskFill::Value(value) => check.value("fill", *value, f32::is_finite, "a finite number"),
+                    MaskFill::Noise { std } => check.std("fill", *std),
+                }
+            }
             Self::Solarize { probability, threshold } => {
                 check.probability(*probability)?;
                 check.value("threshold", *threshold, |x| (0.0..=1.0).contains(&x), "a value in [0, 1]")
@@ -53,9 +76,7 @@ impl Operation {
                 check.side("side", *side)?;
                 check.value("fill", *fill, f32::is_finite, "a finite number")
             }
-            Self::GaussianNoise { std } => {
-                check.value("std", *std, |x| x.is_finite() && x >= 0.0, "a finite number ≥ 0")
-            }
+            Self::GaussianNoise { std } => check.std("std", *std),
             Self::Normalize { mean, std } => check.normalization(mean, std),
             Self::Standardize { epsilon } => check.positive("epsilon", *epsilon),
             Self::GlobalContrast { scale, min_norm } => {
@@ -79,7 +100,14 @@ impl Operation {
                 check_color(position, "ColorJitter of saturation or hue", size, &[3])
             }
             Self::ColorJitter { .. } => check_color(position, "ColorJitter", size, &[1, 3]),
-            Self::Grayscale { .. } => check_color(position, "Grayscale", size, &[1, 3]),
+            Self::Grayscale { .. } | Self::RandAugment { .. } => check_color(position, self.name(), size, &[1, 3]),
+            Self::MaskPatches { patch, .. } => {
+                let allowed = size.height.min(size.width);
+                if *patch as usize <= allowed {
+                    return Ok(());
+                }
+                Err(AugmentError::PatchTooLarge { position, patch: *patch, size, allowed })
+            }
             Self::GaussianBlur { kernel: BlurKernel::Truncated { radius }, .. } => {
                 let shorter = size.height.min(size.width);
                 if (*radius as usize) < shorter {
@@ -164,6 +192,40 @@ impl Check {
         self.value(field, value, |x| x.is_finite() && x > 0.0, "a finite number > 0")
     }
 
+    fn std(&self, field: &str, value: f32) -> Result<(), AugmentError> {
+        self.value(field, value, |x| x.is_finite() && x >= 0.0, "a finite number ≥ 0")
+    }
+
+    fn border(&self, border: Border) -> Result<(), AugmentError> {
+        match border {
+            Border::Fill(value) => self.value("border", value, f32::is_finite, "a finite number"),
+            Border::Edge => Ok(()),
+        }
+    }
+
+    fn bits(&self, [fewest, most]: [u32; 2]) -> Result<(), AugmentError> {
+        for (index, bits) in [fewest, most].into_iter().enumerate() {
+            self.that((1..=8).contains(&bits), format!("bits[{index}]"), bits.to_string(), "1 to 8 bits")?;
+        }
+        self.that(fewest <= most, "bits".into(), format!("[{fewest}, {most}]"), "the lower end first")
+    }
+
+    fn rand_augment(&self, ops: u32, pool: &[Augment], magnitudes: Magnitudes) -> Result<(), AugmentError> {
+        let allowed = format!("1 to {MOST_OPS}");
+        self.that((1..=MOST_OPS).contains(&ops), "ops".into(), ops.to_string(), &allowed)?;
+        let count = pool.len();
+        self.that((1..=MOST_NESTED).contains(&count), "pool".into(), format!("{count} long"), "1 to 255 long")?;
+        match magnitudes {
+            Magnitudes::Fixmatch => Ok(()),
+            Magnitudes::Torchvision { magnitude, bins } => {
+                let allowed = format!("2 to {MOST_BINS} bins");
+                self.that((2..=MOST_BINS).contains(&bins), "bins".into(), bins.to_string(), &allowed)?;
+                let allowed = format!("0 to {}, as there are {bins} bins", bins - 1);
+                self.that(magnitude < bins, "magnitude".into(), magnitude.to_string(), &allowed)
+            }
+        }
+    }
+
     fn probability(&self, value: f32) -> Result<(), AugmentError> {
         self.value("probability", value, |x| (0.0..=1.0).contains(&x), "a probability in [0, 1]")
     }
@@ -218,6 +280,12 @@ impl Check {
 /// Length of the longest list in a `RandomApply`; their slots have eight bits (`Slot::nested`).
 const MOST_NESTED: usize = 255;
 
+/// More operations of a `RandAugment` than anybody has asked for.
+const MOST_OPS: u32 = 16;
+
+/// More bins of a `RandAugment` than differ in a byte.
+const MOST_BINS: u32 = 1024;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -237,7 +305,11 @@ mod tests {
 
     #[test]
     fn probabilities_are_in_the_unit_interval() {
-        let with: [fn(f32) -> Operation; 4] = [
+        let with: [fn(f32) -> Operation; 8] = [
+            |probability| Operation::AutoContrast { probability },
+            |probability| Operation::Equalize { probability },
+            |probability| Operation::Posterize { probability, bits: [4, 8] },
+            |probability| Operation::Sharpness { probability, factor: [0.0, 2.0] },
             |probability| Operation::HorizontalFlip { probability },
             |probability| Operation::Grayscale { probability },
             |probability| Operation::Solarize { probability, threshold: 0.5 },

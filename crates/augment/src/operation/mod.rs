@@ -2,13 +2,16 @@
 
 mod check;
 mod parts;
+mod rand_augment;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 pub(crate) use check::{check_crop, check_shift};
-pub use parts::{BlurKernel, Border, Filter, ResizeTo, RotationFilter};
+pub use parts::{BlurKernel, Border, Filter, MaskFill, ResizeTo, RotationFilter};
+use rand_augment::write_pool;
+pub use rand_augment::{Augment, Magnitudes};
 
 use crate::ImageSize;
 
@@ -24,12 +27,24 @@ use crate::ImageSize;
 /// | `HorizontalFlip` | `probability` | \[0, 1\] | flip or not |
 /// | `Translate` | `max_pixels` | 0 to the shorter side less 1 | shift per axis |
 /// | `Rotate` | `max_degrees` | \[0, 180\] | angle |
+/// | `Shear` | `max_x`, `max_y` | \[0, 1\], a slope | slope per axis |
 /// | `ColorJitter` | `brightness`, `contrast`, `saturation` | finite, ≥ 0 | order and factors |
 /// | | `hue` | \[0, 0.5\], of the colour circle | |
 /// | `Grayscale` | `probability` | \[0, 1\] | grey or not |
 /// | `Solarize` | `probability`, `threshold` | \[0, 1\] | solarised or not |
+/// | `AutoContrast`, `Equalize` | `probability` | \[0, 1\] | applied or not |
+/// | `Posterize` | `probability` | \[0, 1\] | posterised or not |
+/// | | `bits` | 1 ≤ low ≤ high ≤ 8 | number of bits |
+/// | `Sharpness` | `probability` | \[0, 1\] | changed or not |
+/// | | `factor` | 0 ≤ low ≤ high, finite | factor |
+/// | `RandAugment` | `ops` | 1 to 16 | which operations, with which values |
+/// | | `pool` | 1 to 255 of them | |
+/// | | `magnitudes` | see [`Magnitudes`] | |
 /// | `GaussianBlur` | `std` | 0 ≤ low ≤ high, px | standard deviation |
 /// | `Cutout` | `side` | ≥ 1 px | centre |
+/// | `MaskPatches` | `share` | \[0, 1\], of the patches | which patches |
+/// | | `patch` | 1 px to the shorter side | |
+/// | | `fill` | finite; a std ≥ 0 | noise |
 /// | `GaussianNoise` | `std` | finite, ≥ 0, in the units of the values before it | one value per pixel and channel |
 /// | `Normalize` | `mean`, `std` per channel | finite; `std` > 0; equally many | nothing |
 /// | `Standardize` | `epsilon` | finite, > 0 | nothing |
@@ -131,6 +146,60 @@ pub enum Operation {
         /// Values from here on are inverted. In [0, 1]; the recipes' 128 of 255 is 128/255.
         threshold: f32,
     },
+    /// Shift rows in proportion to their place, and columns to theirs: one affine map, nearest pixel, in Pillow's 16-bit
+    /// fixed-point steps. The pixel at (x, y) shows (x + s·y, y + t·x), so the top left corner stays: AutoAugment's and
+    /// RandAugment's shears (torchvision's own `affine` keeps the centre).
+    Shear {
+        /// Largest slope s of the rows, pixels per pixel. In [0, 1].
+        max_x: f32,
+        /// Largest slope t of the columns, pixels per pixel. In [0, 1].
+        max_y: f32,
+        /// What comes from outside the image.
+        border: Border,
+    },
+    /// Stretch each channel to the whole range, `(x − min) / (max − min)`; a constant channel stays: Pillow's
+    /// `ImageOps.autocontrast`, cut off to bytes in [`PixelArithmetic::Bytes`](crate::PixelArithmetic::Bytes). Needs values in
+    /// \[0, 1\].
+    AutoContrast {
+        /// Probability, in [0, 1].
+        probability: f32,
+    },
+    /// Make each channel's histogram even: Pillow's `ImageOps.equalize`, step and all, on the nearest bytes, whatever the
+    /// arithmetic. Needs values in \[0, 1\].
+    Equalize {
+        /// Probability, in [0, 1].
+        probability: f32,
+    },
+    /// Keep only the highest bits of each byte: Pillow's `ImageOps.posterize`, on the nearest bytes, whatever the arithmetic.
+    /// Needs values in \[0, 1\].
+    Posterize {
+        /// Probability, in [0, 1].
+        probability: f32,
+        /// Fewest and most bits, each number between them as often. In 1 to 8; 8 change nothing.
+        bits: [u32; 2],
+    },
+    /// Change the distance to a smoothed image by a factor: below 1 smooths, above 1 sharpens. `f·x + (1 − f)·s`, cut off to
+    /// \[0, 1\], with s = \[1 1 1; 1 5 1; 1 1 1\]/13 around each pixel and the pixels of the edge as they are: Pillow's
+    /// `ImageEnhance.Sharpness`. Needs values in \[0, 1\].
+    Sharpness {
+        /// Probability, in [0, 1].
+        probability: f32,
+        /// Least and greatest factor. Finite, ≥ 0; 1 changes nothing.
+        factor: [f32; 2],
+    },
+    /// Apply `ops` operations one after the other, each chosen uniformly from `pool`, with replacement (Cubuk et al.,
+    /// arXiv 1909.13719; FixMatch, arXiv 2001.07685). Each is **always** applied, as the papers and torchvision have it;
+    /// FixMatch's code skips each with probability 1/2. Pixels from outside the image are black, as Pillow's and torchvision's.
+    ///
+    /// For images of one or three channels; on one channel [`Augment::Color`] changes nothing. Needs values in \[0, 1\].
+    RandAugment {
+        /// Number of operations. 1 to 16; both papers' best is 2.
+        ops: u32,
+        /// What is chosen from: 1 to 255 of them; one that is there twice comes twice as often.
+        pool: Vec<Augment>,
+        /// How strong they are.
+        magnitudes: Magnitudes,
+    },
     /// Blur by a Gaussian of a random standard deviation: **not** a kernel size.
     GaussianBlur {
         /// Least and greatest standard deviation, in pixels. Finite, ≥ 0; 0 leaves the image as it is.
@@ -145,6 +214,19 @@ pub enum Operation {
         side: u32,
         /// What it is filled with, in the units of the values before it. The paper's 0 comes after a normalisation.
         fill: f32,
+    },
+    /// Fill a share of the squares of a grid: of n patches exactly `share`·n, rounded, chosen uniformly without replacement.
+    ///
+    /// The grid begins at the top left; at the right and at the bottom, patches are cut off where the side is not a multiple
+    /// of theirs. Behind a normalisation a value of 0 is the data set's mean, which leaves the least of an edge
+    /// ([`presets::masked`](crate::presets::masked)).
+    MaskPatches {
+        /// Share of the patches, in [0, 1].
+        share: f32,
+        /// Side of a patch, in pixels. From 1 to the image's shorter side.
+        patch: u32,
+        /// What they are filled with, in the units of the values before it.
+        fill: MaskFill,
     },
     /// Add independent normal values of mean 0 to every pixel and channel.
     GaussianNoise {
@@ -197,6 +279,13 @@ impl Operation {
             Self::ColorJitter { .. } => "ColorJitter",
             Self::Grayscale { .. } => "Grayscale",
             Self::Solarize { .. } => "Solarize",
+            Self::Shear { .. } => "Shear",
+            Self::AutoContrast { .. } => "AutoContrast",
+            Self::Equalize { .. } => "Equalize",
+            Self::Posterize { .. } => "Posterize",
+            Self::Sharpness { .. } => "Sharpness",
+            Self::RandAugment { .. } => "RandAugment",
+            Self::MaskPatches { .. } => "MaskPatches",
             Self::GaussianBlur { .. } => "GaussianBlur",
             Self::Cutout { .. } => "Cutout",
             Self::GaussianNoise { .. } => "GaussianNoise",
@@ -237,7 +326,17 @@ impl Operation {
 
     /// Whether the operation is defined for values in [0, 1] only.
     fn needs_unit_range(&self) -> bool {
-        matches!(self, Self::ColorJitter { .. } | Self::Grayscale { .. } | Self::Solarize { .. })
+        matches!(
+            self,
+            Self::ColorJitter { .. }
+                | Self::Grayscale { .. }
+                | Self::Solarize { .. }
+                | Self::AutoContrast { .. }
+                | Self::Equalize { .. }
+                | Self::Posterize { .. }
+                | Self::Sharpness { .. }
+                | Self::RandAugment { .. }
+        )
     }
 
     /// Whether values in [0, 1] may leave that range.
@@ -245,8 +344,11 @@ impl Operation {
         match self {
             Self::Normalize { .. } | Self::Standardize { .. } | Self::GlobalContrast { .. } => true,
             Self::GaussianNoise { std } => *std > 0.0,
-            Self::Cutout { fill, .. } => !(0.0..=1.0).contains(fill),
-            Self::Rotate { border: Border::Fill(value), .. } => !(0.0..=1.0).contains(value),
+            Self::MaskPatches { fill: MaskFill::Noise { std }, .. } => *std > 0.0,
+            Self::Cutout { fill: value, .. }
+            | Self::MaskPatches { fill: MaskFill::Value(value), .. }
+            | Self::Rotate { border: Border::Fill(value), .. }
+            | Self::Shear { border: Border::Fill(value), .. } => !(0.0..=1.0).contains(value),
             _ => false,
         }
     }
@@ -272,6 +374,24 @@ impl fmt::Display for Operation {
             Self::Grayscale { probability } => write!(f, "grey with probability {probability}"),
             Self::Solarize { probability, threshold } => {
                 write!(f, "solarise from {threshold:.3} with probability {probability}")
+            }
+            Self::Shear { max_x, max_y, border } => {
+                write!(f, "shear rows by up to {max_x} and columns by up to {max_y}, {border}")
+            }
+            Self::AutoContrast { probability } => write!(f, "stretch contrast with probability {probability}"),
+            Self::Equalize { probability } => write!(f, "equalise with probability {probability}"),
+            Self::Posterize { probability, bits: [least, most] } => {
+                write!(f, "posterise to {least} to {most} bits with probability {probability}")
+            }
+            Self::Sharpness { probability, factor: [least, most] } => {
+                write!(f, "sharpness ×{least} to ×{most} with probability {probability}")
+            }
+            Self::RandAugment { ops, pool, magnitudes } => {
+                write_pool(f, *ops, pool)?;
+                write!(f, " of RandAugment, {magnitudes}")
+            }
+            Self::MaskPatches { share, patch, fill } => {
+                write!(f, "mask {share} of the patches of {patch}×{patch} px, {fill}")
             }
             Self::GaussianBlur { std: [least, most], kernel } => {
                 write!(f, "blur by std {least} to {most} px, {kernel}")

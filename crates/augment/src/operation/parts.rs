@@ -70,6 +70,21 @@ pub enum Border {
     Edge,
 }
 
+/// What [`Operation::MaskPatches`](crate::Operation::MaskPatches) shows in the place of a patch, in the units of the values
+/// before it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum MaskFill {
+    /// A value. Behind a normalisation 0 is the mean of the data set.
+    Value(f32),
+    /// Independent normal values of mean 0.
+    Noise {
+        /// Standard deviation. Finite, ≥ 0; behind a normalisation 1 is that of the data set.
+        std: f32,
+    },
+}
+
 /// Which filter approximates a Gaussian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -119,6 +134,15 @@ impl fmt::Display for Border {
         match self {
             Self::Fill(value) => write!(f, "filled with {value}"),
             Self::Edge => write!(f, "edge repeated"),
+        }
+    }
+}
+
+impl fmt::Display for MaskFill {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Value(value) => write!(f, "filled with {value}"),
+            Self::Noise { std } => write!(f, "filled with noise of std {std}"),
         }
     }
 }

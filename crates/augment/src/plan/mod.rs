@@ -1,17 +1,21 @@
 //! What both paths, CPU and device, compute from the parameters of a view before any pixel is touched: where pixels
 //! come from, and with which weights.
 
+mod affine;
 mod blur;
 mod cutout;
 mod moves;
+mod patches;
 mod resample;
 mod rotation;
 
-use crate::{Drawn, Operation, View};
+use crate::{Augmented, Drawn, Operation, View};
 
+pub(crate) use affine::Affine;
 pub(crate) use blur::{BlurBorder, BlurPlan};
 pub(crate) use cutout::square;
 pub(crate) use moves::{SourceMap, moves_pixels};
+pub(crate) use patches::PatchGrid;
 pub(crate) use resample::{Taps, center_start, height_first};
 pub(crate) use rotation::Rotation;
 
@@ -20,6 +24,17 @@ pub(crate) const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
 
 /// An operation and what it drew.
 pub(crate) type Step<'a> = (&'a Operation, &'a Drawn);
+
+/// What a single operation drew, if it is one of those of `RandAugment`.
+pub(crate) fn augmented(drawn: &Drawn) -> Option<Augmented> {
+    match drawn {
+        Drawn::AutoContrast { stretch: true } => Some(Augmented::AutoContrast),
+        Drawn::Equalize { equalize: true } => Some(Augmented::Equalize),
+        Drawn::Posterize { bits } => bits.map(Augmented::Posterize),
+        Drawn::Sharpness { factor } => factor.map(Augmented::Sharpness),
+        _ => None,
+    }
+}
 
 /// The operations that are applied, in order, those of a `RandomApply` in its place.
 pub(crate) fn steps<'a>(operations: &'a [Operation], view: &'a View) -> Vec<Step<'a>> {

@@ -1,3 +1,4 @@
+use super::Affine;
 use crate::ImageSize;
 
 /// Where the pixels of a rotated image come from.
@@ -30,21 +31,14 @@ impl Rotation {
         Self { cos, sin, offset, height: size.height, width: size.width }
     }
 
-    /// The pixel (row, column), possibly outside the image, under each pixel of the output, row by row; in Pillow's
-    /// 16-bit fixed-point numbers, which decide ties.
-    pub(crate) fn nearest(&self) -> impl Iterator<Item = (i64, i64)> {
-        let fixed = |x: f64| (x * 65536.0 + 0.5).floor() as i64;
-        let (cos, sin, minus_sin) = (fixed(self.cos), fixed(self.sin), fixed(-self.sin));
-        let x0 = fixed(self.offset[0] + self.cos * 0.5 + self.sin * 0.5);
-        let y0 = fixed(self.offset[1] - self.sin * 0.5 + self.cos * 0.5);
-        let (height, width) = (self.height as i64, self.width as i64);
-        (0..height).flat_map(move |y| {
-            (0..width).map(move |x| {
-                let column = (x0 + x * cos + y * sin) >> 16;
-                let row = (y0 + x * minus_sin + y * cos) >> 16;
-                (row, column)
-            })
-        })
+    /// The same map.
+    pub(crate) fn affine(&self) -> Affine {
+        Affine { x: [self.cos, self.sin, self.offset[0]], y: [-self.sin, self.cos, self.offset[1]] }
+    }
+
+    /// The pixel (row, column), possibly outside the image, under each pixel of the output, row by row.
+    pub(crate) fn nearest(&self) -> impl Iterator<Item = (i64, i64)> + use<> {
+        self.affine().nearest([self.height, self.width])
     }
 
     /// The four pixels around the point under each pixel of the output, and whether the point is in the image.

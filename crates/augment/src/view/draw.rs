@@ -5,9 +5,11 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
+use super::rand_augment::{draw_patches, draw_rand_augment};
 use super::{Adjustment, Drawn, View};
 use crate::key::Slot;
-use crate::{AugmentError, ImageSize, Key, Operation, Pipeline};
+use crate::plan::PatchGrid;
+use crate::{AugmentError, ImageSize, Key, MaskFill, Operation, Pipeline};
 
 /// Boxes that a random crop tries before it takes the middle.
 const TRIES: usize = 10;
@@ -71,6 +73,27 @@ fn draw_one(operation: &Operation, key: Key, slot: Slot, size: ImageSize) -> Dra
         Operation::ColorJitter { brightness, contrast, saturation, hue } => {
             draw_jitter(&mut generator, [*brightness, *contrast, *saturation], *hue)
         }
+        Operation::Shear { max_x, max_y, .. } => {
+            let mut slope = |max: f32| uniform(&mut generator, [-max, max]);
+            Drawn::Shear { x: slope(*max_x), y: slope(*max_y) }
+        }
+        Operation::AutoContrast { probability } => Drawn::AutoContrast { stretch: happens(probability) },
+        Operation::Equalize { probability } => Drawn::Equalize { equalize: happens(probability) },
+        Operation::Posterize { probability, bits: [fewest, most] } => {
+            let happens = happens(probability);
+            Drawn::Posterize { bits: happens.then(|| generator.random_range(*fewest..=*most)) }
+        }
+        Operation::Sharpness { probability, factor } => {
+            let happens = happens(probability);
+            Drawn::Sharpness { factor: happens.then(|| uniform(&mut generator, *factor)) }
+        }
+        Operation::RandAugment { ops, pool, magnitudes } => {
+            draw_rand_augment(&mut generator, *ops, pool, *magnitudes, size)
+        }
+        Operation::MaskPatches { share, patch, fill } => Drawn::MaskPatches {
+            patches: draw_patches(&mut generator, &PatchGrid::new(*patch, size), *share),
+            noise: matches!(fill, MaskFill::Noise { .. }).then(|| slot.pixels()),
+        },
         Operation::GaussianBlur { std, .. } => Drawn::GaussianBlur { std: uniform(&mut generator, *std) },
         Operation::Cutout { .. } => Drawn::Cutout {
             x: generator.random_range(0..size.width as u32),
@@ -87,7 +110,7 @@ fn draw_one(operation: &Operation, key: Key, slot: Slot, size: ImageSize) -> Dra
 }
 
 /// Uniform between two ends, which may be equal.
-fn uniform(generator: &mut ChaCha8Rng, [low, high]: [f32; 2]) -> f32 {
+pub(super) fn uniform(generator: &mut ChaCha8Rng, [low, high]: [f32; 2]) -> f32 {
     // Drawn in f64, where no end is lost to rounding; the clamp is for the step back to f32.
     let (low_wide, high_wide) = (f64::from(low), f64::from(high));
     ((low_wide + (high_wide - low_wide) * generator.random::<f64>()) as f32).clamp(low, high)

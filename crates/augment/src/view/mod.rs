@@ -1,15 +1,21 @@
 //! What was drawn for one view: printable, storable, replayable.
 
+mod augmented;
+mod check;
 mod draw;
+mod rand_augment;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use augmented::Augmented;
 pub(crate) use draw::noise;
 
-use crate::operation::{check_crop, check_shift};
-use crate::{AugmentError, ImageSize, Key, Operation, Pipeline};
+use crate::Key;
+// For the links of the documentation.
+#[cfg(doc)]
+use crate::{Operation, Pipeline};
 
 /// What one operation drew for one view.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -60,6 +66,45 @@ pub enum Drawn {
     Solarize {
         /// Solarised or not.
         solarize: bool,
+    },
+    /// Of [`Operation::Shear`].
+    Shear {
+        /// Slope of the rows: the pixel at (x, y) shows (x + slope·y, …).
+        x: f32,
+        /// Slope of the columns.
+        y: f32,
+    },
+    /// Of [`Operation::AutoContrast`].
+    AutoContrast {
+        /// Stretched or not.
+        stretch: bool,
+    },
+    /// Of [`Operation::Equalize`].
+    Equalize {
+        /// Equalised or not.
+        equalize: bool,
+    },
+    /// Of [`Operation::Posterize`].
+    Posterize {
+        /// Bits that are kept; nothing if it is not applied.
+        bits: Option<u32>,
+    },
+    /// Of [`Operation::Sharpness`].
+    Sharpness {
+        /// Factor of the distance to the smoothed image; nothing if it is not applied.
+        factor: Option<f32>,
+    },
+    /// Of [`Operation::RandAugment`].
+    RandAugment {
+        /// What is applied, in order.
+        applied: Vec<Augmented>,
+    },
+    /// Of [`Operation::MaskPatches`].
+    MaskPatches {
+        /// The patches, counted row by row from the top left, in rising order.
+        patches: Vec<u32>,
+        /// Where their noise comes from, as in [`GaussianNoise`](Drawn::GaussianNoise); nothing if they have one value.
+        noise: Option<u64>,
     },
     /// Of [`Operation::GaussianBlur`].
     GaussianBlur {
@@ -112,104 +157,6 @@ pub struct View {
     pub drawn: Vec<Drawn>,
 }
 
-impl Pipeline {
-    /// Checks that `view` can be applied to an image of `size` by this pipeline.
-    pub(crate) fn check_view(&self, view: &View, size: ImageSize) -> Result<(), AugmentError> {
-        let foreign = |reason| AugmentError::ForeignView { pipeline: self.name().to_owned(), reason };
-        if view.drawn.len() != self.operations().len() {
-            return Err(foreign(format!(
-                "it has {} entries, the pipeline {} operations",
-                view.drawn.len(),
-                self.operations().len()
-            )));
-        }
-        let mut size = size;
-        for (position, (operation, drawn)) in self.operations().iter().zip(&view.drawn).enumerate() {
-            if !check_drawn(position, operation, drawn, size)? {
-                return Err(foreign(format!("operation {position} is {}, the view has {drawn:?}", operation.name())));
-            }
-            size = operation.output_size(size);
-        }
-        Ok(())
-    }
-}
-
-/// Whether `operation` can have drawn something like `drawn`; an error if it cannot be applied to an image of `size`.
-fn check_drawn(position: usize, operation: &Operation, drawn: &Drawn, size: ImageSize) -> Result<bool, AugmentError> {
-    let within = |field, value: f32, valid: bool, allowed: &str| {
-        if valid {
-            return Ok(true);
-        }
-        let (operation, allowed) = (operation.name(), allowed.to_owned());
-        Err(AugmentError::InvalidDraw { position, operation, field, value: value.to_string(), allowed })
-    };
-    match (operation, drawn) {
-        (Operation::RandomResizedCrop { .. }, Drawn::RandomResizedCrop { top, left, height, width }) => {
-            check_box(position, [*top, *left, *height, *width], size)
-        }
-        (Operation::Translate { .. }, Drawn::Translate { dx, dy }) => {
-            let shift = dx.unsigned_abs().max(dy.unsigned_abs());
-            check_shift(position, shift as usize, size)?;
-            Ok(true)
-        }
-        (Operation::Rotate { .. }, Drawn::Rotate { degrees }) => {
-            within("degrees", *degrees, (-180.0..=180.0).contains(degrees), "an angle in [-180, 180]")
-        }
-        (Operation::ColorJitter { .. }, Drawn::ColorJitter { adjustments }) => {
-            for adjustment in adjustments {
-                match adjustment {
-                    Adjustment::Hue(turn) => {
-                        within("hue", *turn, (-0.5..=0.5).contains(turn), "a share of the circle in [-0.5, 0.5]")?
-                    }
-                    Adjustment::Brightness(factor) | Adjustment::Contrast(factor) | Adjustment::Saturation(factor) => {
-                        within("factor", *factor, factor.is_finite() && *factor >= 0.0, "a finite number ≥ 0")?
-                    }
-                };
-            }
-            let colored = |a: &Adjustment| matches!(a, Adjustment::Hue(_) | Adjustment::Saturation(_));
-            Ok(size.channels == 3 || !adjustments.iter().any(colored))
-        }
-        (Operation::GaussianBlur { .. }, Drawn::GaussianBlur { std }) => {
-            within("std", *std, std.is_finite() && *std >= 0.0, "a finite number of pixels ≥ 0")
-        }
-        (Operation::RandomApply { operations, .. }, Drawn::RandomApply { drawn: Some(drawn) }) => {
-            let mut fits = operations.len() == drawn.len();
-            for (operation, drawn) in operations.iter().zip(drawn) {
-                fits &= check_drawn(position, operation, drawn, size)?;
-            }
-            Ok(fits)
-        }
-        (Operation::CenterCrop { height, width }, Drawn::Deterministic) => {
-            check_crop(position, [*height, *width], size)?;
-            Ok(true)
-        }
-        (Operation::HorizontalFlip { .. }, Drawn::HorizontalFlip { .. })
-        | (Operation::Grayscale { .. }, Drawn::Grayscale { .. })
-        | (Operation::Solarize { .. }, Drawn::Solarize { .. })
-        | (Operation::Cutout { .. }, Drawn::Cutout { .. })
-        | (Operation::GaussianNoise { .. }, Drawn::GaussianNoise { .. })
-        | (Operation::RandomApply { .. }, Drawn::RandomApply { drawn: None }) => Ok(true),
-        (operation, Drawn::Deterministic) => Ok(!operation.is_random()),
-        _ => Ok(false),
-    }
-}
-
-/// Whether the box (top, left, height, width) lies inside the image.
-fn check_box(position: usize, numbers: [u32; 4], size: ImageSize) -> Result<bool, AugmentError> {
-    let [top, left, height, width] = numbers.map(|number| number as usize);
-    let inside = |start: usize, length: usize, side: usize| length >= 1 && start < side && length <= side - start;
-    if inside(top, height, size.height) && inside(left, width, size.width) {
-        return Ok(true);
-    }
-    Err(AugmentError::InvalidDraw {
-        position,
-        operation: "RandomResizedCrop",
-        field: "box",
-        value: format!("{height}×{width} at ({left}, {top})"),
-        allowed: format!("a box of at least 1×1 inside the image of {size}"),
-    })
-}
-
 impl fmt::Display for Adjustment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -238,6 +185,22 @@ impl fmt::Display for Drawn {
             Self::Grayscale { gray: false } => write!(f, "in colour"),
             Self::Solarize { solarize: true } => write!(f, "solarise"),
             Self::Solarize { solarize: false } => write!(f, "not solarised"),
+            Self::Shear { x, y } => write!(f, "shear ({x:+.3}, {y:+.3})"),
+            Self::AutoContrast { stretch: true } => write!(f, "stretch contrast"),
+            Self::AutoContrast { stretch: false } => write!(f, "contrast not stretched"),
+            Self::Equalize { equalize: true } => write!(f, "equalise"),
+            Self::Equalize { equalize: false } => write!(f, "not equalised"),
+            Self::Posterize { bits: Some(bits) } => write!(f, "posterise to {bits} bits"),
+            Self::Posterize { bits: None } => write!(f, "not posterised"),
+            Self::Sharpness { factor: Some(factor) } => write!(f, "sharpness ×{factor:.3}"),
+            Self::Sharpness { factor: None } => write!(f, "sharpness as it is"),
+            Self::RandAugment { applied } => write_list(f, applied, ", "),
+            Self::MaskPatches { patches, .. } if patches.is_empty() => write!(f, "no patch masked"),
+            Self::MaskPatches { patches, noise } => {
+                write!(f, "mask patches ")?;
+                write_list(f, patches, " ")?;
+                noise.map_or(Ok(()), |stream| write!(f, " with noise of stream {stream}"))
+            }
             Self::GaussianBlur { std } => write!(f, "blur {std:.2} px"),
             Self::Cutout { x, y } => write!(f, "cut out at ({x}, {y}) px"),
             Self::GaussianNoise { stream } => write!(f, "noise of stream {stream}"),

@@ -2,14 +2,23 @@
 //! normalisation are in it, so a checkpoint that stores the pipeline stores them too (five different
 //! normalisations of CIFAR-10 are in use).
 //!
+//! A weak and a strong pipeline of one recipe are a [`Pair`].
+//!
 //! All were published on Pillow images and have its [`PixelArithmetic`].
 //!
 //! Where a recipe crops, `size` is the side of its square views in pixels. [`Preset`] lists them all by name, with the
 //! sizes of their papers. [`Pipeline::evaluation`] gives what the same recipe feeds at evaluation, and
 //! [`imagenet_evaluation`] what the ImageNet recipes do.
 
+mod pairs;
+
 use std::fmt;
 use std::str::FromStr;
+
+pub use pairs::{
+    Pair, fixmatch_cifar, fixmatch_cifar_strong, fixmatch_cifar_weak, fixmatch_fashion, fixmatch_fashion_strong,
+    fixmatch_fashion_weak, masked,
+};
 
 use crate::{AugmentError, BlurKernel, Border, Filter, Operation, Pipeline, PixelArithmetic, ResizeTo, RotationFilter};
 
@@ -174,8 +183,8 @@ impl PartialEq for Preset {
 impl Eq for Preset {}
 
 impl Preset {
-    /// Every recipe of this module.
-    pub const ALL: [Self; 17] = [
+    /// Every recipe of this module; of a [`Pair`] both pipelines.
+    pub const ALL: [Self; 21] = [
         Self::cropping("moco_v1", 224, moco_v1),
         Self::cropping("moco_v2", 224, moco_v2),
         Self::cropping("moco_cifar", 32, moco_cifar),
@@ -192,6 +201,10 @@ impl Preset {
         Self::as_they_are("fashion", fashion),
         Self::as_they_are("usb_weak_cifar", usb_weak_cifar),
         Self::as_they_are("usb_weak_svhn", usb_weak_svhn),
+        Self::as_they_are("fixmatch_cifar_weak", fixmatch_cifar_weak),
+        Self::as_they_are("fixmatch_cifar_strong", fixmatch_cifar_strong),
+        Self::as_they_are("fixmatch_fashion_weak", fixmatch_fashion_weak),
+        Self::as_they_are("fixmatch_fashion_strong", fixmatch_fashion_strong),
         Self::cropping("imagenet_evaluation", 224, imagenet_evaluation),
     ];
 
