@@ -8,7 +8,7 @@ use slowburn_train::data::Dataset;
 use slowburn_train::defaults::{self, FewLabelsDefaults};
 
 use super::encoder_views::known_to_the_encoder;
-use super::recipe::{Labels, Recipe};
+use super::recipe::{Labels, Recipe, labeled_share, strong};
 use super::start;
 use crate::data::is_small;
 use crate::settings::Given;
@@ -46,14 +46,18 @@ pub(super) fn fit(recipe: &mut Recipe, data: &Dataset, given: &Given) -> Result<
     }
     // What nothing is compared with is time lost.
     recipe.baseline &= scored;
-    if recipe.preset.is_some() {
-        return start::fit(recipe, data);
+    if recipe.preset.is_none() {
+        if !given.says("views") {
+            recipe.views = views(recipe, data);
+        }
+        lengths(recipe, data.train.len(), given);
     }
-    if !given.says("views") {
-        recipe.views = views(recipe, data);
+    start::fit(recipe, data)?;
+    if recipe.method.has_strong_views() && recipe.strong_views.is_none() {
+        let side = recipe.views.output_size(data.image_size()).height;
+        recipe.strong_views = Some(strong(&recipe.views, side)?);
     }
-    lengths(recipe, data.train.len(), given);
-    start::fit(recipe, data)
+    Ok(())
 }
 
 /// Views as of Fashion-MNIST or CIFAR-10 for small images of one size, of photos for all others.
@@ -68,6 +72,7 @@ fn views(recipe: &Recipe, data: &Dataset) -> slowburn_augment::Pipeline {
 fn lengths(recipe: &mut Recipe, images: usize, given: &Given) {
     let FewLabelsDefaults { batch, labeled, epochs } = defaults::few_labels(images);
     if !given.says("batch") && !given.says("mix") && matches!(recipe.mix, Mix::Fixed { .. }) && batch != recipe.batch {
+        let labeled = if recipe.method.has_strong_views() { labeled_share(batch) } else { labeled };
         (recipe.batch, recipe.mix) = (batch, Mix::Fixed { labeled });
     }
     if !given.says("length") && recipe.length != Length::Epochs(epochs.into()) {

@@ -3,9 +3,9 @@
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use slowburn_ema::{Decay, Length, RampShape};
-use slowburn_semi::{Consistency, Mix};
+use slowburn_semi::{Consistency, LabelForm, Mix};
 
-use super::recipe::{Labels, Method, Recipe, fashion, preset};
+use super::recipe::{Labels, Method, Recipe, change_method, fashion, preset, set_form, set_threshold};
 use crate::args::{HelpAll, Images, Machine, Run, Shared, Start, set};
 use crate::network::Arch;
 use crate::recipes::unknown;
@@ -51,6 +51,12 @@ pub struct Cli {
     /// The cost between student and teacher [default: mse]
     #[arg(long, value_name = "COST", help_heading = "Method", hide_short_help = true)]
     pub consistency: Option<ConsistencyFlag>,
+    /// What the teacher's targets are [default: soft; hard for fixmatch, flexmatch, freematch]
+    #[arg(long, value_name = "FORM", help_heading = "Method", hide_short_help = true)]
+    pub targets: Option<TargetFlag>,
+    /// The probability from which on a target counts [default: all count; 0.95 for fixmatch and flexmatch]
+    #[arg(long, value_name = "P", help_heading = "Method", hide_short_help = true)]
+    pub threshold: Option<f64>,
     /// Epochs over which that weight rises [default: 6, or the same share of another length]
     #[arg(long, value_name = "EPOCHS", help_heading = "Method", hide_short_help = true)]
     pub ramp_up: Option<f64>,
@@ -93,6 +99,30 @@ pub enum ConsistencyFlag {
     Mse,
     /// Kullback-Leibler divergence.
     Kl,
+    /// Cross entropy.
+    #[value(name = "ce")]
+    CrossEntropy,
+}
+
+/// What targets are, on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TargetFlag {
+    /// Probabilities as they are.
+    Soft,
+    /// Of logits divided by 0.4, as in UDA.
+    Sharp,
+    /// The class of the highest one alone.
+    Hard,
+}
+
+impl From<TargetFlag> for LabelForm {
+    fn from(flag: TargetFlag) -> Self {
+        match flag {
+            TargetFlag::Soft => Self::Soft,
+            TargetFlag::Sharp => Self::Sharpened { temperature: 0.4 },
+            TargetFlag::Hard => Self::Hard,
+        }
+    }
 }
 
 impl Cli {
@@ -148,6 +178,8 @@ impl Cli {
             ("consistency.weight", self.weight.is_some()),
             ("consistency.cost", self.consistency.is_some()),
             ("consistency.ramp_up", self.ramp_up.is_some()),
+            ("targets.form", self.targets.is_some()),
+            ("targets.selection", self.threshold.is_some() || self.targets.is_some()),
             ("consistency.logit_distance", self.logit_distance.is_some()),
             ("network.two_heads", self.logit_distance.is_some()),
             ("network.dropout", self.dropout.is_some()),
@@ -164,6 +196,9 @@ impl Cli {
         if recipe.patience.is_some() && self.validation.is_none() && recipe.validation == 0.0 {
             recipe.validation = PATIENT;
         }
+        if let Some(method) = self.method {
+            change_method(&mut recipe, method);
+        }
         set(&mut recipe.labels, &self.labels);
         set(&mut recipe.network.arch, &self.arch);
         set(&mut recipe.consistency.weight, &self.weight);
@@ -179,13 +214,17 @@ impl Cli {
         if let Labels::File(path) = &mut recipe.labels {
             *path = std::path::absolute(&*path)?;
         }
-        if let Some(method) = self.method {
-            change_method(&mut recipe, method);
-        }
         match self.consistency {
             Some(ConsistencyFlag::Mse) => recipe.consistency.cost = Consistency::Mse,
             Some(ConsistencyFlag::Kl) => recipe.consistency.cost = Consistency::Kl,
+            Some(ConsistencyFlag::CrossEntropy) => recipe.consistency.cost = Consistency::CrossEntropy,
             None => {}
+        }
+        if let Some(form) = self.targets {
+            set_form(&mut recipe, form.into());
+        }
+        if let Some(threshold) = self.threshold {
+            set_threshold(&mut recipe, threshold)?;
         }
         if let Some(decay) = self.decay {
             recipe.decay = match (recipe.method, recipe.decay) {
@@ -224,17 +263,6 @@ impl Cli {
 
 /// The share of labels that patience waits by.
 const PATIENT: f64 = 0.2;
-
-fn change_method(recipe: &mut Recipe, method: Method) {
-    if recipe.method == method {
-        return;
-    }
-    recipe.method = method;
-    if method == Method::Temporal {
-        // The paper's decay of predictions (arXiv 1610.02242, §3): one of weights would be far too slow.
-        recipe.decay = Decay::Constant { decay: 0.6 };
-    }
-}
 
 #[cfg(test)]
 mod tests {

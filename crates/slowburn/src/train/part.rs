@@ -105,7 +105,10 @@ impl Part<'_> {
     fn task<T>(&self) -> Result<FewLabelsTask<Classifier<Backbone>, T>> {
         let Self { session: Session { data, device, workers, .. }, name, recipe, plan } = *self;
         // Two views of an image for every method: those of the student are then the same.
-        let views = Views::two(recipe.views.clone());
+        let views = match &recipe.strong_views {
+            Some(strong) => Views::groups(vec![(recipe.views.clone(), 1), (strong.clone(), 1)])?,
+            None => Views::two(recipe.views.clone()),
+        };
         let broken = recipe.reading.broken;
         let loader =
             ViewLoaderConfig::new(recipe.batch).with_seed(recipe.seed).with_on_corrupt(broken).with_workers(*workers);
@@ -113,6 +116,7 @@ impl Part<'_> {
         Ok(FewLabelsTask {
             phase: name.to_owned(),
             loader: loader.init(Arc::clone(&data.train.images), views)?,
+            strong: recipe.strong_views.is_some(),
             labels: plan.labels.clone(),
             known: plan.labels.clone(),
             classes: data.classes.clone(),

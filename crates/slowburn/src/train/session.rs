@@ -1,9 +1,10 @@
-use anyhow::Result;
+use anyhow::{Result, bail};
 use burn::tensor::{Device, Tensor};
-use slowburn_ema::{Decay, EmaConfig};
+use slowburn_ema::{Buffers, Decay, EmaConfig};
 use slowburn_models::Classifier;
 use slowburn_semi::{
-    MeanTeacherConfig, Objective, PiModelConfig, SemiSupervised, SupervisedConfig, Teacher, TemporalConfig,
+    IctConfig, LabelSource, MeanTeacherConfig, Mixing, Objective, PiModelConfig, PseudoLabelConfig, SemiSupervised,
+    SupervisedConfig, Teacher, TemporalConfig,
 };
 use slowburn_train::Reporter;
 use slowburn_train::data::Dataset;
@@ -11,7 +12,7 @@ use slowburn_train::run::RunFolder;
 use slowburn_train::trainer::{initialized, mix};
 
 use super::part::{Part, Trained, Visit};
-use super::recipe::{Method, Recipe};
+use super::recipe::{Method, Recipe, TargetConfig};
 use super::{BASELINE_PHASE, History, Plan, Resume, Summary};
 use crate::network::{Backbone, Normalization};
 use crate::weights::{Described, Facts, Weights};
@@ -130,9 +131,22 @@ impl Session<'_> {
         let objective = recipe.objective(plan.steps);
         let device = &self.device;
         match recipe.method {
-            Method::MeanTeacher => {
+            Method::MeanTeacher => match &recipe.targets {
+                None => {
+                    let average = EmaConfig::new(recipe.decay);
+                    let config = MeanTeacherConfig { objective, average };
+                    visit.method(|student| Ok(config.init(student, device)?))
+                }
+                Some(targets) => self.pseudo_labels(recipe, objective, targets, visit),
+            },
+            Method::FixMatch | Method::FlexMatch | Method::FreeMatch => match &recipe.targets {
+                Some(targets) => self.pseudo_labels(recipe, objective, targets, visit),
+                None => bail!("{} needs targets: which form, and which of them count", recipe.method),
+            },
+            Method::Ict => {
                 let average = EmaConfig::new(recipe.decay);
-                let config = MeanTeacherConfig { objective, average };
+                let mixing = Mixing { seed: recipe.seed, ..Mixing::default() };
+                let config = IctConfig { objective, average, mixing };
                 visit.method(|student| Ok(config.init(student, device)?))
             }
             Method::Pi => {
@@ -149,6 +163,26 @@ impl Session<'_> {
                 visit.method(|student| Ok(config.init(student, device)?))
             }
         }
+    }
+
+    /// Mean Teacher with other targets than soft ones, and FixMatch with its kin.
+    fn pseudo_labels<V: Visit>(
+        &self,
+        recipe: &Recipe,
+        objective: Objective,
+        targets: &TargetConfig,
+        visit: V,
+    ) -> Result<V::Output> {
+        let average = EmaConfig::new(recipe.decay);
+        // An average that is only evaluated makes no pass in training mode: its batch statistics are the student's.
+        let (source, average) = match recipe.method {
+            Method::MeanTeacher => (LabelSource::Average, average),
+            _ => (LabelSource::Student, average.with_buffers(Buffers::Copy)),
+        };
+        let TargetConfig { form, selection } = targets.clone();
+        let config = PseudoLabelConfig { objective, average, source, form, selection };
+        let (images, classes) = (self.data.train.len(), self.data.classes.len());
+        visit.method(|student| Ok(config.init(student, images, classes, &self.device)?))
     }
 
     /// The network at its start: the same for every method of one seed.

@@ -16,6 +16,7 @@ pub fn fashion() -> Recipe {
         seed: 0,
         whitening: None,
         views: presets::fashion(),
+        strong_views: None,
         network: NetworkConfig {
             arch: Arch::Small,
             normalization: Normalization::Batch,
@@ -35,6 +36,7 @@ pub fn fashion() -> Recipe {
             reduction: CostReduction::Minibatch,
             logit_distance: None,
         },
+        targets: None,
         decay: Decay::WarmUp { decay: 0.99 },
         batch: 64,
         mix: Mix::Fixed { labeled: 16 },

@@ -2,10 +2,12 @@
 
 mod defaults;
 mod labels;
+mod methods;
 mod presets;
 mod seeds;
 
 pub use defaults::fashion;
+pub use methods::{change_method, labeled_share, set_form, set_threshold, strong};
 pub use labels::Labels;
 pub use presets::{PRESETS, Preset, preset};
 pub use seeds::{SeedError, seeds};
@@ -15,7 +17,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use slowburn_augment::{ImageSize, Pipeline, WhiteningConfig};
 use slowburn_ema::{Decay, Length, RampShape, Timeline};
-use slowburn_semi::{Consistency, CostReduction, Mix, Objective};
+use slowburn_semi::{Consistency, CostReduction, LabelForm, LabelSource, Mix, Objective, PseudoLabelConfig, Selection};
 
 use slowburn_train::OptimizerConfig;
 
@@ -29,6 +31,20 @@ use crate::network::{Fixed, NetworkConfig};
 pub enum Method {
     /// Targets from an average of the student's weights.
     MeanTeacher,
+    /// The student's own confident predictions on weak views are the targets of strong ones (FixMatch).
+    #[value(name = "fixmatch")]
+    #[serde(rename = "fixmatch")]
+    FixMatch,
+    /// FixMatch with a threshold for each class, by how much of it was learned (FlexMatch).
+    #[value(name = "flexmatch")]
+    #[serde(rename = "flexmatch")]
+    FlexMatch,
+    /// FixMatch with thresholds that rise with the network's confidence (FreeMatch).
+    #[value(name = "freematch")]
+    #[serde(rename = "freematch")]
+    FreeMatch,
+    /// Mean Teacher on mixed images (interpolation consistency).
+    Ict,
     /// The student is its own teacher, under other noise (the Π-model).
     Pi,
     /// Targets from an average of the student's earlier predictions.
@@ -41,11 +57,31 @@ impl std::fmt::Display for Method {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::MeanTeacher => "mean-teacher",
+            Self::FixMatch => "fixmatch",
+            Self::FlexMatch => "flexmatch",
+            Self::FreeMatch => "freematch",
+            Self::Ict => "ict",
             Self::Pi => "pi",
             Self::Temporal => "temporal",
             Self::Supervised => "supervised",
         })
     }
+}
+
+impl Method {
+    /// Whether images without a label have strong views beside weak ones.
+    pub fn has_strong_views(self) -> bool {
+        matches!(self, Self::FixMatch | Self::FlexMatch | Self::FreeMatch)
+    }
+}
+
+/// Which targets count, and what they are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TargetConfig {
+    /// Soft, sharpened or hard.
+    pub form: LabelForm,
+    /// By which threshold.
+    pub selection: Selection,
 }
 
 /// The consistency cost's part of a recipe.
@@ -83,12 +119,18 @@ pub struct Recipe {
     pub whitening: Option<WhiteningConfig>,
     /// Where the views of the training images come from.
     pub views: Pipeline,
+    /// Where the student's views of images without a label come from, if not from the same place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strong_views: Option<Pipeline>,
     /// The network.
     pub network: NetworkConfig,
     /// The method.
     pub method: Method,
     /// The consistency cost.
     pub consistency: ConsistencyConfig,
+    /// What targets are and which of them count; all, and soft ones, if nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub targets: Option<TargetConfig>,
     /// The decay of the average: of the teacher's weights, or of the predictions in temporal ensembling.
     pub decay: Decay,
     /// Images in a batch.
@@ -252,6 +294,15 @@ impl Recipe {
             !self.compare_scratch || self.start.is_some(),
             "--compare-scratch needs --from: without it the network starts from random weights anyway"
         );
+        if let Some(TargetConfig { form, selection }) = &self.targets {
+            PseudoLabelConfig {
+                source: LabelSource::Average,
+                form: *form,
+                selection: selection.clone(),
+                ..PseudoLabelConfig::default()
+            }
+            .validate()?;
+        }
         if let (Method::Temporal, Decay::Constant { decay }) = (self.method, self.decay) {
             ensure!((0.0..1.0).contains(&decay), "--decay is {decay}: temporal ensembling needs one in [0, 1)");
         }

@@ -19,6 +19,9 @@ pub struct SemiMetrics {
     pub logit_distance: f64,
     /// The consistency weight of the last step.
     pub consistency_weight: f64,
+    /// Mean share of the images without a label whose target was kept, where the method leaves some out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<f64>,
     /// The decay of the last average update, where the method averages weights.
     pub decay: Option<f64>,
     /// The learning rate of the last step.

@@ -33,6 +33,7 @@ pub struct FewLabels<M: Predict, T: Teacher<M>> {
     name: String,
     images: Labeled,
     pipeline: Pipeline,
+    strong: Option<Pipeline>,
     evaluation: Pipeline,
     mix: Option<Mix>,
     labeled_in_unlabeled: bool,
@@ -53,17 +54,20 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> FewLabels<M, T> {
             "SelfTeacher" => "pi",
             "PredictionBank" => "temporal",
             "NoTeacher" => "supervised",
+            "PseudoLabels" => "fixmatch",
+            "Interpolation" => "ict",
             other => other,
         };
         // An untrained teacher teaches nothing: with a weight from the first step on, the student would agree with noise.
         let constant = method.objective().ramp_up == Ramp::Constant;
-        let ramp_up = (T::UNLABELED && constant).then_some(RampShape::SigmoidUp(Length::Share(RISE)));
+        let ramp_up = (method.teacher.needs_ramp_up() && constant).then_some(RampShape::SigmoidUp(Length::Share(RISE)));
         Self {
             method: initialized(method),
             name: name.to_owned(),
             images,
             evaluation: pipeline.evaluation(),
             pipeline,
+            strong: None,
             mix: None,
             labeled_in_unlabeled: false,
             ramp_up,
@@ -72,6 +76,12 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> FewLabels<M, T> {
             on_corrupt: OnCorrupt::Stop,
             workers: 0,
         }
+    }
+
+    /// Another pipeline for what the student sees of images without a label, as FixMatch wants it: images with a label, and what
+    /// gives the targets, have the weak views that the task was made with. A [`Pair`](slowburn_augment::presets::Pair) has both.
+    pub fn with_strong_views(self, strong: Pipeline) -> Self {
+        Self { strong: Some(strong), ..self }
     }
 
     /// How a batch is put together; a quarter with labels by default.
@@ -122,7 +132,7 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> FewLabels<M, T> {
     }
 
     fn settings(&self, mix: Mix) -> Value {
-        json!({
+        let mut settings = json!({
             "method": self.name,
             "objective": self.method.objective(),
             "teacher": self.method.teacher.settings(),
@@ -140,7 +150,11 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> FewLabels<M, T> {
             "labeled_in_unlabeled": self.labeled_in_unlabeled,
             "validation": self.validation,
             "on_corrupt": self.on_corrupt,
-        })
+        });
+        if let Some(strong) = &self.strong {
+            settings["strong_views"] = json!(strong);
+        }
+        settings
     }
 
     fn set(&self, images: &Labeled, labels: &[Option<usize>]) -> Result<Option<ImageSet>, TaskError> {
@@ -180,12 +194,17 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> Fit for FewLabels<M, T> {
         let stream = TwoStream::new(labeled, unlabeled.collect(), batch, mix, seed)?;
         let config =
             ViewLoaderConfig::new(batch).with_seed(seed).with_on_corrupt(self.on_corrupt).with_workers(self.workers);
+        let views = match &self.strong {
+            Some(strong) => Views::groups(vec![(self.pipeline.clone(), 1), (strong.clone(), 1)]).map_err(TaskError::other)?,
+            None => Views::two(self.pipeline.clone()),
+        };
         let test = self.test.as_ref().map(|test| self.set(test, test.labels())).transpose()?.flatten();
         let task = FewLabelsTask {
             phase: self.name.clone(),
             validation: self.set(&self.images, &held_out)?,
             test,
-            loader: config.init(Arc::clone(self.images.source()), Views::two(self.pipeline.clone()))?,
+            loader: config.init(Arc::clone(self.images.source()), views)?,
+            strong: self.strong.is_some(),
             labels,
             known: self.images.labels().to_vec(),
             classes: self.images.classes().to_vec(),

@@ -23,6 +23,8 @@ pub struct FewLabelsTask<M, T> {
     pub phase: String,
     /// Two views of every image.
     pub loader: ViewLoader<Arc<dyn Source>>,
+    /// Whether the second view is a strong one: the student sees it of images without a label, and the first of all others.
+    pub strong: bool,
     /// The label of every training image whose label is used.
     pub labels: Vec<Option<usize>>,
     /// The label of every image that is used to learn from or to choose the best epoch by.
@@ -57,6 +59,8 @@ pub struct HostBatch {
     labels: Vec<Option<usize>>,
     /// Whether the teacher sees a view of its own.
     two_views: bool,
+    /// Whether the second view is a strong one.
+    strong: bool,
 }
 
 impl HostBatch {
@@ -68,8 +72,12 @@ impl HostBatch {
         let samples = self.views.samples;
         let wanted = if self.two_views { 2 } else { 1 };
         let mut views = self.views.views.into_iter().take(wanted).map(|view| view.into_tensor(device));
-        let Some(student) = views.next() else { return Err(TaskError::other("the loader makes no view")) };
-        let teacher = views.next().unwrap_or_else(|| student.clone());
+        let Some(first) = views.next() else { return Err(TaskError::other("the loader makes no view")) };
+        let (student, teacher) = match views.next() {
+            Some(strong) if self.strong => (weak_then_strong(first.clone(), strong, &self.labels), first),
+            Some(second) => (first, second),
+            None => (first.clone(), first),
+        };
         Ok(SemiBatch { student, teacher, labels: self.labels, samples })
     }
 }
@@ -99,7 +107,7 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> Task for FewLabelsTask<M, T> 
         Ok(Box::new(batches.map(move |views| {
             let views = views?;
             let labels = labels_of(&views, &labeled[views.index], &self.labels);
-            Ok(HostBatch { views, labels, two_views: T::OWN_VIEW })
+            Ok(HostBatch { views, labels, two_views: T::OWN_VIEW, strong: self.strong })
         })))
     }
 
@@ -123,7 +131,8 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> Task for FewLabelsTask<M, T> 
     ) -> Result<(Self::Method, StepOutcome), TaskError> {
         let losses = method.losses(batch.into_device(&self.device)?)?;
         let gradients = GradientsParams::from_grads(losses.total.backward(), &method.student);
-        let costs = vec![losses.total, losses.class, losses.consistency, losses.logit_distance];
+        let mut costs = vec![losses.total, losses.class, losses.consistency, losses.logit_distance];
+        costs.extend(losses.kept);
         let method = method.optimize(optimizer, learning_rate, gradients)?;
         let decay = method.teacher.decay().unwrap_or(f64::NAN);
         Ok((method, StepOutcome { costs, known: vec![losses.weight, decay] }))
@@ -136,12 +145,17 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> Task for FewLabelsTask<M, T> 
             Figure::new("consistency cost", seen.cost(2)),
             Figure::new("consistency weight", seen.known(0)),
         ];
+        figures.extend(kept(seen).map(|share| Figure::percent("kept", share)));
         figures.extend(decay(seen).map(|decay| Figure::new("decay", decay)));
         figures.push(Figure::new("learning rate", seen.learning_rate));
         figures
     }
 
     fn metrics(&self, method: &Self::Method, seen: &Observed) -> Result<SemiMetrics, TaskError> {
+        // A class that is never kept will often be kept later: said less and less often.
+        if seen.epoch.is_power_of_two() {
+            method.diagnose().into_iter().for_each(|warning| tracing::warn!("{warning}"));
+        }
         let valid = method.valid();
         let device = self.device.clone().without_autodiff();
         let own = method.teacher.network().is_some();
@@ -164,6 +178,7 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> Task for FewLabelsTask<M, T> 
             consistency_cost: seen.cost(2),
             logit_distance: seen.cost(3),
             consistency_weight: seen.known(0),
+            kept: kept(seen),
             decay: decay(seen),
             learning_rate: seen.learning_rate,
             student_accuracy: looked[0],
@@ -222,6 +237,21 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> Task for FewLabelsTask<M, T> 
     fn fingerprint(&self) -> String {
         self.fingerprint.clone()
     }
+}
+
+/// The student's view: weak of the images with a label, which come first, strong of the others.
+fn weak_then_strong(weak: Tensor<4>, strong: Tensor<4>, labels: &[Option<usize>]) -> Tensor<4> {
+    let (batch, labeled) = (labels.len(), labels.iter().take_while(|label| label.is_some()).count());
+    match labeled {
+        0 => strong,
+        all if all == batch => weak,
+        _ => Tensor::cat(vec![weak.narrow(0, 0, labeled), strong.narrow(0, labeled, batch - labeled)], 0),
+    }
+}
+
+/// The share of images without a label that were kept, where the method leaves some out.
+fn kept(seen: &Observed) -> Option<f64> {
+    Some(seen.cost(4)).filter(|share| !share.is_nan())
 }
 
 /// The decay of the latest average, where weights are averaged.

@@ -1,0 +1,149 @@
+//! What one method asks for that another does not.
+
+use anyhow::{Result, bail};
+use slowburn_augment::{Operation, Pipeline};
+use slowburn_ema::{Decay, RampShape};
+use slowburn_semi::{Consistency, CostReduction, FlexThresholds, FreeThresholds, LabelForm, Mix, Selection};
+
+use super::{Method, Recipe, TargetConfig};
+
+/// FixMatch's threshold (arXiv 2001.07685, table 4).
+const THRESHOLD: f64 = 0.95;
+/// FixMatch's unlabelled images for each labelled one, μ (the same table).
+const UNLABELED: usize = 7;
+/// ICT's weight at full strength (arXiv 1903.03825, §3.2).
+const ICT_WEIGHT: f64 = 100.0;
+
+/// Takes another method, with the costs, targets and batches of its paper. Nothing changes for the method that a recipe has.
+pub fn change_method(recipe: &mut Recipe, method: Method) {
+    if recipe.method == method {
+        return;
+    }
+    recipe.method = method;
+    let selection = match method {
+        Method::Temporal => {
+            // The paper's decay of predictions (arXiv 1610.02242, §3): one of weights would be far too slow.
+            recipe.decay = Decay::Constant { decay: 0.6 };
+            return;
+        }
+        Method::MeanTeacher | Method::Pi | Method::Supervised => return,
+        Method::Ict => return interpolate(recipe),
+        Method::FixMatch => Selection::Fixed { threshold: THRESHOLD },
+        Method::FlexMatch => Selection::Flex(FlexThresholds { threshold: THRESHOLD, ..FlexThresholds::default() }),
+        Method::FreeMatch => Selection::Free(FreeThresholds::default()),
+    };
+    recipe.targets = Some(TargetConfig { form: LabelForm::Hard, selection });
+    recipe.consistency.cost = Consistency::CrossEntropy;
+    recipe.consistency.weight = 1.0;
+    recipe.consistency.ramp_up = RampShape::None;
+    over_its_samples(recipe);
+    recipe.labeled_in_unlabeled = true;
+    recipe.mix = Mix::Fixed { labeled: labeled_share(recipe.batch) };
+}
+
+/// The labelled images in a batch of FixMatch: one for each seven without a label.
+pub fn labeled_share(batch: usize) -> usize {
+    batch.div_ceil(UNLABELED + 1)
+}
+
+fn interpolate(recipe: &mut Recipe) {
+    recipe.consistency.weight = ICT_WEIGHT;
+    over_its_samples(recipe);
+    recipe.labeled_in_unlabeled = true;
+}
+
+/// Each cost is a mean over the samples that it is about, and images with a label have the class cost alone.
+fn over_its_samples(recipe: &mut Recipe) {
+    recipe.consistency.on_labeled = false;
+    recipe.consistency.reduction = CostReduction::Selected;
+}
+
+/// Changes what targets are.
+pub fn set_form(recipe: &mut Recipe, form: LabelForm) {
+    let selection = recipe.targets.take().map_or(Selection::All, |targets| targets.selection);
+    recipe.targets = Some(TargetConfig { form, selection });
+}
+
+/// Changes from which probability on targets count.
+///
+/// # Errors
+/// For methods that find their own thresholds or have none.
+pub fn set_threshold(recipe: &mut Recipe, threshold: f64) -> Result<()> {
+    let soft = TargetConfig { form: LabelForm::Soft, selection: Selection::All };
+    let TargetConfig { form, selection } = recipe.targets.take().unwrap_or(soft);
+    let selection = match selection {
+        Selection::Flex(flex) => Selection::Flex(FlexThresholds { threshold, ..flex }),
+        Selection::Free(_) => bail!("--threshold says nothing to freematch, which finds its own"),
+        _ if matches!(recipe.method, Method::MeanTeacher | Method::FixMatch) => Selection::Fixed { threshold },
+        _ => bail!("--threshold says nothing to {}: all its targets count", recipe.method),
+    };
+    recipe.targets = Some(TargetConfig { form, selection });
+    Ok(())
+}
+
+/// A weak pipeline with two operations of RandAugment and a square of half the side in mid-grey before its normalisation: FixMatch's
+/// strong view for images that `side` pixels are high.
+///
+/// # Errors
+/// None for pipelines of this program.
+pub fn strong(weak: &Pipeline, side: usize) -> Result<Pipeline> {
+    let unit = |operation: &Operation| {
+        !matches!(
+            operation,
+            Operation::Normalize { .. } | Operation::Standardize { .. } | Operation::GlobalContrast { .. }
+        )
+    };
+    let mut operations = weak.operations().to_vec();
+    let end = operations.iter().position(|operation| !unit(operation)).unwrap_or(operations.len());
+    let cutout = Operation::Cutout { side: (side / 2).max(1) as u32, fill: 0.5 };
+    operations.splice(end..end, [Operation::fixmatch_rand_augment(2), cutout]);
+    Ok(weak.clone().with_name(format!("{}_strong", weak.name())).with_operations(operations)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::recipe::fashion;
+
+    #[test]
+    fn a_method_brings_the_costs_of_its_paper() {
+        let mut recipe = fashion();
+        change_method(&mut recipe, Method::FixMatch);
+        assert_eq!(recipe.consistency.weight, 1.0);
+        assert_eq!(recipe.mix, Mix::Fixed { labeled: 8 });
+        assert!(recipe.labeled_in_unlabeled && !recipe.consistency.on_labeled);
+        let hard = TargetConfig { form: LabelForm::Hard, selection: Selection::Fixed { threshold: 0.95 } };
+        assert_eq!(recipe.targets, Some(hard));
+        recipe.validate().expect("valid");
+        let before = recipe.clone();
+        change_method(&mut recipe, Method::FixMatch);
+        assert_eq!(recipe, before);
+        for method in [Method::FlexMatch, Method::FreeMatch, Method::Ict, Method::Temporal, Method::Pi] {
+            let mut recipe = fashion();
+            change_method(&mut recipe, method);
+            recipe.validate().expect("valid");
+        }
+    }
+
+    #[test]
+    fn a_threshold_is_refused_where_it_says_nothing() {
+        let mut recipe = fashion();
+        set_threshold(&mut recipe, 0.8).expect("Mean Teacher takes one");
+        assert_eq!(recipe.targets.as_ref().map(|targets| targets.form), Some(LabelForm::Soft));
+        for method in [Method::FreeMatch, Method::Ict, Method::Pi] {
+            let mut recipe = fashion();
+            change_method(&mut recipe, method);
+            let error = set_threshold(&mut recipe, 0.8).expect_err("no threshold");
+            assert!(error.to_string().contains(&method.to_string()), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_strong_view_is_the_weak_one_with_more_before_its_normalisation() {
+        let weak = fashion().views;
+        let strong = strong(&weak, 28).expect("valid");
+        let names: Vec<&str> = strong.operations().iter().map(Operation::name).collect();
+        assert_eq!(names[names.len() - 3..], ["RandAugment", "Cutout", "Normalize"]);
+        assert_eq!(strong.evaluation().operations(), weak.evaluation().operations());
+    }
+}
