@@ -1,9 +1,9 @@
 use std::fmt::Write as _;
 
-use slowburn_semi::{Consistency, CostReduction, Mix};
+use slowburn_semi::{Consistency, CostReduction, LabelForm, Mix, Selection};
 
 use crate::data::Dataset;
-use crate::train::recipe::{Method, Recipe};
+use crate::train::recipe::{Method, Recipe, TargetConfig};
 use crate::train::{Plan, Summary};
 
 /// What is active in a run: costs with their weights, schedules, data, device, seed.
@@ -51,6 +51,7 @@ impl Lines {
             let cost = match objective.consistency {
                 Consistency::Mse => "mean squared error of probabilities",
                 Consistency::Kl => "KL divergence, summed over classes",
+                Consistency::CrossEntropy => "cross entropy, summed over classes",
                 other => &format!("{other:?}"),
             };
             let on = if objective.consistency_on_labeled { "all images" } else { "unlabelled images" };
@@ -68,9 +69,18 @@ impl Lines {
             Method::MeanTeacher => format!("average of weights, decay {}", recipe.decay),
             Method::Pi => "the student itself, under other noise".to_owned(),
             Method::Temporal => format!("average of predictions, decay {}", recipe.decay),
+            Method::FixMatch | Method::FlexMatch | Method::FreeMatch => {
+                format!("the student on weak views; evaluated is an average of weights, decay {}", recipe.decay)
+            }
+            Method::Ict => format!("average of weights, decay {}, on mixed images", recipe.decay),
             Method::Supervised => "none".to_owned(),
         };
         self.add("teacher", teacher);
+        if let Some(TargetConfig { form, selection }) =
+            recipe.targets.as_ref().filter(|_| recipe.method != Method::Supervised)
+        {
+            self.add("targets", format!("{}, {}", form_in_words(*form), selection_in_words(selection)));
+        }
         self.add("learning rate", recipe.optimizer.describe(plan.steps));
     }
 
@@ -81,6 +91,9 @@ impl Lines {
             self.add("whitening", format!("ZCA of bias {} behind {preparation}", whitening.bias));
         }
         self.add("views", recipe.views.to_string());
+        if let Some(strong) = &recipe.strong_views {
+            self.add("strong views", strong.to_string());
+        }
         let labeled = match recipe.mix {
             Mix::Fixed { labeled } => format!("{labeled} labelled"),
             Mix::Natural => "labels as they come".to_owned(),
@@ -100,6 +113,27 @@ impl Lines {
             self.add("curves", format!("of {curves} test images, spread evenly; the final table of all {all}"));
         }
         self.add("labels", format!("{used} used ({}), {unlabeled} images in the unlabelled stream", recipe.labels));
+    }
+}
+
+fn form_in_words(form: LabelForm) -> String {
+    match form {
+        LabelForm::Soft => "probabilities as they are".to_owned(),
+        LabelForm::Sharpened { temperature } => format!("probabilities at temperature {temperature}"),
+        LabelForm::Hard => "the most probable class".to_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+fn selection_in_words(selection: &Selection) -> String {
+    match selection {
+        Selection::All => "all of them".to_owned(),
+        Selection::Fixed { threshold } => format!("of a probability from {threshold} on"),
+        Selection::Flex(flex) => {
+            format!("of a probability from {} on, less for classes that are learned slowly", flex.threshold)
+        }
+        Selection::Free(_) => "of a probability above the running mean, less for rare classes".to_owned(),
+        other => format!("{other:?}"),
     }
 }
 

@@ -65,6 +65,7 @@ mod tests {
             consistency_cost: 0.01,
             logit_distance: 0.0,
             consistency_weight: 5.0,
+            kept: None,
             decay: Some(0.99),
             learning_rate: 0.003,
             student_accuracy: Some(accuracy),

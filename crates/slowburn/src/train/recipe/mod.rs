@@ -7,8 +7,8 @@ mod presets;
 mod seeds;
 
 pub use defaults::fashion;
-pub use methods::{change_method, labeled_share, set_form, set_threshold, strong};
 pub use labels::Labels;
+pub use methods::{change_method, labeled_share, set_form, set_threshold, strong};
 pub use presets::{PRESETS, Preset, preset};
 pub use seeds::{SeedError, seeds};
 

@@ -195,7 +195,9 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> Fit for FewLabels<M, T> {
         let config =
             ViewLoaderConfig::new(batch).with_seed(seed).with_on_corrupt(self.on_corrupt).with_workers(self.workers);
         let views = match &self.strong {
-            Some(strong) => Views::groups(vec![(self.pipeline.clone(), 1), (strong.clone(), 1)]).map_err(TaskError::other)?,
+            Some(strong) => {
+                Views::groups(vec![(self.pipeline.clone(), 1), (strong.clone(), 1)]).map_err(TaskError::other)?
+            }
             None => Views::two(self.pipeline.clone()),
         };
         let test = self.test.as_ref().map(|test| self.set(test, test.labels())).transpose()?.flatten();

@@ -145,7 +145,7 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> Task for FewLabelsTask<M, T> 
             Figure::new("consistency cost", seen.cost(2)),
             Figure::new("consistency weight", seen.known(0)),
         ];
-        figures.extend(kept(seen).map(|share| Figure::percent("kept", share)));
+        figures.extend(kept_share(seen).map(|share| Figure::percent("kept", share)));
         figures.extend(decay(seen).map(|decay| Figure::new("decay", decay)));
         figures.push(Figure::new("learning rate", seen.learning_rate));
         figures
@@ -178,7 +178,7 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> Task for FewLabelsTask<M, T> 
             consistency_cost: seen.cost(2),
             logit_distance: seen.cost(3),
             consistency_weight: seen.known(0),
-            kept: kept(seen),
+            kept: kept_share(seen),
             decay: decay(seen),
             learning_rate: seen.learning_rate,
             student_accuracy: looked[0],
@@ -250,7 +250,7 @@ fn weak_then_strong(weak: Tensor<4>, strong: Tensor<4>, labels: &[Option<usize>]
 }
 
 /// The share of images without a label that were kept, where the method leaves some out.
-fn kept(seen: &Observed) -> Option<f64> {
+fn kept_share(seen: &Observed) -> Option<f64> {
     Some(seen.cost(4)).filter(|share| !share.is_nan())
 }
 
