@@ -64,8 +64,8 @@ fn oracle(objective: &Objective, heads: [&[f64]; 2], target: &[f64], known: &[bo
 
 fn objectives() -> impl Strategy<Value = Objective> {
     let reduction = || prop_oneof![Just(CostReduction::Minibatch), Just(CostReduction::Selected)];
-    let kinds = [Consistency::Mse, Consistency::Kl, Consistency::CrossEntropy];
-    let settings = (prop::sample::select(&kinds), any::<bool>(), prop::option::of(0.4f64..0.9), 0.0f64..20.0);
+    let kinds = vec![Consistency::Mse, Consistency::Kl, Consistency::CrossEntropy];
+    let settings = (prop::sample::select(kinds), any::<bool>(), prop::option::of(0.4f64..0.9), 0.0f64..20.0);
     (settings, reduction(), reduction()).prop_map(|((kind, on_labeled, threshold, weight), class, consistency)| {
         Objective {
             consistency: kind,

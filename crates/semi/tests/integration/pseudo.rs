@@ -72,14 +72,14 @@ fn the_defaults_are_the_papers() {
 #[test]
 fn the_cost_is_that_of_one_pass_divided_by_all_unlabelled_samples() {
     let device = Device::flex().autodiff();
-    let (ours, views) = (method(&config(0.6), &device), batch(1, &device));
+    let (ours, views) = (method(&config(0.5), &device), batch(1, &device));
     let all = ours.student.predict(views.student.clone().join(views.teacher.clone().pick(&UNLABELED))).class;
     let student = all.clone().narrow(0, 0, 8).pick(&UNLABELED);
     let target = all.narrow(0, 8, 5);
     let losses = ours.losses(views).unwrap();
     let kept = scalar(losses.kept.as_ref().unwrap());
     assert!(kept > 0.0 && kept < 1.0, "{kept}: some are kept and some are not");
-    let expected = by_hand(&target, &student, 0.6);
+    let expected = by_hand(&target, &student, 0.5);
     assert!((scalar(&losses.consistency) - expected).abs() < 1e-6, "{} instead of {expected}", losses.consistency);
     let total = scalar(&losses.class) + scalar(&losses.consistency);
     assert!((scalar(&losses.total) - total).abs() < 1e-6);
@@ -222,7 +222,7 @@ fn fairness_trains_the_student_and_a_weight_of_zero_leaves_it_out() {
 }
 
 #[test]
-fn soft_targets_of_the_average_are_mean_teacher_bit_for_bit() {
+fn soft_targets_of_the_average_are_mean_teacher() {
     let device = Device::flex().autodiff();
     let network = || Network::new(1, INPUT, 0.0, true, &device);
     let mut ours = PseudoLabelConfig::mean_teacher(LabelForm::Soft).init(network(), 16, CLASSES, &device).unwrap();
@@ -231,8 +231,13 @@ fn soft_targets_of_the_average_are_mean_teacher_bit_for_bit() {
     for seed in 0..4 {
         ours = step(ours, &mut first, 0.1, batch(seed, &device)).0;
         theirs = step(theirs, &mut second, 0.1, batch(seed, &device)).0;
-        assert_eq!(tensors(&ours.student), tensors(&theirs.student));
-        assert_eq!(tensors(ours.teacher.average().module()), tensors(theirs.teacher.module()));
+        let averages = [tensors(ours.teacher.average().module()), tensors(theirs.teacher.module())];
+        for [ours, theirs] in [[tensors(&ours.student), tensors(&theirs.student)], averages] {
+            for ((name, ours), (_, theirs)) in ours.iter().zip(&theirs) {
+                // Gradients of several terms are summed in the order in which threads are done with them.
+                assert_close(ours, theirs, 1e-6, name);
+            }
+        }
     }
 }
 

@@ -59,8 +59,8 @@ impl PseudoLabelConfig {
         Self { selection: Selection::Free(FreeThresholds::default()), ..Self::fix_match() }
     }
 
-    /// Mean Teacher with targets of this form; with soft ones it is [`MeanTeacher`](crate::MeanTeacher), bit for
-    /// bit. All samples count, labelled ones too, by the squared cost.
+    /// Mean Teacher with targets of this form; with soft ones it is [`MeanTeacher`](crate::MeanTeacher), up to
+    /// rounding. All samples count, labelled ones too, by the squared cost.
     pub fn mean_teacher(form: LabelForm) -> Self {
         Self {
             objective: Objective::default(),
