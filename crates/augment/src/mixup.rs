@@ -83,7 +83,11 @@ impl Mixup {
         if (least..=most).contains(&alpha) {
             return Ok(Self { alpha, weights: MixWeights::Batch, fold: false });
         }
-        Err(AugmentError::InvalidMixup { field: "alpha", value: alpha.to_string(), allowed: "a number in [0.01, 1000]" })
+        Err(AugmentError::InvalidMixup {
+            field: "alpha",
+            value: alpha.to_string(),
+            allowed: "a number in [0.01, 1000]",
+        })
     }
 
     /// A weight of its own for each row.

@@ -109,9 +109,7 @@ fn invalid(
 
 fn check_adjustment(position: usize, adjustment: Adjustment) -> Result<(), AugmentError> {
     let (field, value, valid, allowed) = match adjustment {
-        Adjustment::Hue(turn) => {
-            ("hue", turn, (-0.5..=0.5).contains(&turn), "a share of the circle in [-0.5, 0.5]")
-        }
+        Adjustment::Hue(turn) => ("hue", turn, (-0.5..=0.5).contains(&turn), "a share of the circle in [-0.5, 0.5]"),
         Adjustment::Brightness(factor) | Adjustment::Contrast(factor) | Adjustment::Saturation(factor) => {
             ("factor", factor, factor.is_finite() && factor >= 0.0, "a finite number ≥ 0")
         }
