@@ -123,8 +123,9 @@ fn the_strong_draws_are_pinned() {
         [
             "view 3 of sample 0 in epoch 2 of seed 1: flip, shift (-1, -3) px, posterise to 6 bits, contrast ×1.824, cut \
              out at (30, 29) px, fixed, mask patches 4 13",
-            "view 3 of sample 0 in epoch 2 of seed 1: TODO",
-            "TODO",
+            "view 3 of sample 0 in epoch 2 of seed 1: equalise, solarise from 0.700, saturation ×1.270, brightness ×0.730, \
+             shift x -4 px",
+            "[1, 3, 0, 2], [0.527, 0.085, 0.850, 0.112]",
         ]
     );
 }
