@@ -33,6 +33,9 @@ class Blur:
 
 MOCO_CIFAR = T.Compose(
     [T.RandomResizedCrop(32), T.RandomHorizontalFlip(), JITTER, T.RandomGrayscale(p=0.2), T.ToTensor(), CIFAR])
+RAND_AUGMENT = T.Compose(
+    [T.RandomCrop(32, padding=4, padding_mode="reflect"), T.RandomHorizontalFlip(), T.RandAugment(2, 9), T.ToTensor(),
+     CIFAR])
 MOCO_V2 = T.Compose(
     [T.RandomResizedCrop(224, scale=(0.2, 1.0)), JITTER, T.RandomGrayscale(p=0.2), T.RandomApply([Blur()], p=0.5),
      T.RandomHorizontalFlip(), T.ToTensor(), IMAGENET])
@@ -41,15 +44,16 @@ MOCO_V2 = T.Compose(
 class Decoded(torch.utils.data.Dataset):
     """Images in memory as H×W×C bytes, as torchvision.datasets.CIFAR10 holds them."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, view=MOCO_CIFAR):
         self.pixels = numpy.fromfile(folder + "/decoded.bin", dtype=numpy.uint8).reshape(-1, 32, 32, 3)
+        self.view = view
 
     def __len__(self):
         return len(self.pixels)
 
     def __getitem__(self, index):
         image = Image.fromarray(self.pixels[index])
-        return MOCO_CIFAR(image), MOCO_CIFAR(image)
+        return self.view(image), self.view(image)
 
 
 class Files(torch.utils.data.Dataset):
@@ -74,6 +78,7 @@ def main():
     folder, cores = sys.argv[1], int(sys.argv[2])
     torch.set_num_threads(1)
     decoded, files = Decoded(folder), Files(folder)
+    augmented = Decoded(folder, RAND_AUGMENT)
 
     def every(dataset, read):
         def work():
@@ -92,6 +97,7 @@ def main():
 
     tasks = {
         "views/moco_cifar": every(decoded, decoded.__getitem__),
+        "views/rand_augment": every(augmented, augmented.__getitem__),
         "views/moco_v2": every(files, files.__getitem__),
         "decode": every(files, files.decode),
         "loader/moco_cifar": epochs(decoded, 256),

@@ -6,7 +6,7 @@ use anyhow::Result;
 use slowburn_augment::loader::{
     Decoder, ImageFolder, Images, Source, ViewLoader, ViewLoaderConfig, has_image_extension,
 };
-use slowburn_augment::{Image, ImageSize, Pipeline, Views, presets};
+use slowburn_augment::{Image, ImageSize, Operation, Pipeline, PixelArithmetic, Views, presets};
 use slowburn_benches::work::Run;
 use slowburn_benches::work::images::{key, rgb};
 
@@ -33,7 +33,16 @@ pub(super) fn tasks(folder: &Path, cores: usize) -> Result<Vec<Task>> {
     let files = ImageFolder::files(paths.clone())?;
     let [first, second] = [paths.clone(), paths];
     Ok(vec![
-        task("views/moco_cifar", small.to_owned(), 1, Box::new(|| Ok(decoded(pixels)))),
+        task("views/moco_cifar", small.to_owned(), 1, {
+            let pixels = pixels.clone();
+            Box::new(|| Ok(decoded(presets::moco_cifar(32), pixels)))
+        }),
+        task(
+            "views/rand_augment",
+            format!("{small}: shift, flip, RandAugment(2, 9)"),
+            1,
+            Box::new(|| Ok(decoded(rand_augment()?, pixels))),
+        ),
         task("views/moco_v2", large.clone(), 1, Box::new(|| Ok(encoded(first, true)))),
         task(
             "decode",
@@ -73,8 +82,17 @@ fn two_views(pipeline: &Pipeline, sample: usize, image: Image<'_>, out: &mut [f3
     Ok(())
 }
 
-fn decoded(pixels: Vec<u8>) -> Run {
-    let (pipeline, size) = (presets::moco_cifar(32), rgb(32, 32));
+/// torchvision's RandAugment of shifted and flipped images, normalised as [`presets::moco_cifar`] does.
+fn rand_augment() -> Result<Pipeline> {
+    let weak = [Operation::Translate { max_pixels: 4 }, Operation::HorizontalFlip { probability: 0.5 }];
+    let augment = Operation::torchvision_rand_augment(2, 9);
+    let normalize = presets::moco_cifar(32).evaluation().operations().last().cloned();
+    let operations = weak.into_iter().chain([augment]).chain(normalize).collect();
+    Ok(Pipeline::new("rand_augment", operations)?.with_arithmetic(PixelArithmetic::Bytes))
+}
+
+fn decoded(pipeline: Pipeline, pixels: Vec<u8>) -> Run {
+    let size = rgb(32, 32);
     let mut out = vec![0.0; size.values()];
     Box::new(move || {
         for (sample, pixels) in pixels.chunks_exact(size.values()).enumerate() {

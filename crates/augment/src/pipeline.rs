@@ -38,7 +38,8 @@ impl TryFrom<Unchecked> for Pipeline {
     }
 }
 
-/// How the CPU path computes colour jitter, grayscale, stretched contrast, sharpness, `RandAugment` and blurs of images of bytes.
+/// How the CPU path computes colour jitter, grayscale, solarise, stretched contrast, sharpness, `RandAugment`
+/// and blurs of images of bytes.
 ///
 /// The device path always computes in real numbers. In `Bytes` the two paths then differ by Pillow's rounding, most of
 /// all of the hue, which Pillow keeps in a byte.

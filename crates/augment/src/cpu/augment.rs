@@ -39,7 +39,8 @@ fn augment_otherwise(
         (Augmented::AutoContrast, PixelArithmetic::Bytes) => planes.for_each(stretch_bytes),
         (Augmented::Equalize, _) => planes.for_each(equalize),
         (Augmented::Posterize(bits), _) => posterize(*bits, values),
-        (Augmented::Solarize(threshold), _) => color::solarize(*threshold, values),
+        (Augmented::Solarize(threshold), PixelArithmetic::Real) => color::solarize(*threshold, values),
+        (Augmented::Solarize(threshold), PixelArithmetic::Bytes) => pillow::solarize(*threshold, values),
         (Augmented::Sharpness(factor), PixelArithmetic::Real) => {
             sharpen(size, values, scratch, |x| x, |x, sum| color::blend(*factor, x, sum * (1.0 / SMOOTH)));
         }

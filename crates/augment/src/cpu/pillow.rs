@@ -40,6 +40,20 @@ pub(super) fn gray(size: ImageSize, values: &mut [f32]) {
     );
 }
 
+/// `ImageOps.solarize`. The threshold is one of values, so that 128 is 128/255.
+pub(super) fn solarize(threshold: f32, values: &mut [f32]) {
+    vectorized(
+        #[inline(always)]
+        || {
+            for value in values {
+                let byte = to_byte(*value);
+                let inverted = byte / 255.0 >= threshold;
+                *value = (if inverted { 255.0 - byte } else { byte }) / 255.0;
+            }
+        },
+    );
+}
+
 /// `Image.convert("L")`: fixed-point numbers of 16 bits, rounded. All products fit into the 24 bits of f32, so this
 /// is exact.
 #[inline(always)]

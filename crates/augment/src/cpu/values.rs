@@ -34,9 +34,10 @@ pub(super) fn change(
             PixelArithmetic::Real => color::gray(size, values),
             PixelArithmetic::Bytes => pillow::gray(size, values),
         },
-        (Operation::Solarize { threshold, .. }, Drawn::Solarize { solarize: true }) => {
-            color::solarize(*threshold, values);
-        }
+        (Operation::Solarize { threshold, .. }, Drawn::Solarize { solarize: true }) => match arithmetic {
+            PixelArithmetic::Real => color::solarize(*threshold, values),
+            PixelArithmetic::Bytes => pillow::solarize(*threshold, values),
+        },
         (Operation::GaussianBlur { kernel, .. }, Drawn::GaussianBlur { std }) => {
             if let Some(plan) = BlurPlan::new(*std, *kernel) {
                 blur(&plan, arithmetic, size, values, scratch);

@@ -1,6 +1,6 @@
 //! Every operation, for tests that hold for all of them.
 
-use slowburn_augment::{BlurKernel, Border, Filter, ImageSize, Operation, ResizeTo, RotationFilter};
+use slowburn_augment::{BlurKernel, Border, Filter, ImageSize, MaskFill, Operation, ResizeTo, RotationFilter};
 
 /// Operations that move or resample pixels. They fit any image, of any number of channels.
 pub(crate) fn geometric(size: ImageSize, border: Border) -> Vec<Operation> {
@@ -18,6 +18,7 @@ pub(crate) fn geometric(size: ImageSize, border: Border) -> Vec<Operation> {
         Operation::Translate { max_pixels: shorter - 1 },
         rotate(RotationFilter::Nearest),
         rotate(RotationFilter::Bilinear),
+        Operation::Shear { max_x: 0.3, max_y: 1.0, border },
     ]
 }
 
@@ -35,7 +36,18 @@ pub(crate) fn of_values(size: ImageSize) -> Vec<Operation> {
         Operation::Standardize { epsilon: 1e-12 },
         Operation::GlobalContrast { scale: 55.0, min_norm: 1e-8 },
     ];
+    operations.extend([
+        Operation::AutoContrast { probability: 0.7 },
+        Operation::Equalize { probability: 0.7 },
+        Operation::Posterize { probability: 0.7, bits: [1, 8] },
+        Operation::Sharpness { probability: 0.7, factor: [0.0, 2.0] },
+        Operation::fixmatch_rand_augment(1),
+        Operation::torchvision_rand_augment(1, 9),
+        Operation::MaskPatches { share: 0.4, patch: 1, fill: MaskFill::Value(0.25) },
+        Operation::MaskPatches { share: 0.4, patch: 1, fill: MaskFill::Noise { std: 0.5 } },
+    ]);
     if size.height.min(size.width) > 2 {
+        operations.push(Operation::MaskPatches { share: 0.6, patch: 3, fill: MaskFill::Noise { std: 1.0 } });
         operations.push(Operation::GaussianBlur { std: [0.1, 2.0], kernel: BlurKernel::Truncated { radius: 2 } });
     }
     let sometimes = Operation::RandomApply { probability: 0.5, operations: operations[..4].to_vec() };

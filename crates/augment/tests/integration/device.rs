@@ -90,6 +90,9 @@ fn every_operation_agrees() {
                 // Norms of 55.
                 Operation::GlobalContrast { .. } => 2e-5,
                 Operation::ColorJitter { .. }
+                | Operation::AutoContrast { .. }
+                | Operation::Sharpness { .. }
+                | Operation::RandAugment { .. }
                 | Operation::GaussianBlur { .. }
                 | Operation::Standardize { .. }
                 | Operation::RandomApply { .. } => 1e-5,
@@ -115,6 +118,39 @@ fn crops_of_values_agree_to_1e6() {
             }
             let difference = Both::of_values(&pipeline(vec![operation.clone()]), size).largest();
             assert!(difference <= 1e-6, "{operation} of {size}: {difference}");
+        }
+    }
+}
+
+/// One operation after the other. Where a value was half-way between two bytes, Equalize or Posterize may take the other one:
+/// that is rare.
+#[test]
+fn rand_augment_agrees() {
+    for size in SIZES {
+        for operation in [Operation::fixmatch_rand_augment(3), Operation::torchvision_rand_augment(3, 14)] {
+            let both = Both::of_bytes(&pipeline(vec![operation.clone()]), size);
+            let differ = both.differences().filter(|difference| *difference > 1e-5).count();
+            assert!(differ * 2000 <= both.cpu.len(), "{operation} of {size}: {differ} of {}", both.cpu.len());
+        }
+    }
+}
+
+/// Some images of a batch, and none.
+#[test]
+fn what_is_nested_is_applied_where_it_was_drawn() {
+    let size = ImageSize::new(17, 23, 3);
+    let nested = |operation| Operation::RandomApply { probability: 0.5, operations: vec![operation] };
+    for operation in catalog::of_values(size).into_iter().chain(catalog::geometric(size, Border::Edge)) {
+        let fits = !matches!(
+            operation,
+            Operation::RandomApply { .. }
+                | Operation::RandomResizedCrop { .. }
+                | Operation::Resize { .. }
+                | Operation::CenterCrop { .. }
+        );
+        if fits {
+            let difference = difference(&pipeline(vec![nested(operation.clone())]), size);
+            assert!(difference <= 2e-5, "{operation}: {difference}");
         }
     }
 }
@@ -148,6 +184,8 @@ fn presets_agree_to_1e6() {
         presets::mean_teacher_cifar_tf(),
         presets::usb_weak_cifar(),
         presets::usb_weak_svhn(),
+        presets::fixmatch_cifar_weak(),
+        presets::masked(presets::fixmatch_cifar_weak(), 0.3, 4).unwrap(),
     ] {
         let difference = difference(&pipeline, rgb);
         assert!(difference <= 1e-6, "{}: {difference}", pipeline.name());

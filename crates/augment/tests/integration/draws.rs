@@ -1,6 +1,6 @@
 //! Draws are data and a pure function of the key.
 
-use slowburn_augment::{Drawn, Image, ImageSize, Key, Operation, Pipeline, PixelArithmetic, View, presets};
+use slowburn_augment::{Drawn, Image, ImageSize, Key, Mixup, Operation, Pipeline, PixelArithmetic, View, presets};
 
 use crate::{bytes, catalog, key, pipeline};
 
@@ -104,6 +104,29 @@ fn the_recipes_draws_are_pinned() {
         view.to_string(),
         "view 3 of sample 1 in epoch 2 of seed 1: rotate -6.8°, box 255×279 at (132, 106) px, no flip, brightness ×0.717 \
          hue -0.037 contrast ×1.139 saturation ×1.316, fixed"
+    );
+}
+
+/// As above, for what came with FixMatch.
+#[test]
+fn the_strong_draws_are_pinned() {
+    let size = ImageSize::new(32, 32, 3);
+    let strong = presets::masked(presets::fixmatch_cifar_strong(), 0.1, 8).unwrap();
+    let torchvision = pipeline(vec![Operation::torchvision_rand_augment(5, 9)]);
+    let mix = Mixup::new(0.75).unwrap().per_row().draw(1, 2, 4);
+    assert_eq!(
+        [
+            strong.draw(key(0), size).unwrap().to_string(),
+            torchvision.draw(key(0), size).unwrap().to_string(),
+            format!("{:?}, {:.3?}", mix.partners(), mix.weights()),
+        ],
+        [
+            "view 3 of sample 0 in epoch 2 of seed 1: flip, shift (-1, -3) px, posterise to 6 bits, contrast ×1.824, cut \
+             out at (30, 29) px, fixed, mask patches 4 13",
+            "view 3 of sample 0 in epoch 2 of seed 1: equalise, solarise from 0.700, saturation ×1.270, brightness ×0.730, \
+             shift x -4 px",
+            "[1, 3, 0, 2], [0.527, 0.085, 0.850, 0.112]",
+        ]
     );
 }
 

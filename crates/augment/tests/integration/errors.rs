@@ -2,8 +2,8 @@
 
 use burn::tensor::{Device, Tensor};
 use slowburn_augment::{
-    Adjustment, AugmentError, BlurKernel, Border, Drawn, Filter, Image, ImageSize, Operation, Pipeline, ResizeTo,
-    RotationFilter, View, presets,
+    Adjustment, Augment, AugmentError, Augmented, BlurKernel, Border, Drawn, Filter, Image, ImageSize, Magnitudes,
+    MaskFill, Operation, Pipeline, ResizeTo, RotationFilter, View, presets,
 };
 
 use crate::{bytes, catalog, key, pipeline};
@@ -97,7 +97,39 @@ fn every_parameter_has_a_range() {
     let blur = |std, kernel| Operation::GaussianBlur { std, kernel };
     let normalize = |mean: &[f32], std: &[f32]| Operation::Normalize { mean: mean.to_vec(), std: std.to_vec() };
     let nested = |operation| Operation::RandomApply { probability: 0.5, operations: vec![operation] };
+    let posterize = |probability, bits| Operation::Posterize { probability, bits };
+    let sharpness = |factor| Operation::Sharpness { probability: 0.5, factor };
+    let shear = |max_x, max_y, border| Operation::Shear { max_x, max_y, border };
+    let augment = |ops, magnitude, bins| {
+        let magnitudes = Magnitudes::Torchvision { magnitude, bins };
+        Operation::RandAugment { ops, pool: vec![Augment::Equalize], magnitudes }
+    };
+    let empty = Operation::RandAugment { ops: 2, pool: vec![], magnitudes: Magnitudes::Fixmatch };
+    let mask = |share, patch, fill| Operation::MaskPatches { share, patch, fill };
     let bad = [
+        ("probability", Operation::AutoContrast { probability: 1.5 }),
+        ("probability", Operation::Equalize { probability: nan }),
+        ("probability", posterize(-0.1, [4, 8])),
+        ("bits[0]", posterize(0.5, [0, 8])),
+        ("bits[1]", posterize(0.5, [4, 9])),
+        ("bits", posterize(0.5, [6, 5])),
+        ("factor[0]", sharpness([-0.1, 1.0])),
+        ("factor[1]", sharpness([0.1, nan])),
+        ("factor", sharpness([1.0, 0.5])),
+        ("max_x", shear(1.1, 0.0, Border::Edge)),
+        ("max_y", shear(0.3, nan, Border::Edge)),
+        ("border", shear(0.3, 0.3, Border::Fill(f32::INFINITY))),
+        ("ops", augment(0, 9, 31)),
+        ("ops", augment(17, 9, 31)),
+        ("bins", augment(2, 0, 1)),
+        ("bins", augment(2, 0, 1025)),
+        ("magnitude", augment(2, 31, 31)),
+        ("pool", empty),
+        ("share", mask(1.1, 4, MaskFill::Value(0.0))),
+        ("share", mask(nan, 4, MaskFill::Value(0.0))),
+        ("patch", mask(0.5, 0, MaskFill::Value(0.0))),
+        ("fill", mask(0.5, 4, MaskFill::Value(nan))),
+        ("fill", mask(0.5, 4, MaskFill::Noise { std: -1.0 })),
         ("width", crop(0, [0.2, 1.0], [0.75, 1.3])),
         ("scale", crop(8, [0.0, 1.0], [0.75, 1.3])),
         ("scale", crop(8, [0.8, 0.2], [0.75, 1.3])),
@@ -156,8 +188,16 @@ fn what_needs_values_in_0_to_1_does_not_follow_a_normalisation() {
         Operation::Standardize { epsilon: 1e-6 },
         Operation::GlobalContrast { scale: 55.0, min_norm: 1e-8 },
         Operation::RandomApply { probability: 0.1, operations: vec![normalize.clone()] },
+        Operation::MaskPatches { share: 0.1, patch: 2, fill: MaskFill::Noise { std: 1.0 } },
+        Operation::MaskPatches { share: 0.1, patch: 2, fill: MaskFill::Value(-0.1) },
+        Operation::Shear { max_x: 0.1, max_y: 0.0, border: Border::Fill(1.1) },
     ] {
         for needs in [
+            Operation::AutoContrast { probability: 0.2 },
+            Operation::Equalize { probability: 0.2 },
+            Operation::Posterize { probability: 0.2, bits: [4, 8] },
+            Operation::Sharpness { probability: 0.2, factor: [0.5, 1.5] },
+            Operation::fixmatch_rand_augment(2),
             Operation::Grayscale { probability: 0.2 },
             Operation::ColorJitter { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1 },
             Operation::Solarize { probability: 0.1, threshold: 0.5 },
@@ -183,7 +223,9 @@ fn colours_need_colours_and_the_rest_takes_grey_images() {
         assert!(matches!(error, AugmentError::NeedsColor { position: 0, allowed: [3], .. }), "{error}");
     }
     // Two channels are neither grey nor colours.
-    for operation in [jitter(0.0, 0.0), Operation::Grayscale { probability: 0.2 }] {
+    for operation in
+        [jitter(0.0, 0.0), Operation::Grayscale { probability: 0.2 }, Operation::torchvision_rand_augment(2, 9)]
+    {
         let error = pipeline(vec![operation]).draw(key(0), ImageSize::new(12, 10, 2)).unwrap_err();
         assert!(matches!(error, AugmentError::NeedsColor { allowed: [1, 3], .. }), "{error}");
     }
@@ -201,6 +243,10 @@ fn what_is_larger_than_the_image_is_refused() {
     assert!(pipeline(vec![blur(4)]).draw(key(0), SIZE).is_ok());
     let error = pipeline(vec![blur(5)]).draw(key(0), SIZE).unwrap_err();
     assert!(matches!(error, AugmentError::BlurTooWide { radius: 5, allowed: 4, .. }), "{error}");
+    let mask = |patch| pipeline(vec![Operation::MaskPatches { share: 0.5, patch, fill: MaskFill::Value(0.0) }]);
+    assert!(mask(5).draw(key(0), SIZE).is_ok());
+    let error = mask(6).draw(key(0), SIZE).unwrap_err();
+    assert!(matches!(error, AugmentError::PatchTooLarge { patch: 6, allowed: 5, .. }), "{error}");
     // Sizes are those at the operation's place, not the image's.
     let shrink = Operation::Resize { to: ResizeTo::Exact { height: 3, width: 3 }, filter: Filter::Bilinear };
     let error = pipeline(vec![shrink, blur(4)]).draw(key(0), SIZE).unwrap_err();
@@ -242,6 +288,43 @@ fn draws_that_no_pipeline_made_are_refused() {
     let blur = Operation::GaussianBlur { std: [0.1, 2.0], kernel: BlurKernel::Boxes };
     let error = refused(blur, Drawn::GaussianBlur { std: f32::INFINITY });
     assert!(matches!(error, AugmentError::InvalidDraw { field: "std", .. }), "{error}");
+    let augment = Operation::fixmatch_rand_augment(1);
+    for augmented in [
+        Augmented::Rotate(181.0),
+        Augmented::Solarize(1.1),
+        Augmented::Color(-0.1),
+        Augmented::Contrast(f32::NAN),
+        Augmented::Brightness(f32::INFINITY),
+        Augmented::Sharpness(-1.0),
+        Augmented::ShearX(1.1),
+        Augmented::ShearY(f32::NAN),
+        Augmented::Posterize(0),
+        Augmented::Posterize(9),
+    ] {
+        let error = refused(augment.clone(), Drawn::RandAugment { applied: vec![augmented] });
+        assert!(matches!(error, AugmentError::InvalidDraw { .. }), "{error}");
+    }
+    let error = refused(augment, Drawn::RandAugment { applied: vec![Augmented::Equalize; 2] });
+    assert!(matches!(error, AugmentError::ForeignView { .. }), "{error}");
+    let posterize = Operation::Posterize { probability: 0.5, bits: [4, 8] };
+    let error = refused(posterize, Drawn::Posterize { bits: Some(0) });
+    assert!(matches!(error, AugmentError::InvalidDraw { field: "bits", .. }), "{error}");
+    let shear = Operation::Shear { max_x: 0.3, max_y: 0.3, border: Border::Edge };
+    let error = refused(shear, Drawn::Shear { x: 0.0, y: -1.5 });
+    assert!(matches!(error, AugmentError::InvalidDraw { field: "shear", .. }), "{error}");
+    // A grid of 3×3 patches on 5×6, of which three are masked.
+    let mask = |fill| Operation::MaskPatches { share: 0.3, patch: 2, fill };
+    let drawn = |patches: &[u32], noise| Drawn::MaskPatches { patches: patches.to_vec(), noise };
+    for patches in [[0, 1, 9], [1, 1, 2], [2, 1, 3]] {
+        let error = refused(mask(MaskFill::Value(0.0)), drawn(&patches, None));
+        assert!(matches!(error, AugmentError::InvalidDraw { field: "patches", .. }), "{error}");
+    }
+    for drawn in [drawn(&[0, 1], None), drawn(&[0, 1, 8], Some(1))] {
+        let error = refused(mask(MaskFill::Value(0.0)), drawn);
+        assert!(matches!(error, AugmentError::ForeignView { .. }), "{error}");
+    }
+    let error = refused(mask(MaskFill::Noise { std: 1.0 }), drawn(&[0, 1, 8], None));
+    assert!(matches!(error, AugmentError::ForeignView { .. }), "{error}");
     let nested = Operation::RandomApply { probability: 0.5, operations: vec![jitter] };
     let error = refused(nested, Drawn::RandomApply { drawn: Some(vec![]) });
     assert!(matches!(error, AugmentError::ForeignView { .. }), "{error}");

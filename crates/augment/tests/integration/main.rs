@@ -3,6 +3,7 @@
 // In tests an unwrap is an assertion.
 #![allow(clippy::unwrap_used)]
 
+mod augment;
 mod catalog;
 mod device;
 mod draws;
@@ -15,6 +16,7 @@ mod hue;
 mod loader;
 #[cfg(feature = "loader")]
 mod loader_files;
+mod mixup;
 mod oracles;
 mod properties;
 mod resize;

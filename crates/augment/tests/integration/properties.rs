@@ -1,7 +1,10 @@
 //! Properties that hold for any image.
 
 use proptest::prelude::*;
-use slowburn_augment::{BlurKernel, Border, Drawn, Filter, Image, ImageSize, Operation, Pipeline, PixelArithmetic};
+use slowburn_augment::{
+    Augment, BlurKernel, Border, Drawn, Filter, Image, ImageSize, Magnitudes, MaskFill, Operation, Pipeline,
+    PixelArithmetic,
+};
 
 use crate::{apply, catalog, key, pipeline};
 
@@ -25,7 +28,14 @@ fn view(operation: &Operation, arithmetic: PixelArithmetic, image: Image<'_>, sa
 /// Operations whose result is in [0, 1] again.
 fn keeps_the_range(operation: &Operation) -> bool {
     use Operation::*;
-    !matches!(operation, GaussianNoise { .. } | Normalize { .. } | Standardize { .. } | GlobalContrast { .. })
+    !matches!(
+        operation,
+        GaussianNoise { .. }
+            | Normalize { .. }
+            | Standardize { .. }
+            | GlobalContrast { .. }
+            | MaskPatches { fill: MaskFill::Noise { .. }, .. }
+    )
 }
 
 fn flip() -> Operation {
@@ -226,5 +236,91 @@ proptest! {
         let mut out = vec![f32::NAN; size.values()];
         pipeline.apply(&view, Image::new(size, &pixels).unwrap(), &mut out).unwrap();
         prop_assert!(out.iter().all(|x| x.is_finite()), "{out:?}");
+    }
+
+    /// Operations at the strength at which they change nothing.
+    #[test]
+    fn some_strengths_are_the_identity(
+        height in 1usize..14, width in 1usize..14, gray in any::<bool>(), seed in any::<u32>(), sample in any::<u64>()
+    ) {
+        let size = ImageSize::new(height, width, if gray { 1 } else { 3 });
+        let pixels = crate::bytes(size, seed);
+        let image = Image::new(size, &pixels).unwrap();
+        let same = apply(vec![], vec![], image);
+        let none = Magnitudes::Torchvision { magnitude: 0, bins: 31 };
+        // All but those that have no strength, and Solarize, which inverts white at its weakest.
+        let pool = Augment::ALL.into_iter().filter(|augment| {
+            !matches!(augment, Augment::AutoContrast | Augment::Equalize | Augment::Solarize)
+        });
+        for operation in [
+            Operation::Posterize { probability: 1.0, bits: [8, 8] },
+            Operation::Sharpness { probability: 1.0, factor: [1.0, 1.0] },
+            Operation::Shear { max_x: 0.0, max_y: 0.0, border: Border::Fill(0.0) },
+            Operation::MaskPatches { share: 0.0, patch: 1, fill: MaskFill::Value(0.5) },
+            Operation::RandAugment { ops: 4, pool: pool.collect(), magnitudes: none },
+        ] {
+            for arithmetic in [PixelArithmetic::Real, PixelArithmetic::Bytes] {
+                for (ours, same) in view(&operation, arithmetic, image, sample).iter().zip(&same) {
+                    prop_assert!((ours - same).abs() < 1e-6, "{operation}: {ours} for {same}");
+                }
+            }
+        }
+    }
+
+    /// Stretched contrast uses the whole range; it and equalising keep the order of values.
+    #[test]
+    fn contrast_is_stretched_and_order_kept(
+        height in 1usize..20, width in 1usize..20, low in 0u8..200, span in 1u8..55, seed in any::<u32>()
+    ) {
+        let size = ImageSize::new(height, width, 1);
+        let pixels: Vec<u8> = crate::bytes(size, seed).iter().map(|byte| low + byte % span).collect();
+        let image = Image::new(size, &pixels).unwrap();
+        let constant = pixels.iter().all(|byte| *byte == pixels[0]);
+        for arithmetic in [PixelArithmetic::Real, PixelArithmetic::Bytes] {
+            let stretched = view(&Operation::AutoContrast { probability: 1.0 }, arithmetic, image, 0);
+            let least = stretched.iter().copied().fold(f32::INFINITY, f32::min);
+            let most = stretched.iter().copied().fold(0.0, f32::max);
+            // Pillow cuts off what f64 leaves of 255: for some ranges 254.
+            let full = if arithmetic == PixelArithmetic::Real { 1.0 } else { 254.0 / 255.0 };
+            prop_assert!(constant || (least == 0.0 && most >= full), "{least} to {most}");
+            let equalized = view(&Operation::Equalize { probability: 1.0 }, arithmetic, image, 0);
+            for changed in [&stretched, &equalized] {
+                let mut pairs: Vec<(u8, f32)> = pixels.iter().copied().zip(changed.iter().copied()).collect();
+                pairs.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
+                prop_assert!(pairs.windows(2).all(|pair| pair[0].1 <= pair[1].1));
+                // Equal values stay equal.
+                prop_assert!(pairs.windows(2).all(|pair| pair[0].0 != pair[1].0 || pair[0].1 == pair[1].1));
+            }
+        }
+    }
+
+    /// Exactly the drawn share of patches is filled, and nothing else changes.
+    #[test]
+    fn a_mask_covers_its_share(
+        height in 1usize..30, width in 1usize..30, patch in 1u32..9, share in 0.0f32..=1.0, sample in any::<u64>()
+    ) {
+        let patch = patch.min(height.min(width) as u32);
+        let size = ImageSize::new(height, width, 3);
+        let pixels = vec![255; size.values()];
+        let mask = Operation::MaskPatches { share, patch, fill: MaskFill::Value(0.0) };
+        let values = view(&mask, PixelArithmetic::Real, Image::new(size, &pixels).unwrap(), sample);
+        prop_assert!(values.iter().all(|value| [0.0, 1.0].contains(value)));
+        let patch = patch as usize;
+        let (rows, columns) = (height.div_ceil(patch), width.div_ceil(patch));
+        let mut masked = 0;
+        for index in 0..rows * columns {
+            let (top, left) = (index / columns * patch, index % columns * patch);
+            for channel in 0..3 {
+                for y in top..(top + patch).min(height) {
+                    for x in left..(left + patch).min(width) {
+                        // All of a patch is as its corner.
+                        let value = values[(channel * height + y) * width + x];
+                        prop_assert_eq!(value, values[top * width + left]);
+                    }
+                }
+            }
+            masked += usize::from(values[top * width + left] == 0.0);
+        }
+        prop_assert_eq!(masked, (f64::from(share) * (rows * columns) as f64).round() as usize);
     }
 }

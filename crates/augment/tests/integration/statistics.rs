@@ -1,6 +1,8 @@
 //! Distributions of the draws, with fixed seeds: these tests pass always or never.
 
-use slowburn_augment::{Adjustment, BlurKernel, Border, Drawn, Filter, Image, ImageSize, Operation, RotationFilter};
+use slowburn_augment::{
+    Adjustment, Augmented, BlurKernel, Border, Drawn, Filter, Image, ImageSize, MaskFill, Operation, RotationFilter,
+};
 
 use crate::{key, pipeline};
 
@@ -56,12 +58,20 @@ fn everything_with_a_probability_has_it() {
             Operation::Grayscale { probability },
             Operation::Solarize { probability, threshold: 0.5 },
             Operation::RandomApply { probability, operations: vec![normalize.clone()] },
+            Operation::AutoContrast { probability },
+            Operation::Equalize { probability },
+            Operation::Posterize { probability, bits: [4, 8] },
+            Operation::Sharpness { probability, factor: [0.1, 1.9] },
         ] {
             let name = operation.name();
             let applied = drawn(operation).filter(|drawn| match drawn {
                 Drawn::Grayscale { gray } => *gray,
                 Drawn::Solarize { solarize } => *solarize,
                 Drawn::RandomApply { drawn } => drawn.is_some(),
+                Drawn::AutoContrast { stretch } => *stretch,
+                Drawn::Equalize { equalize } => *equalize,
+                Drawn::Posterize { bits } => bits.is_some(),
+                Drawn::Sharpness { factor } => factor.is_some(),
                 other => panic!("{other:?}"),
             });
             assert_rate(name, applied.count(), DRAWS as usize, f64::from(probability));
@@ -242,4 +252,131 @@ fn noise_has_its_mean_and_standard_deviation() {
     // Neighbours are independent.
     let product = noise.windows(2).map(|pair| pair[0] * pair[1]).sum::<f64>() / count;
     assert!(product.abs() < 4.0 * 0.15 * 0.15 / count.sqrt(), "{product}");
+}
+
+/// What `RandAugment` applied, operation by operation.
+fn augmented(operation: Operation) -> impl Iterator<Item = Vec<Augmented>> {
+    drawn(operation).map(|drawn| match drawn {
+        Drawn::RandAugment { applied } => applied,
+        other => panic!("{other:?}"),
+    })
+}
+
+/// The kind of an operation, and its number.
+fn kind(augmented: &Augmented) -> (usize, f64) {
+    match *augmented {
+        Augmented::Identity => (0, 0.0),
+        Augmented::AutoContrast => (1, 0.0),
+        Augmented::Equalize => (2, 0.0),
+        Augmented::Rotate(x) => (3, x.into()),
+        Augmented::Solarize(x) => (4, x.into()),
+        Augmented::Color(x) => (5, x.into()),
+        Augmented::Contrast(x) => (6, x.into()),
+        Augmented::Brightness(x) => (7, x.into()),
+        Augmented::Sharpness(x) => (8, x.into()),
+        Augmented::ShearX(x) => (9, x.into()),
+        Augmented::ShearY(x) => (10, x.into()),
+        Augmented::TranslateX(x) => (11, x.into()),
+        Augmented::TranslateY(x) => (12, x.into()),
+        Augmented::Posterize(x) => (13, x.into()),
+        other => panic!("{other:?} is not among the fourteen"),
+    }
+}
+
+#[test]
+fn rand_augment_draws_every_pair_of_operations_as_often() {
+    for operation in [Operation::fixmatch_rand_augment(2), Operation::torchvision_rand_augment(2, 9)] {
+        let mut counts = [[0_u32; 14]; 14];
+        for applied in augmented(operation) {
+            let [first, second] = applied[..] else { panic!("{applied:?}") };
+            counts[kind(&first).0][kind(&second).0] += 1;
+        }
+        // χ² of 196 pairs: 195 degrees of freedom, 99.9th percentile 261.
+        let expected = DRAWS as f64 / 196.0;
+        let squares = counts.iter().flatten().map(|count| (f64::from(*count) - expected).powi(2) / expected);
+        let chi_squared: f64 = squares.sum();
+        assert!(chi_squared < 261.0, "χ² {chi_squared}, {counts:?}");
+    }
+}
+
+#[test]
+fn fixmatchs_magnitudes_are_uniform_in_their_ranges() {
+    let mut numbers = [const { Vec::new() }; 14];
+    for augmented in augmented(Operation::fixmatch_rand_augment(2)).flatten() {
+        let (kind, number) = kind(&augmented);
+        numbers[kind].push(number);
+    }
+    let ranges = [(3, [-30.0, 30.0]), (4, [0.0, 1.0]), (9, [-0.3, 0.3]), (10, [-0.3, 0.3])];
+    let factors = [5, 6, 7, 8].map(|kind| (kind, [0.1, 1.9]));
+    for (kind, range) in ranges.into_iter().chain(factors) {
+        assert_uniform(&format!("kind {kind}"), numbers[kind].iter().copied(), range);
+    }
+    // ±0.3 of 32 pixels is ±9.6, so ±10 come 0.1/19.2 of the time each, all else 1/19.2.
+    for shifts in [&numbers[11], &numbers[12]] {
+        assert_rate("a shift of 10", shifts.iter().filter(|shift| **shift == 10.0).count(), shifts.len(), 0.1 / 19.2);
+        assert_rate("a shift of -3", shifts.iter().filter(|shift| **shift == -3.0).count(), shifts.len(), 1.0 / 19.2);
+    }
+    for bits in 4..=8 {
+        let count = numbers[13].iter().filter(|number| **number == f64::from(bits)).count();
+        assert_rate("bits", count, numbers[13].len(), 0.2);
+    }
+}
+
+#[test]
+fn torchvisions_magnitudes_have_one_size_and_two_signs() {
+    let mut numbers = [const { Vec::new() }; 14];
+    for augmented in augmented(Operation::torchvision_rand_augment(2, 9)).flatten() {
+        let (kind, number) = kind(&augmented);
+        numbers[kind].push(number);
+    }
+    let signed = [3, 5, 6, 7, 8, 9, 10, 11, 12];
+    let sizes = [9.0, 0.27, 0.27, 0.27, 0.27, 0.09, 0.09, 4.0, 4.0];
+    for (kind, size) in signed.into_iter().zip(sizes) {
+        let center = if (5..=8).contains(&kind) { 1.0 } else { 0.0 };
+        let offsets: Vec<f64> = numbers[kind].iter().map(|number| number - center).collect();
+        assert!(offsets.iter().all(|offset| (offset.abs() - size).abs() < 1e-6), "kind {kind}");
+        assert_rate("a sign", offsets.iter().filter(|offset| **offset < 0.0).count(), offsets.len(), 0.5);
+    }
+    assert!(numbers[13].iter().all(|bits| *bits == 7.0) && numbers[4].iter().all(|x| (x - 0.7).abs() < 1e-6));
+}
+
+/// Every set of patches as often: each patch, and without replacement.
+#[test]
+fn masks_are_uniform() {
+    let size = ImageSize::new(8, 8, 1);
+    let mask = Operation::MaskPatches { share: 0.25, patch: 2, fill: MaskFill::Value(0.0) };
+    let (mut single, mut sets) = ([0; 16], std::collections::BTreeMap::new());
+    for drawn in drawn_for(size, mask) {
+        let Drawn::MaskPatches { patches, noise: None } = drawn else { panic!("{drawn:?}") };
+        assert_eq!(patches.len(), 4);
+        patches.iter().for_each(|patch| single[*patch as usize] += 1);
+        *sets.entry(patches).or_insert(0_u32) += 1;
+    }
+    for count in single {
+        assert_rate("a patch", count, DRAWS as usize, 0.25);
+    }
+    // χ² of the 1,820 sets of 4 of 16: 1,819 degrees of freedom, 99.9th percentile 2,011. Sets that never came count too.
+    let expected = DRAWS as f64 / 1820.0;
+    let seen: f64 = sets.values().map(|count| (f64::from(*count) - expected).powi(2) / expected).sum();
+    let chi_squared = seen + (1820 - sets.len()) as f64 * expected;
+    assert!(chi_squared < 2011.0, "χ² {chi_squared}");
+}
+
+#[test]
+fn shears_and_sharpness_are_uniform() {
+    let shear = Operation::Shear { max_x: 0.3, max_y: 0.1, border: Border::Edge };
+    let slopes: Vec<[f64; 2]> = drawn(shear)
+        .map(|drawn| match drawn {
+            Drawn::Shear { x, y } => [x.into(), y.into()],
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_uniform("rows", slopes.iter().map(|[x, _]| *x), [-0.3, 0.3]);
+    assert_uniform("columns", slopes.iter().map(|[_, y]| *y), [-0.1, 0.1]);
+    let factors =
+        drawn(Operation::Sharpness { probability: 0.5, factor: [0.1, 1.9] }).filter_map(|drawn| match drawn {
+            Drawn::Sharpness { factor } => factor.map(f64::from),
+            other => panic!("{other:?}"),
+        });
+    assert_uniform("sharpness", factors, [0.1, 1.9]);
 }
