@@ -89,10 +89,7 @@ fn both_encoders_of_a_moco_checkpoint_can_be_used() {
     let tensors = WeightsFile::open(&file).expect("intact");
     let names = tensors.tensors();
     assert!(names.contains_key("encoder_q.fc.2.weight") && names.contains_key("encoder_k.conv1.weight"));
-    assert_eq!(
-        (names["queue"].to_string(), names["queue_ptr"].to_string()),
-        ("f32 [8, 48]".into(), "i64 [1]".into())
-    );
+    assert_eq!((names["queue"].to_string(), names["queue_ptr"].to_string()), ("f32 [8, 48]".into(), "i64 [1]".into()));
 
     let images = data.path().join("images");
     let features = |from: &Path, flags: &[&str]| {
