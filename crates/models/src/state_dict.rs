@@ -94,8 +94,7 @@ fn check(parameter: &ParameterInfo, state: &StateDict) -> Result<(), ModelError>
 /// Transposes a matrix on the host, which leaves the tensor made from it contiguous.
 pub(crate) fn transpose(data: TensorData) -> TensorData {
     let [rows, columns] = data.shape().dims::<2>();
-    let data = data.convert::<f32>();
-    let values = data.as_slice::<f32>().expect("converted above");
+    let values: Vec<f32> = data.iter::<f32>().collect();
     let mut turned = vec![0.0; rows * columns];
     // In squares, which stay in the cache: a column alone touches a line of it for each number.
     for above in blocks(rows) {
