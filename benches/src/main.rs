@@ -5,6 +5,7 @@ mod measure;
 mod picture;
 mod process;
 mod profile;
+mod prove;
 mod settings;
 mod sweep;
 
@@ -45,9 +46,15 @@ enum Command {
         /// On this backend.
         #[arg(long)]
         backend: String,
+        /// Of files that it reads.
+        #[arg(long)]
+        folder: PathBuf,
         #[command(flatten)]
         settings: settings::Settings,
     },
+    /// One side of `benches/pytorch/weights/prove.py`.
+    #[command(hide = true, subcommand)]
+    Prove(prove::Command),
 }
 
 fn main() -> Result<()> {
@@ -56,6 +63,9 @@ fn main() -> Result<()> {
         Command::Sweep(options) => sweep::run(&options),
         Command::Profile(options) => profile::run(&options),
         Command::Stream { folder, times } => compare::memory::stream(&folder, times),
-        Command::Peak { name, backend, settings } => compare::memory::print_peak(&name, &backend, settings),
+        Command::Peak { name, backend, folder, settings } => {
+            compare::memory::print_peak(&name, &backend, &folder, settings)
+        }
+        Command::Prove(command) => prove::run(&command),
     }
 }

@@ -51,13 +51,19 @@ impl Memory {
 }
 
 /// The most memory that the work of this name takes beyond its inputs, where `/proc` can tell.
-pub(super) fn peak_of(name: &str, backend: &Backend, memory: Memory, settings: Settings) -> Result<Option<u64>> {
+pub(super) fn peak_of(
+    name: &str,
+    backend: &Backend,
+    memory: Memory,
+    folder: &Path,
+    settings: Settings,
+) -> Result<Option<u64>> {
     if !cfg!(target_os = "linux") {
         return Ok(None);
     }
     let mut program = Command::new(std::env::current_exe()?);
     program.envs(memory.environment().iter().copied());
-    program.args(["peak", name, "--backend", backend.name]).args(settings.options());
+    program.args(["peak", name, "--backend", backend.name, "--folder"]).arg(folder).args(settings.options());
     printed(&mut program).map(Some)
 }
 
@@ -68,13 +74,13 @@ fn printed(program: &mut Command) -> Result<u64> {
 }
 
 /// Does the work a few times, after small pieces that start threads and read in code.
-pub(crate) fn print_peak(name: &str, backend: &str, settings: Settings) -> Result<()> {
+pub(crate) fn print_peak(name: &str, backend: &str, folder: &Path, settings: Settings) -> Result<()> {
     settings.apply()?;
     let backend = measure::backend(Some(backend))?;
     contrast::loss(8, 1024, &backend.device)()?;
     queue::enqueue(8, 64, &backend.device)?()?;
     Pass::ForwardBackward.run(Network::Small, 2, &backend.device)?()?;
-    let task = task::tasks(&backend).into_iter().find(|task| task.name == name);
+    let task = task::tasks(&backend, folder).into_iter().find(|task| task.name == name);
     let mut run = (task.with_context(|| format!("no work is named {name}"))?.set_up)()?;
     process::forget_peak();
     let before = process::peak()?;

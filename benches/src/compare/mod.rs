@@ -20,6 +20,7 @@ use crate::settings::{self, Settings};
 use crate::{measure, picture};
 use chart::Chart;
 use session::Session;
+use task::LOAD_CHECKPOINT;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -62,6 +63,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     measure::warn_of_load();
     if options.pytorch.is_none() {
         println!("without --pytorch there is nothing to compare with");
+    }
+    if let Some(python) = options.pytorch.as_deref().filter(|_| LOAD_CHECKPOINT.contains(&options.only)) {
+        pytorch::write_files(python, "load.py", folder.path())?;
     }
     let mut session = Session::new(options, cores, folder.path());
     let mut rows = Vec::new();

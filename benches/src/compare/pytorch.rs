@@ -44,6 +44,15 @@ pub(super) struct Start<'a> {
     pub(super) settings: Settings,
 }
 
+/// Has PyTorch write the files that both sides read.
+pub(super) fn write_files(python: &Path, script: &str, folder: &Path) -> Result<()> {
+    let mut program = Command::new(python);
+    let status = program.arg(format!("{SCRIPTS}{script}")).arg(folder).arg("--write").status();
+    let status = status.with_context(|| format!("--pytorch {}", python.display()))?;
+    ensure!(status.success(), "{script} could not write its files, see its message above");
+    Ok(())
+}
+
 impl Start<'_> {
     /// `gpu` is whether to work there, by whatever means this PyTorch has.
     pub(super) fn script(&self, script: &str, gpu: bool) -> Result<PyTorch> {

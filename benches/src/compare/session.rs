@@ -34,7 +34,8 @@ impl<'a> Session<'a> {
 
     /// All work on a backend, its floors first.
     pub(super) fn rows_of(&mut self, backend: &Backend) -> Result<Vec<Row>> {
-        let tasks: Vec<Task> = task::tasks(backend).into_iter().filter(|task| self.wants(&task.name)).collect();
+        let tasks: Vec<Task> =
+            task::tasks(backend, self.folder).into_iter().filter(|task| self.wants(&task.name)).collect();
         let (mut rows, mut floors) = (Vec::new(), Floors::default());
         for task in task::floors(backend) {
             if self.wants(&task.name) || tasks.iter().any(|other| other.is_held_against(&task)) {
@@ -101,7 +102,7 @@ impl<'a> Session<'a> {
     fn peaks(&self, task: &Task, backend: &Backend) -> [Option<u64>; 2] {
         let Some(memory) = task.memory else { return [None; 2] };
         let settings = self.options.settings;
-        let ours = memory::peak_of(&task.name, backend, memory, settings);
+        let ours = memory::peak_of(&task.name, backend, memory, self.folder, settings);
         let theirs = match (&ours, self.start(), task.script) {
             (Ok(Some(_)), Some(start), Some(script)) => start.peak_of(script, &task.name, memory).map(Some),
             _ => Ok(None),

@@ -1,5 +1,7 @@
 //! What is compared.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::{Result, ensure};
 use slowburn_benches::backend::Backend;
 use slowburn_benches::work::average::BYTES_PER_WEIGHT;
@@ -7,7 +9,7 @@ use slowburn_benches::work::floor::Floor;
 use slowburn_benches::work::networks::RESNET18_WEIGHTS;
 use slowburn_benches::work::passes::{Network, Pass};
 use slowburn_benches::work::steps::{LABELED, QUEUE, batch, mean_teacher_step, moco_step};
-use slowburn_benches::work::{Run, average, contrast, floor, optimizer, queue};
+use slowburn_benches::work::{Run, average, contrast, floor, load, optimizer, queue};
 use slowburn_models::ResNetConfig;
 
 /// Queue and batch of MoCo on ImageNet.
@@ -76,9 +78,10 @@ impl Task {
     }
 }
 
-/// All work on a backend but the floors.
-pub(super) fn tasks(backend: &Backend) -> Vec<Task> {
+/// All work on a backend but the floors; files that it reads are in `folder`.
+pub(super) fn tasks(backend: &Backend, folder: &Path) -> Vec<Task> {
     let mut tasks = averages(backend);
+    tasks.extend(loads(backend, folder));
     tasks.extend(losses(backend));
     tasks.push(enqueue(backend));
     tasks.extend(optimizers(backend));
@@ -105,6 +108,33 @@ pub(super) fn floors(backend: &Backend) -> [Task; 2] {
             ..task("floor/matmul", format!("product of two {0}×{0} matrices of f32", floor::SIDE), Box::new(product))
         },
     ]
+}
+
+/// The name of the work that reads PyTorch's checkpoint.
+pub(super) const LOAD_CHECKPOINT: &str = "load/resnet50/pth";
+
+/// PyTorch's checkpoint, if it is there, and our own file, beside both that PyTorch's users have.
+fn loads(backend: &Backend, folder: &Path) -> Vec<Task> {
+    let task = |name: &str, params: &str, path: Option<PathBuf>| {
+        let (folder, device) = (folder.to_owned(), backend.device.clone());
+        let set_up = move || load::resnet50(&path.map_or_else(|| load::ours(&folder, &device), Ok)?, &device);
+        let params = format!("a ResNet-50 of 25.6 M weights and its file in the page cache; {params}");
+        Task::new(name, "load.py", params, set_up).with_memory(Memory::InUse)
+    };
+    let checkpoint = folder.join(load::CHECKPOINT);
+    let ours = "our safetensors, its digest verified, beside";
+    let mut tasks = vec![
+        task("load/resnet50/safetensors", &format!("{ours} `torch.load` of a zip"), None),
+        task("load/resnet50/safetensors/load_file", &format!("{ours} `load_file`, which verifies nothing"), None),
+    ];
+    if checkpoint.exists() {
+        tasks.push(task(
+            LOAD_CHECKPOINT,
+            "PyTorch's zip, its checksums verified, beside `torch.load`",
+            Some(checkpoint),
+        ));
+    }
+    tasks
 }
 
 /// Each network twice: ours takes modules, PyTorch's side once the bare lists of their tensors, and once the modules too.

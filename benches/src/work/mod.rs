@@ -9,6 +9,7 @@ pub mod floor;
 pub mod images;
 #[cfg(feature = "flex")]
 pub mod kernels;
+pub mod load;
 pub mod networks;
 pub mod optimizer;
 pub mod passes;

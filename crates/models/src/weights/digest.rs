@@ -15,13 +15,17 @@ impl Digest {
         digest
     }
 
-    /// Goes on with a tensor; they come in order of names.
-    pub(super) fn add(&mut self, name: &str, dtype: &str, shape: &[usize], values: &[u8]) {
+    /// Goes on with a tensor, whose values come next; tensors come in order of names.
+    pub(super) fn begin(&mut self, name: &str, dtype: &str, shape: &[usize]) {
         let axes: Vec<String> = shape.iter().map(usize::to_string).collect();
         self.part(name.as_bytes());
         self.part(dtype.as_bytes());
         self.part(format!("[{}]", axes.join(",")).as_bytes());
-        self.0.update(values);
+    }
+
+    /// Goes on with some of the tensor's values.
+    pub(super) fn values(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
     }
 
     fn part(&mut self, bytes: &[u8]) {

@@ -90,11 +90,14 @@ impl WeightsFile {
     }
 
     fn bytes(&self, name: &str) -> Result<Vec<u8>, WeightsError> {
-        let failed = |source| WeightsError::Tensor { path: self.path.clone(), name: name.to_owned(), source };
-        self.values.read(name).map_err(failed)
+        self.values.read(name).map_err(|source| self.unreadable(name, source))
     }
 
-    /// Compares the digest in the metadata with the tensors, one at a time. True if it holds; false if there is none.
+    fn unreadable(&self, name: &str, source: std::io::Error) -> WeightsError {
+        WeightsError::Tensor { path: self.path.clone(), name: name.to_owned(), source }
+    }
+
+    /// Compares the digest in the metadata with the tensors, a part of one at a time. True if it holds; false if there is none.
     ///
     /// # Errors
     ///
@@ -105,7 +108,9 @@ impl WeightsFile {
         };
         let mut digest = Digest::of_metadata(self.map.iter().filter(|(key, _)| *key != DIGEST));
         for (name, info) in &self.tensors {
-            digest.add(name, &info.dtype.to_uppercase(), &info.shape, &self.bytes(name)?);
+            digest.begin(name, &info.dtype.to_uppercase(), &info.shape);
+            let hashed = self.values.stream(name, &mut |part| digest.values(part));
+            hashed.map_err(|source| self.unreadable(name, source))?;
         }
         match digest.finish() == *stated {
             true => Ok(true),

@@ -1,12 +1,14 @@
 //! Weights in.
 
 use std::fmt;
+use std::panic::resume_unwind;
+use std::thread;
 
 use burn::module::Module;
 
 use super::fit::is_head;
 use super::{Differences, Fit, WeightsError, WeightsFile};
-use crate::{parameters, state_dict::fill};
+use crate::{ParameterInfo, parameters, state_dict::fill};
 
 /// What may be different between a file and a network. By default nothing may, but that a network without a head leaves that of
 /// the file out.
@@ -74,9 +76,19 @@ pub fn load<M: Module>(module: M, file: &WeightsFile, options: &LoadOptions) -> 
         let (path, branch) = (file.path().to_owned(), fit.branch.to_string());
         return Err(WeightsError::Misfit { path, branch, differences: Box::new(differences) });
     }
-    file.verify()?;
-    let module =
-        fill(module, &wanted, |parameter| fit.taken.get(&parameter.name).map(|name| file.read(name)).transpose())?;
+    let value = |parameter: &ParameterInfo| fit.taken.get(&parameter.name).map(|name| file.read(name)).transpose();
+    let module = thread::scope(|scope| {
+        // The digest takes longer than all else.
+        let verified = thread::Builder::new().spawn_scoped(scope, || file.verify());
+        fill(module, &wanted, value, || {
+            let verified = match verified {
+                Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                // The system has no thread to give.
+                Err(_) => file.verify(),
+            };
+            verified.map(drop)
+        })
+    })?;
     let kept = wanted.into_iter().map(|parameter| parameter.name).filter(|name| !fit.taken.contains_key(name));
     let kept = kept.collect();
     Ok((module, Loaded { fit, kept }))

@@ -38,7 +38,10 @@ pub fn save_tensors(tensors: &StateDict, path: impl AsRef<Path>, metadata: &Meta
         tensors.iter().map(|(name, data)| written(name, data, path)).collect::<Result<_, _>>()?;
     let mut map = metadata.to_map();
     let mut digest = Digest::of_metadata(map.iter());
-    tensors.iter().for_each(|tensor| digest.add(tensor.name, tensor.dtype, &tensor.shape, tensor.bytes));
+    for tensor in &tensors {
+        digest.begin(tensor.name, tensor.dtype, &tensor.shape);
+        digest.values(tensor.bytes);
+    }
     map.insert(DIGEST.to_owned(), digest.finish());
     write(path, &map, &tensors).map_err(|source| WeightsError::Io { path: path.to_owned(), source })
 }

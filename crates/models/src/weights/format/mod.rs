@@ -53,6 +53,11 @@ pub(super) struct Opened {
 pub(super) trait Values: Send + Sync {
     /// The values of a tensor that [`Opened::tensors`] lists: row-major, little-endian.
     fn read(&self, name: &str) -> io::Result<Vec<u8>>;
+
+    /// The same, handed on in parts, of which a format may hold one at a time.
+    fn stream(&self, name: &str, each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+        self.read(name).map(|values| each(&values))
+    }
 }
 
 /// Opens a file of any format, told by its first bytes.

@@ -20,6 +20,8 @@ use crate::whole_file::write_whole;
 const LENGTH: u64 = 8;
 /// The longest header that is read, in bytes: that of the crate `safetensors`.
 const LONGEST_HEADER: u64 = 100_000_000;
+/// Bytes that are streamed at once: the cache holds them.
+const PART: usize = 256 << 10;
 
 pub(super) fn open(path: &Path) -> Result<Opened, WeightsError> {
     let failed = |source| WeightsError::Io { path: path.to_owned(), source };
@@ -70,14 +72,38 @@ struct Section {
     places: BTreeMap<String, (u64, usize)>,
 }
 
-impl Values for Section {
-    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
-        let &(start, length) = self.places.get(name).ok_or(io::ErrorKind::NotFound)?;
+impl Section {
+    fn place(&self, name: &str) -> io::Result<(u64, usize)> {
+        self.places.get(name).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// Reads what begins there. Threads take turns.
+    fn fill(&self, start: u64, bytes: &mut [u8]) -> io::Result<()> {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.seek(SeekFrom::Start(start))?;
+        file.read_exact(bytes)
+    }
+}
+
+impl Values for Section {
+    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        let (start, length) = self.place(name)?;
         let mut bytes = vec![0; length];
-        file.read_exact(&mut bytes)?;
+        self.fill(start, &mut bytes)?;
         Ok(bytes)
+    }
+
+    fn stream(&self, name: &str, each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+        let (start, length) = self.place(name)?;
+        let mut part = vec![0; PART.min(length)];
+        let mut done = 0;
+        while done < length {
+            let part = &mut part[..PART.min(length - done)];
+            self.fill(start + done as u64, part)?;
+            each(part);
+            done += part.len();
+        }
+        Ok(())
     }
 }
 
