@@ -142,7 +142,8 @@ impl Merged {
         if !moves.is_empty() && !moves.contains(&true) {
             return Err(ContrastiveError::StatisticsStay { layers: moves.len() });
         }
-        let places: HashMap<&str, usize> = paths.iter().enumerate().map(|(place, path)| (path.as_str(), place)).collect();
+        let places: HashMap<&str, usize> =
+            paths.iter().enumerate().map(|(place, path)| (path.as_str(), place)).collect();
         let mean_of = |path: &String| path.strip_suffix("running_var").map(|layer| format!("{layer}running_mean"));
         let statistics = before
             .into_iter()

@@ -5,7 +5,9 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use slowburn_ema::{Decay, Ema, EmaConfig, Refused, StepCount, detached_copy, sync_running_state};
 
-use super::{Contrasted, Contrastive, EncoderRole, check_batch, diagnose_whole_batch, finite_on_host, online_accessors};
+use super::{
+    Contrasted, Contrastive, EncoderRole, check_batch, diagnose_whole_batch, finite_on_host, online_accessors,
+};
 use crate::predict::require_gradients_of;
 use crate::{Contrast, ContrastiveError, Encode, InfoNce, Online, Predict, ViewPair, Warning, normalize};
 

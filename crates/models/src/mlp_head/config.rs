@@ -110,6 +110,16 @@ impl MlpHeadConfig {
         Self::new(vec![4096], 256)
     }
 
+    /// Sets the length of the output.
+    pub fn with_dim(self, dim: usize) -> Self {
+        Self { dim, ..self }
+    }
+
+    /// Sets the widths of the hidden layers, in order.
+    pub fn with_hidden(self, hidden: Vec<usize>) -> Self {
+        Self { hidden, ..self }
+    }
+
     /// Checks every field.
     ///
     /// # Errors
