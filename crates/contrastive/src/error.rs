@@ -48,6 +48,32 @@ pub enum ContrastiveError {
         /// The configured length.
         expected: usize,
     },
+    /// A predictor does not map embeddings to embeddings.
+    #[error(
+        "the predictor maps vectors of length {} to {}, but embeddings have length {expected}: both must be that of the \
+         projector's output", found[0], found[1]
+    )]
+    Predictor {
+        /// The lengths of its input and output.
+        found: [usize; 2],
+        /// The length of an embedding.
+        expected: usize,
+    },
+    /// A symmetric loss would make keys of the masked view.
+    #[error(
+        "queries are masked, and the loss is symmetric: it would make keys of the masked view, which stay in the queue; \
+         set symmetric to false"
+    )]
+    MaskedKeys,
+    /// No running statistics moved, though a network has some.
+    #[error(
+        "{layers} running statistics of the encoder, and none moved in a forward pass: give an encoder in training mode, on \
+         autodiff, and inputs on its device"
+    )]
+    StatisticsStay {
+        /// Running statistics of the network.
+        layers: usize,
+    },
     /// A batch holds a sample twice, whose slot could take only one of the two.
     #[error("sample {sample} is in the batch twice: a memory bank has one slot for each sample")]
     RepeatedSample {

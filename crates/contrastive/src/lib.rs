@@ -9,16 +9,19 @@ mod loss;
 mod methods;
 #[cfg(feature = "models")]
 mod models;
+mod predict;
 mod queue;
 mod random;
 mod warning;
 
 pub use encode::{Batch, Encode, ViewPair};
 pub use error::ContrastiveError;
-pub use loss::{Contrast, InfoNce, SymmetricReduction, chance_loss, normalize};
+pub use loss::{Contrast, InfoNce, SymmetricReduction, chance_loss, negative_cosine, normalize};
 pub use methods::{
-    Contrasted, Contrastive, EncoderRole, EndToEnd, EndToEndConfig, MemoryBank, MemoryBankConfig, Moco, MocoConfig,
+    Byol, ByolConfig, Contrasted, Contrastive, EncoderRole, EndToEnd, EndToEndConfig, MemoryBank, MemoryBankConfig,
+    Moco, MocoConfig, MocoV3, MocoV3Config, SimSiam, SimSiamConfig,
 };
+pub use predict::{Online, Predict};
 pub use queue::{KeyQueue, KeyQueueConfig, Unfilled};
 pub use random::{Stream, negatives, permutation};
 pub use slowburn_ema::Refused;

@@ -1,9 +1,9 @@
 //! The networks of `slowburn-models` as encoders of the methods.
 
 use burn::tensor::Tensor;
-use slowburn_models::{Encoder, Projector};
+use slowburn_models::{Encoder, MlpHead, Projector};
 
-use crate::Encode;
+use crate::{Encode, Predict};
 
 impl<E: Encoder> Encode for Projector<E> {
     type Input = Tensor<4>;
@@ -18,5 +18,15 @@ impl<E: Encoder> Encode for Projector<E> {
 
     fn splits(&self) -> usize {
         self.encoder.splits()
+    }
+}
+
+impl Predict for MlpHead {
+    fn predict(&self, embeddings: Tensor<2>) -> Tensor<2> {
+        self.forward(embeddings)
+    }
+
+    fn dims(&self) -> [usize; 2] {
+        [self.feature_dim(), self.dim()]
     }
 }

@@ -33,4 +33,34 @@ pub enum Warning {
         /// Rows of a batch.
         batch: usize,
     },
+    /// A method whose accuracy is known to depend on the batch, see the methods.
+    #[error(
+        "batches of {batch} are small for {method}: in its paper the accuracy is the same from {least} on, and falls below"
+    )]
+    SmallBatch {
+        /// The method.
+        method: &'static str,
+        /// Rows of a batch.
+        batch: usize,
+        /// The smallest batch from which on the accuracy is the same.
+        least: usize,
+    },
+    /// Split batch normalisation in a method whose papers share statistics among all devices.
+    #[error(
+        "the encoder splits its batches into {splits} groups: {method} is meant for statistics of the whole batch; give it \
+         plain batch normalisation (splits of 1)"
+    )]
+    SplitsWithoutQueue {
+        /// The method.
+        method: &'static str,
+        /// Groups of a batch.
+        splits: usize,
+    },
+    /// Evaluation would use running statistics of masked images.
+    #[error(
+        "queries are masked, and so are the images that running statistics of the query encoder are of: before it is scored \
+         or exported, renew them on whole images with evaluation::renew_statistics, or take the key encoder, which sees \
+         whole images only"
+    )]
+    MaskedStatistics,
 }

@@ -7,6 +7,7 @@ mod conv_net13;
 mod encoder;
 mod error;
 pub mod layers;
+mod mlp_head;
 mod named;
 #[cfg(feature = "onnx")]
 pub mod onnx;
@@ -26,6 +27,7 @@ pub use conv_net13::{ConvNet13, ConvNet13Config};
 pub use encoder::Encoder;
 pub use error::ModelError;
 pub use layers::{Norm, Normalization, SplitBatchNorm, SplitBatchNormConfig};
+pub use mlp_head::{HeadNorm, MlpHead, MlpHeadConfig, MlpLayer, OutputNorm, PlainNorm};
 pub use parameters::{ParameterInfo, num_learnable_params, parameters};
 pub use projection::{HeadVersion, Mlp, ProjectionConfig, ProjectionHead, Projector};
 pub use resnet::{BlockKind, ResNet, ResNetConfig, ResidualBlock, Stem};

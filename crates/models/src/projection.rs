@@ -8,7 +8,7 @@ use burn::{
 };
 
 use crate::{
-    Encoder, ModelError,
+    Encoder, MlpHead, ModelError,
     error::{at_least_one, in_range},
     named::named,
 };
@@ -40,14 +40,16 @@ pub struct ProjectionConfig {
 
 /// Maps features to the embedding that a contrastive loss compares.
 ///
-/// Weights and biases start uniform in ±1/√D, as PyTorch's linear layers do. The output is not normalised.
-/// Should be created with [`ProjectionConfig`].
+/// Weights and biases start uniform in ±1/√D, as PyTorch's linear layers do. The output is not of unit length.
+/// Should be created with [`ProjectionConfig`], or with [`MlpHeadConfig`](crate::MlpHeadConfig).
 #[derive(Module, Debug)]
 pub enum ProjectionHead {
     /// `W·x + b`.
     V1(Linear),
     /// `W₂·relu(W₁·x + b₁) + b₂`.
     V2(Mlp),
+    /// Layers with batch normalisation: BYOL's, SimSiam's, MoCo v3's.
+    Mlp(MlpHead),
 }
 
 /// Two linear layers with a rectifier between them.
@@ -66,7 +68,8 @@ named!(Mlp { hidden: "0", output: "2" });
 /// An [`Encoder`] with a projection head `fc`: the network that MoCo trains.
 ///
 /// [`state_dict`](crate::state_dict) has the names of MoCo's checkpoints: those of torchvision, `fc` for the head of
-/// v1, `fc.0` and `fc.2` for that of v2. Should be created with [`ProjectionConfig`].
+/// v1, `fc.0` and `fc.2` for that of v2. Should be created with [`ProjectionConfig`], or with
+/// [`MlpHeadConfig`](crate::MlpHeadConfig) for a head with batch normalisation.
 #[derive(Debug, Clone)]
 pub struct Projector<E: Encoder> {
     /// The network below the head; its features are what evaluation uses.
@@ -131,13 +134,14 @@ impl ProjectionHead {
         let first = match self {
             Self::V1(linear) => linear,
             Self::V2(mlp) => &mlp.hidden,
+            Self::Mlp(head) => return head.forward(features),
         };
         let feature_dim = first.weight.lazy_shape()[0];
         assert_shape!(features, [_, feature_dim]);
         let x = first.forward(features);
         match self {
-            Self::V1(_) => x,
             Self::V2(mlp) => mlp.output.forward(relu(x)),
+            Self::V1(_) | Self::Mlp(_) => x,
         }
     }
 
@@ -146,6 +150,7 @@ impl ProjectionHead {
         let last = match self {
             Self::V1(linear) => linear,
             Self::V2(mlp) => &mlp.output,
+            Self::Mlp(head) => return head.dim(),
         };
         last.weight.lazy_shape()[1]
     }

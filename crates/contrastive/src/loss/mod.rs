@@ -1,11 +1,13 @@
 //! The loss that all methods share.
 
 mod beside;
+mod in_batch;
 mod kernel;
 mod plain;
 
 use beside::{alongside, constant_beside};
 use burn::tensor::{FloatDType, Tensor};
+pub use in_batch::negative_cosine;
 use serde::{Deserialize, Serialize};
 
 use crate::ContrastiveError;
@@ -81,7 +83,8 @@ pub struct Contrast {
     /// The number of negatives of each query, K.
     pub negatives: usize,
     /// What `loss` would be if all similarities were equal: [`chance_loss`]`(K)`, `ln K` where the loss is decoupled,
-    /// twice that in a sum over two directions.
+    /// twice that in a sum over two directions. Without negatives, that of predictions that have nothing to do with their
+    /// targets: 4 for BYOL, 0 for SimSiam.
     pub chance: f64,
 }
 
@@ -105,6 +108,11 @@ impl Contrast {
     /// The loss, and with it that of chance, multiplied by a factor.
     pub(crate) fn scaled(self, factor: f64) -> Self {
         Self { loss: self.loss.mul_scalar(factor), chance: self.chance * factor, ..self }
+    }
+
+    /// The loss, and with it that of chance, with a constant added.
+    pub(crate) fn raised(self, constant: f64) -> Self {
+        Self { loss: self.loss.add_scalar(constant), chance: self.chance + constant, ..self }
     }
 
     /// The mean of two directions with as many negatives.

@@ -91,6 +91,7 @@ impl<E: Encode> EndToEnd<E> {
 
 impl<E: Encode> Contrastive for EndToEnd<E> {
     type Encoder = E;
+    type Trained = E;
     type Settings = EndToEndConfig;
 
     fn contrast(mut self, batch: ViewPair<E::Input>) -> Contrasted<Self> {

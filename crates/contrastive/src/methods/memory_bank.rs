@@ -137,6 +137,7 @@ impl<E: Encode> MemoryBank<E> {
 
 impl<E: Encode> Contrastive for MemoryBank<E> {
     type Encoder = E;
+    type Trained = E;
     type Settings = MemoryBankConfig;
 
     fn contrast(mut self, batch: ViewPair<E::Input>) -> Contrasted<Self> {

@@ -21,6 +21,7 @@ use crate::{
 /// | `symmetric` | false | each view is query once and key once | |
 /// | `reduction` | `Sum` | how the two directions are combined | |
 /// | `shuffle` | true | keys are encoded in another order, see [`Moco`] | |
+/// | `masked` | false | the query view has masked parts, see [`Moco`] | not with `symmetric` |
 /// | `seed` | 0 | of the queue's initial rows and of the shuffles | |
 ///
 /// What differs between v1 and v2 beside the temperature is not here: the head belongs to the encoder, blur to the
@@ -43,6 +44,9 @@ pub struct MocoConfig {
     pub reduction: SymmetricReduction,
     /// Whether keys are encoded in another order than queries.
     pub shuffle: bool,
+    /// Whether parts of the query view are masked and the key view is whole. The views do the masking; this says that they do.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub masked: bool,
     /// The seed of the queue's initial rows and of the shuffles.
     pub seed: u64,
 }
@@ -65,6 +69,7 @@ impl MocoConfig {
             symmetric: false,
             reduction: SymmetricReduction::Sum,
             shuffle: true,
+            masked: false,
             seed: 0,
         }
     }
@@ -82,8 +87,12 @@ impl MocoConfig {
     /// Checks every setting.
     ///
     /// # Errors
-    /// [`ContrastiveError::OutOfRange`] or [`ContrastiveError::Average`], which name the setting.
+    /// [`ContrastiveError::OutOfRange`] or [`ContrastiveError::Average`], which name the setting;
+    /// [`ContrastiveError::MaskedKeys`] for masked queries in a symmetric loss.
     pub fn validate(&self) -> Result<(), ContrastiveError> {
+        if self.masked && self.symmetric {
+            return Err(ContrastiveError::MaskedKeys);
+        }
         self.queue_config().validate()?;
         self.loss.validate()?;
         Ok(self.decay.validate()?)
@@ -109,11 +118,11 @@ impl MocoConfig {
     }
 }
 
-/// Which of MoCo's two encoders.
+/// Which of a method's two encoders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EncoderRole {
-    /// The one that the optimizer trains, and that the paper evaluates.
+    /// The one that the optimizer trains, and that the papers evaluate.
     #[default]
     Query,
     /// Its average.
@@ -140,6 +149,12 @@ pub enum EncoderRole {
 /// Stream::Keys)` and put back, the second direction's in that of `Stream::SecondKeys`: a pure function of (seed, step). Where the encoder
 /// normalises by splits of the batch, a query and its key are then normalised in different groups and cannot be recognised
 /// by them (§3.3). Without splits it changes nothing, and [`diagnose`](Contrastive::diagnose) says so.
+///
+/// Masked queries ([`MocoConfig::masked`]): the paper's last sentence hopes for pretext tasks such as masked auto-encoding. Here
+/// the query view has masked patches, and its key is of a whole view, as are all keys in the queue. The views do the masking,
+/// queries by one pipeline and keys by another; the step is the same. Not with a symmetric loss, which would make keys of
+/// masked views. Running statistics of the query encoder are of masked images then: before it is scored or exported,
+/// [`renew_statistics`](crate::evaluation::renew_statistics). There is no published recipe.
 ///
 /// Defaults that differ from the reference's: none in the method. The queue may hold any number of keys and take
 /// batches of any size up to it.
@@ -229,6 +244,7 @@ impl<E: Encode> Moco<E> {
 
 impl<E: Encode> Contrastive for Moco<E> {
     type Encoder = E;
+    type Trained = E;
     type Settings = MocoConfig;
 
     fn contrast(mut self, batch: ViewPair<E::Input>) -> Contrasted<Self> {
@@ -261,6 +277,7 @@ impl<E: Encode> Contrastive for Moco<E> {
         let rounds = self.keys_of_a_step(1);
         let stale = KeyQueue::check(self.queue.size().div_ceil(rounds), samples, batch);
         let stale = stale.map(|_| Warning::QueueHoldsPositives { queue: self.queue.size(), samples, batch });
-        order.into_iter().chain(stale).collect()
+        let masked = self.config.masked.then_some(Warning::MaskedStatistics);
+        order.into_iter().chain(stale).chain(masked).collect()
     }
 }

@@ -1,8 +1,11 @@
-//! One loss, three places where keys come from.
+//! Where keys or targets come from.
 
+mod byol;
 mod end_to_end;
 mod memory_bank;
 mod moco;
+mod moco_v3;
+mod sim_siam;
 #[cfg(feature = "train")]
 pub(crate) mod train;
 
@@ -13,41 +16,48 @@ use burn::tensor::Tensor;
 use serde::Serialize;
 use slowburn_ema::{Refused, sync_running_state};
 
+pub use byol::{Byol, ByolConfig};
 pub use end_to_end::{EndToEnd, EndToEndConfig};
 pub use memory_bank::{MemoryBank, MemoryBankConfig};
 pub use moco::{EncoderRole, Moco, MocoConfig};
+pub use moco_v3::{MocoV3, MocoV3Config};
+pub use sim_siam::{SimSiam, SimSiamConfig};
 
 use crate::random::inverse;
 use crate::{Batch, Contrast, ContrastiveError, Encode, Stream, ViewPair, Warning, permutation};
 
-/// A contrastive method: [`Moco`], [`EndToEnd`] or [`MemoryBank`].
+/// A method that learns from two views of each sample: [`Moco`], [`MocoV3`], [`EndToEnd`], [`MemoryBank`], and without
+/// negatives [`Byol`] and [`SimSiam`].
 ///
 /// One step is [`contrast`](Self::contrast), `backward`, [`optimize`](Self::optimize), which [`step`](Self::step) does
 /// in one call:
 ///
 /// ```no_run
-/// # use burn::optim::{GradientsParams, ModuleOptimizer};
+/// # use burn::optim::ModuleOptimizer;
 /// # use slowburn_contrastive::{Contrastive, Encode, ContrastiveError, ViewPair};
 /// # fn step<M: Contrastive>(
 /// #     mut method: M, views: ViewPair<<M::Encoder as Encode>::Input>, optimizer: &mut ModuleOptimizer,
 /// # ) -> Result<M, ContrastiveError> {
 /// let outcome;
 /// (method, outcome) = method.contrast(views)?;
-/// let gradients = GradientsParams::from_grads(outcome.loss.backward(), method.query());
+/// let gradients = method.gradients(&outcome);
 /// method = method.optimize(optimizer, 0.06, gradients);
 /// # Ok(method)
 /// # }
 /// ```
 ///
-/// A method is a `Module`: its record holds encoders, queue or bank and step, all that a resumed run needs beside the
-/// optimizer. Take it after `optimize`. Hand the optimizer the gradients of `query()` alone, as above; nothing else
-/// has any.
+/// A method is a `Module`: its record holds encoders, predictor, queue or bank and step, all that a resumed run needs beside the
+/// optimizer. Take it after `optimize`. Hand the optimizer the gradients of [`trained()`](Self::trained) alone, as above;
+/// nothing else has any.
 ///
-/// Everything that changes state, except the optimizer, happens in `contrast`. If you accumulate gradients over several calls, each
-/// call moves average and queue, as it would in the original.
+/// Everything that changes state, except the optimizer and the average of [`Byol`], which follows it, happens in `contrast`. If
+/// you accumulate gradients over several calls, each call moves average and queue, as it would in the original.
 pub trait Contrastive: Module + ModuleDisplay {
     /// The network that it trains.
     type Encoder: Encode;
+
+    /// What the optimizer trains: that network, with the predictor in methods that have one ([`Online`](crate::Online)).
+    type Trained: Module;
 
     /// What decides its steps beside weights and batches, to be kept with a run.
     type Settings: Serialize;
@@ -63,8 +73,19 @@ pub trait Contrastive: Module + ModuleDisplay {
     /// what the passes left in them. Go back to a checkpoint then.
     fn contrast(self, batch: ViewPair<<Self::Encoder as Encode>::Input>) -> Contrasted<Self>;
 
-    /// The encoder that the optimizer trains.
+    /// The encoder that the optimizer trains, without a predictor: what is scored and exported.
     fn query(&self) -> &Self::Encoder;
+
+    /// All that the optimizer trains.
+    fn trained(&self) -> &Self::Trained;
+
+    /// The method with what `change` makes of all that the optimizer trains.
+    fn map_trained(self, change: impl FnOnce(Self::Trained) -> Self::Trained) -> Self;
+
+    /// The gradients of a loss for [`optimize`](Self::optimize), those of a predictor included.
+    fn gradients(&self, outcome: &Contrast) -> GradientsParams {
+        GradientsParams::from_grads(outcome.loss.backward(), self.trained())
+    }
 
     /// The method with what `change` makes of the encoder that the optimizer trains.
     fn map_query(self, change: impl FnOnce(Self::Encoder) -> Self::Encoder) -> Self;
@@ -78,14 +99,17 @@ pub trait Contrastive: Module + ModuleDisplay {
     /// Settings that are probably not meant, for a data set of `samples` and batches of `batch`.
     fn diagnose(&self, samples: usize, batch: usize) -> Vec<Warning>;
 
-    /// Steps the query encoder with its gradients and brings running statistics up to date.
+    /// Steps what is trained with its gradients and brings running statistics up to date.
+    ///
+    /// # Panics
+    /// If a predictor is to be trained and has no gradients: they were taken of the encoder alone.
     fn optimize(
         self,
         optimizer: &mut ModuleOptimizer,
         learning_rate: impl Into<ModuleLearningRate>,
         gradients: GradientsParams,
     ) -> Self {
-        let method = self.map_query(|query| optimizer.step(learning_rate, query, gradients));
+        let method = self.map_trained(|trained| optimizer.step(learning_rate, trained, gradients));
         // A record taken now must hold the statistics of this step's forward passes, not of the step before.
         sync_running_state(&method);
         method
@@ -105,7 +129,7 @@ pub trait Contrastive: Module + ModuleDisplay {
         if let Err(error) = outcome.require_finite() {
             return Err(Refused::new(method, error));
         }
-        let gradients = GradientsParams::from_grads(outcome.loss.backward(), method.query());
+        let gradients = method.gradients(&outcome);
         Ok((method.optimize(optimizer, learning_rate, gradients), outcome))
     }
 }
@@ -113,7 +137,20 @@ pub trait Contrastive: Module + ModuleDisplay {
 /// A method after [`Contrastive::contrast`] and the loss of the batch, or the method as it was and the reason.
 pub type Contrasted<M> = Result<(M, Contrast), Refused<M, ContrastiveError>>;
 
-/// What every method does with its fields `query` and `steps`.
+/// What every method does with its fields `steps` and `config`.
+macro_rules! common {
+    () => {
+        fn steps(&self) -> u64 {
+            self.steps.get()
+        }
+
+        fn settings(&self) -> &Self::Settings {
+            &self.config
+        }
+    };
+}
+
+/// What every method without a predictor does with its field `query`.
 macro_rules! accessors {
     () => {
         fn query(&self) -> &E {
@@ -124,16 +161,41 @@ macro_rules! accessors {
             Self { query: change(self.query), ..self }
         }
 
-        fn steps(&self) -> u64 {
-            self.steps.get()
+        fn trained(&self) -> &E {
+            &self.query
         }
 
-        fn settings(&self) -> &Self::Settings {
-            &self.config
+        fn map_trained(self, change: impl FnOnce(E) -> E) -> Self {
+            self.map_query(change)
         }
+
+        $crate::methods::common!();
     };
 }
-use accessors;
+
+/// What every method with a predictor does with its field `online`.
+macro_rules! online_accessors {
+    () => {
+        fn query(&self) -> &E {
+            &self.online.encoder
+        }
+
+        fn map_query(self, change: impl FnOnce(E) -> E) -> Self {
+            self.map_trained(|online| crate::Online { encoder: change(online.encoder), ..online })
+        }
+
+        fn trained(&self) -> &crate::Online<E, P> {
+            &self.online
+        }
+
+        fn map_trained(self, change: impl FnOnce(crate::Online<E, P>) -> crate::Online<E, P>) -> Self {
+            Self { online: change(self.online), ..self }
+        }
+
+        $crate::methods::common!();
+    };
+}
+use {accessors, common, online_accessors};
 
 /// Checks what every method asks of a batch, and returns its rows.
 fn check_batch<E: Encode>(encoder: &E, batch: &ViewPair<E::Input>) -> Result<usize, ContrastiveError> {
@@ -169,6 +231,16 @@ fn diagnose_order(shuffle: bool, splits: usize) -> Option<Warning> {
         (false, 2..) => Some(Warning::SplitsWithoutShuffle { splits }),
         (false, 0 | 1) | (true, 2..) => None,
     }
+}
+
+/// What is probably not meant where statistics of the whole batch are.
+fn diagnose_whole_batch(method: &'static str, splits: usize) -> Option<Warning> {
+    (splits > 1).then_some(Warning::SplitsWithoutQueue { method, splits })
+}
+
+/// A warning of a batch below the one from which on accuracy is the same in the method's paper.
+fn diagnose_batch(method: &'static str, batch: usize, least: usize) -> Option<Warning> {
+    (batch < least).then_some(Warning::SmallBatch { method, batch, least })
 }
 
 /// `Ok` for a finite loss. It is read only where that costs no wait: on the CPU.

@@ -25,6 +25,7 @@ fn gradients(network: &Network, loss: &Tensor<1>) -> Vec<bool> {
     let head = match &network.fc {
         slowburn_models::ProjectionHead::V1(linear) => linear.weight.grad(&gradients).is_some(),
         slowburn_models::ProjectionHead::V2(mlp) => mlp.output.weight.grad(&gradients).is_some(),
+        slowburn_models::ProjectionHead::Mlp(_) => panic!("MoCo has no such head"),
     };
     found.into_iter().chain([head]).collect()
 }

@@ -3,11 +3,14 @@
 use burn::optim::{AdamConfig, ModuleOptimizer};
 use burn::store::ModuleRecord;
 use burn::tensor::{Device, Tensor};
-use slowburn_contrastive::{Contrastive, EndToEndConfig, InfoNce, MemoryBankConfig, MocoConfig, Unfilled};
+use slowburn_contrastive::{
+    ByolConfig, Contrastive, EndToEndConfig, InfoNce, MemoryBankConfig, MocoConfig, MocoV3Config, SimSiamConfig,
+    Unfilled,
+};
 use slowburn_ema::Decay;
 use slowburn_models::HeadVersion;
 
-use crate::support::{DIM, Network, config, optimizer, scalar, seeded, tensors, views};
+use crate::support::{DIM, Network, config, optimizer, predictor, scalar, seeded, tensors, views};
 
 /// A network with splits and dropout; each step seeds its draws by its number, as a run that can resume must.
 fn network(seed: u32, device: &Device) -> Network {
@@ -67,4 +70,34 @@ fn end_to_end() {
 fn memory_bank() {
     let config = MemoryBankConfig { dim: DIM, negatives: 9, loss: InfoNce::new(0.2), ..Default::default() };
     assert_resumes(|network, device| config.init(network, 20, device).unwrap(), optimizer);
+}
+
+#[test]
+fn masked_queries() {
+    let config = MocoConfig { masked: true, ..config() };
+    assert_resumes(|network, device| config.init(network, device).unwrap(), optimizer);
+}
+
+#[test]
+fn byol() {
+    let config = ByolConfig { dim: DIM, decay: Decay::Cosine { base: 0.5, end: 1.0, steps: 10 } };
+    assert_resumes(|network, device| config.init(network, predictor(3, device), device).unwrap(), optimizer);
+    let apart =
+        |online, device: &Device| config.init_apart(online, predictor(3, device), &network(5, device), device).unwrap();
+    assert_resumes(apart, || AdamConfig::new().init());
+}
+
+#[test]
+fn sim_siam() {
+    let config = SimSiamConfig { dim: DIM, ..SimSiamConfig::default() };
+    for config in [config.clone(), config.with_constant_predictor(0.1)] {
+        assert_resumes(|network, device| config.init(network, predictor(3, device), device).unwrap(), optimizer);
+    }
+}
+
+#[test]
+fn moco_v3() {
+    let decay = Decay::Cosine { base: 0.5, end: 1.0, steps: 10 };
+    let config = MocoV3Config { dim: DIM, decay, loss: InfoNce::new(0.2) };
+    assert_resumes(|network, device| config.init(network, predictor(3, device), device).unwrap(), optimizer);
 }

@@ -10,8 +10,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use slowburn_contrastive::{Contrastive, ContrastiveError, Encode, InfoNce, Moco, MocoConfig, ViewPair};
 use slowburn_ema::Decay;
 use slowburn_models::{
-    HeadVersion, ProjectionConfig, ProjectionHead, SplitBatchNorm, SplitBatchNormConfig, StateDict, load_state_dict,
-    parameters,
+    HeadVersion, MlpHead, MlpHeadConfig, ProjectionConfig, ProjectionHead, SplitBatchNorm, SplitBatchNormConfig,
+    StateDict, load_state_dict, parameters,
 };
 use slowburn_testkit::generator;
 pub(crate) use slowburn_testkit::{matrix, numbers, read, scalar, seeded};
@@ -41,25 +41,37 @@ impl Network {
             dropout: DropoutConfig::new(dropout).init(),
             fc: ProjectionConfig::new(version).with_dim(DIM).init_head(HIDDEN, device).unwrap(),
         };
-        let mut state = StateDict::new();
-        for parameter in parameters(&network) {
-            let number = parameter.name.bytes().fold(seed, |hash, byte| hash.wrapping_mul(31) + u32::from(byte));
-            let length = parameter.shape.iter().product();
-            let values = match parameter.name.as_str() {
-                "norm.running_mean" => vec![0.0; length],
-                "norm.running_var" => vec![1.0; length],
-                "norm.weight" => numbers(number, length).iter().map(|n| 1.0 + 0.2 * n).collect(),
-                _ => numbers(number, length),
-            };
-            state.insert(parameter.name, TensorData::new(values, parameter.shape));
-        }
-        load_state_dict(network, &state).unwrap()
+        filled(network, seed)
     }
 
     /// One linear head, no splits, no dropout.
     pub(crate) fn plain(seed: u32, device: &Device) -> Self {
         Self::new(seed, HeadVersion::V1, 1, 0.0, device)
     }
+}
+
+/// The module with numbers that differ by `seed` and by the parameter's name; scales near 1, statistics as they start.
+pub(crate) fn filled<M: Module>(module: M, seed: u32) -> M {
+    let mut state = StateDict::new();
+    for parameter in parameters(&module) {
+        let number = parameter.name.bytes().fold(seed, |hash, byte| hash.wrapping_mul(31) + u32::from(byte));
+        let length = parameter.shape.iter().product();
+        let (name, vector) = (parameter.name.as_str(), parameter.shape.len() == 1);
+        let values = match name.rsplit('.').next() {
+            Some("running_mean") => vec![0.0; length],
+            Some("running_var") => vec![1.0; length],
+            Some("weight") if vector => numbers(number, length).iter().map(|n| 1.0 + 0.2 * n).collect(),
+            _ => numbers(number, length),
+        };
+        state.insert(parameter.name, TensorData::new(values, parameter.shape));
+    }
+    load_state_dict(module, &state).unwrap()
+}
+
+/// A small predictor of embeddings, with batch normalisation.
+pub(crate) fn predictor(seed: u32, device: &Device) -> MlpHead {
+    let _held = generator();
+    filled(MlpHeadConfig::new(vec![7], DIM).init(DIM, device).unwrap(), seed)
 }
 
 impl Encode for Network {

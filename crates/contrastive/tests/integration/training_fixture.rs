@@ -26,6 +26,7 @@ struct Case {
     reduction: SymmetricReduction,
     splits: usize,
     decoupled: bool,
+    masked: bool,
     temperature: f64,
     decay: f64,
     rate: f64,
@@ -61,7 +62,7 @@ fn network(case: &Case, device: &Device) -> Network {
 
 /// PyTorch's running variance, which it keeps unbiased, as Burn keeps it: that of n samples of a split, after as many
 /// passes. Both start at 1 and forget a tenth a pass.
-fn biased(unbiased: f64, passes: i32, n: usize) -> f64 {
+pub(crate) fn biased(unbiased: f64, passes: i32, n: usize) -> f64 {
     let start = 0.9f64.powi(passes);
     start + (unbiased - start) * (n as f64 - 1.0) / n as f64
 }
@@ -96,6 +97,7 @@ fn gradients(network: &Network, gradients: &GradientsParams) -> HashMap<String, 
     let layers = match &network.fc {
         ProjectionHead::V1(linear) => vec![("fc", linear)],
         ProjectionHead::V2(mlp) => vec![("fc.0", &mlp.hidden), ("fc.2", &mlp.output)],
+        ProjectionHead::Mlp(_) => panic!("MoCo has no such head"),
     };
     for (name, layer) in layers {
         found.insert(format!("{name}.weight"), matrix(&layer.weight));
@@ -106,7 +108,8 @@ fn gradients(network: &Network, gradients: &GradientsParams) -> HashMap<String, 
 
 fn assert_case(case: &Case) {
     let device = Device::flex().autodiff();
-    let name = format!("v{}, symmetric {}, {} splits", case.version, case.symmetric, case.splits);
+    let name =
+        format!("v{}, symmetric {}, {} splits, masked {}", case.version, case.symmetric, case.splits, case.masked);
     let config = MocoConfig {
         dim: DIM,
         queue: QUEUE,
@@ -115,6 +118,7 @@ fn assert_case(case: &Case) {
         symmetric: case.symmetric,
         reduction: case.reduction,
         seed: case.seed,
+        masked: case.masked,
         ..MocoConfig::v1()
     };
     let mut moco = config.init(network(case, &device), &device).unwrap();
@@ -152,6 +156,6 @@ fn assert_case(case: &Case) {
 #[test]
 fn five_steps_equal_pytorchs() {
     let fixture: Fixture = serde_json::from_str(include_str!("../fixtures/training.json")).unwrap();
-    assert_eq!(fixture.cases.len(), 5, "v1, v2, symmetric as a sum and as a mean, decoupled");
+    assert_eq!(fixture.cases.len(), 6, "v1, v2, symmetric as a sum and as a mean, decoupled, masked queries");
     fixture.cases.iter().for_each(assert_case);
 }

@@ -5,6 +5,7 @@
 
 mod configuration;
 mod initialisation;
+mod mlp_head;
 mod modes;
 mod names;
 mod parity;

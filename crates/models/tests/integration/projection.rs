@@ -51,6 +51,7 @@ fn assert_parity(name: &str, version: HeadVersion, splits: usize) {
     let layers: Vec<_> = match &net.fc {
         ProjectionHead::V1(linear) => vec![(linear, "grad.fc.weight")],
         ProjectionHead::V2(mlp) => vec![(&mlp.hidden, "grad.fc.0.weight"), (&mlp.output, "grad.fc.2.weight")],
+        ProjectionHead::Mlp(_) => panic!("no head of a version"),
     };
     for (layer, theirs) in layers {
         let gradient = of(layer.weight.grad(&gradients)).transpose().into_data();

@@ -194,6 +194,7 @@ impl Recipe {
             symmetric: self.symmetric,
             reduction: SymmetricReduction::Sum,
             shuffle: self.shuffle,
+            masked: false,
             seed: self.seed,
         }
     }

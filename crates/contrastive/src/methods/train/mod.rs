@@ -119,7 +119,7 @@ impl<M: Contrastive + 'static> TrainStep for ContrastiveLearning<M> {
             };
             let gradients = outcome.loss.backward();
             let output = LearningOutput { loss: outcome.loss.detach(), accuracy: outcome.accuracy, rows };
-            let output = TrainOutput::new(next.query(), gradients, output);
+            let output = TrainOutput::new(next.trained(), gradients, output);
             (next, Ok(output))
         });
         output.unwrap_or_else(|error| panic!("{error}"))
