@@ -126,6 +126,40 @@ fn every_cost_is_the_one_that_was_asked_for() {
     assert_eq!(second.len(), 2, "weight and bias of the second head: {:?}", heads.keys());
 }
 
+/// Each method does something of its own, and is said to be active.
+#[test]
+fn every_method_ends_with_other_weights() {
+    let data = data();
+    let mut seen = Vec::new();
+    for (method, term) in [
+        ("mean-teacher", "average of weights"),
+        ("fixmatch", "strong views"),
+        ("flexmatch", "less for classes that are learned slowly"),
+        ("freematch", "less for rare classes"),
+        ("ict", "on mixed images"),
+        ("supervised", "none"),
+    ] {
+        let (_, metrics, weights) = short_run(data.path(), method, &["--method", method, "--seed", "7"]);
+        assert!(seen.iter().all(|other| *other != weights), "{method} is as another method");
+        let kept = metrics.get("kept").and_then(serde_json::Value::as_f64);
+        let selects = method.ends_with("match");
+        assert_eq!(kept.is_some(), selects, "{method}: {kept:?}");
+        assert!(kept.is_none_or(|kept| (0.0..=1.0).contains(&kept)), "{method}: {kept:?}");
+        let mut command = command(data.path(), &["--method", method, "--labels", "16", "--epochs", "0.1", "--no-baseline"]);
+        command.arg("--out").arg(data.path().join(format!("{method}-said")));
+        let said = success(command);
+        assert!(said.contains(term), "{method}: {term} is not in\n{said}");
+        seen.push(weights);
+    }
+}
+
+#[test]
+fn a_threshold_is_refused_where_it_says_nothing() {
+    let data = data();
+    let said = failure(command(data.path(), &["--method", "freematch", "--threshold", "0.5"]));
+    assert!(said.contains("--threshold says nothing to freematch"), "{said}");
+}
+
 /// Every kind of bad input: what is said, and that nothing was written.
 #[test]
 fn bad_input_is_named_and_writes_nothing() {

@@ -109,6 +109,28 @@ fn temporal_ensembling_resumes_bit_for_bit() {
     check_method("temporal", &[]);
 }
 
+/// Its slots are part of the record.
+#[test]
+fn flexmatch_resumes_bit_for_bit() {
+    check_method("flexmatch", &["--threshold", "0.4"]);
+}
+
+/// Its running averages are part of the record.
+#[test]
+fn freematch_resumes_bit_for_bit() {
+    check_method("freematch", &[]);
+}
+
+#[test]
+fn mixed_images_resume_bit_for_bit() {
+    check_method("ict", &[]);
+}
+
+#[test]
+fn mean_teacher_with_hard_targets_resumes_bit_for_bit() {
+    check_method("mean-teacher", &["--targets", "hard", "--threshold", "0.4"]);
+}
+
 #[test]
 fn supervised_training_resumes_bit_for_bit() {
     check_method("supervised", &["--exact"]);

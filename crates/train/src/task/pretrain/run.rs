@@ -1,7 +1,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::optim::ModuleOptimizer;
 use burn::tensor::{Device, Tensor};
 use serde_json::Value;
 use slowburn_augment::loader::{Report, Source, ViewBatch, ViewLoader};
@@ -96,7 +96,7 @@ where
     ) -> Result<(M, StepOutcome), TaskError> {
         let views = in_whole_splits(into_views(batch, &self.device)?, method.query().splits());
         let (method, outcome) = method.contrast(views)?;
-        let gradients = GradientsParams::from_grads(outcome.loss.backward(), method.query());
+        let gradients = method.gradients(&outcome);
         let method = method.optimize(optimizer, learning_rate, gradients);
         Ok((method, StepOutcome { costs: vec![outcome.loss, outcome.accuracy], known: vec![outcome.chance] }))
     }
