@@ -26,7 +26,7 @@ fn with_out(data: &Path, out: &Path, flags: &[&str]) -> std::process::Command {
 #[test]
 fn every_method_learns_better_than_chance() {
     let data = data();
-    for method in ["mean-teacher", "pi", "temporal", "supervised"] {
+    for method in ["mean-teacher", "fixmatch", "flexmatch", "freematch", "ict", "pi", "temporal", "supervised"] {
         let out = data.path().join(method);
         let printed = success(with_out(data.path(), &out, &["--method", method, "--epochs", "12", "--no-baseline"]));
         let summary: serde_json::Value =
