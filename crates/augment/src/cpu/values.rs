@@ -6,7 +6,7 @@ use super::scratch::{Scratch, vectorized};
 use super::{color, pillow};
 use crate::plan::{self, Affine, BlurPlan, PatchGrid, SourceMap, Step, moves_pixels, square};
 use crate::view::noise;
-use crate::{Drawn, ImageSize, Key, MaskFill, Operation, PixelArithmetic};
+use crate::{Border, Drawn, ImageSize, Key, MaskFill, Operation, PixelArithmetic};
 
 /// Applies an operation that keeps the size to C×H×W values.
 pub(super) fn change(
@@ -46,10 +46,7 @@ pub(super) fn change(
         (Operation::Cutout { side, fill }, Drawn::Cutout { x, y }) => {
             cut_out(*side as usize, *fill, (*x as usize, *y as usize), size, values);
         }
-        (Operation::Shear { border, .. }, Drawn::Shear { x, y }) => {
-            let places = Affine::shear(*x, *y).nearest([size.height, size.width]);
-            move_nearest(values, size, places, *border, scratch);
-        }
+        (Operation::Shear { border, .. }, Drawn::Shear { x, y }) => shear([*x, *y], *border, size, values, scratch),
         (_, Drawn::RandAugment { applied }) => {
             applied.iter().for_each(|augmented| augment(arithmetic, augmented, size, values, scratch));
         }
@@ -61,16 +58,8 @@ pub(super) fn change(
                 *value += std * noise;
             }
         }
-        (Operation::Normalize { mean, std }, _) => normalize(mean, std, size, values),
-        (Operation::Standardize { epsilon }, _) => {
-            let (mean, variance) = moments(values);
-            scale(values, mean, (variance + f64::from(*epsilon)).sqrt());
-        }
-        (Operation::GlobalContrast { scale: target, min_norm }, _) => {
-            let (mean, variance) = moments(values);
-            let norm = (variance * values.len() as f64).sqrt();
-            let norm = if norm < f64::from(*min_norm) { 1.0 } else { norm / f64::from(*target) };
-            scale(values, mean, norm);
+        (Operation::Normalize { .. } | Operation::Standardize { .. } | Operation::GlobalContrast { .. }, _) => {
+            normalize_by(operation, size, values);
         }
         // The rest are operations that were drawn not to happen or that change the size, and pairs that `check_view` refused.
         _ => {
@@ -78,6 +67,24 @@ pub(super) fn change(
                 augment(arithmetic, &augmented, size, values, scratch);
             }
         }
+    }
+}
+
+/// The three kinds of normalisation.
+fn normalize_by(operation: &Operation, size: ImageSize, values: &mut [f32]) {
+    match operation {
+        Operation::Normalize { mean, std } => normalize(mean, std, size, values),
+        Operation::Standardize { epsilon } => {
+            let (mean, variance) = moments(values);
+            scale(values, mean, (variance + f64::from(*epsilon)).sqrt());
+        }
+        Operation::GlobalContrast { scale: target, min_norm } => {
+            let (mean, variance) = moments(values);
+            let norm = (variance * values.len() as f64).sqrt();
+            let norm = if norm < f64::from(*min_norm) { 1.0 } else { norm / f64::from(*target) };
+            scale(values, mean, norm);
+        }
+        _ => {}
     }
 }
 
@@ -94,6 +101,11 @@ fn rearrange(size: ImageSize, map: &SourceMap, values: &mut [f32], scratch: &mut
     source.clear();
     source.extend_from_slice(values);
     move_values(source, size, map, values);
+}
+
+fn shear([x, y]: [f32; 2], border: Border, size: ImageSize, values: &mut [f32], scratch: &mut Scratch) {
+    let places = Affine::shear(x, y).nearest([size.height, size.width]);
+    move_nearest(values, size, places, border, scratch);
 }
 
 fn cut_out(side: usize, fill: f32, center: (usize, usize), size: ImageSize, values: &mut [f32]) {

@@ -28,12 +28,6 @@ impl Operation {
                 check.value("max_degrees", *max_degrees, |x| (0.0..=180.0).contains(&x), "an angle in [0, 180]")?;
                 check.border(*border)
             }
-            Self::Shear { max_x, max_y, border } => {
-                for (field, value) in [("max_x", max_x), ("max_y", max_y)] {
-                    check.value(field, *value, |x| (0.0..=1.0).contains(&x), "a slope in [0, 1]")?;
-                }
-                check.border(*border)
-            }
             Self::ColorJitter { brightness, contrast, saturation, hue } => {
                 for (field, value) in [("brightness", brightness), ("contrast", contrast), ("saturation", saturation)] {
                     check.value(field, *value, |x| x.is_finite() && x >= 0.0, "a finite number ≥ 0")?;
@@ -44,6 +38,44 @@ impl Operation {
             | Self::Grayscale { probability }
             | Self::AutoContrast { probability }
             | Self::Equalize { probability } => check.probability(*probability),
+            Self::Solarize { probability, threshold } => {
+                check.probability(*probability)?;
+                check.value("threshold", *threshold, |x| (0.0..=1.0).contains(&x), "a value in [0, 1]")
+            }
+            Self::GaussianBlur { std, kernel } => check.blur(*std, *kernel),
+            Self::Cutout { side, fill } => {
+                check.side("side", *side)?;
+                check.value("fill", *fill, f32::is_finite, "a finite number")
+            }
+            Self::GaussianNoise { std } => check.std("std", *std),
+            Self::Normalize { mean, std } => check.normalization(mean, std),
+            Self::Standardize { epsilon } => check.positive("epsilon", *epsilon),
+            Self::GlobalContrast { scale, min_norm } => {
+                check.positive("scale", *scale)?;
+                check.positive("min_norm", *min_norm)
+            }
+            Self::Shear { .. }
+            | Self::Posterize { .. }
+            | Self::Sharpness { .. }
+            | Self::RandAugment { .. }
+            | Self::MaskPatches { .. } => self.validate_augment(&check),
+            Self::RandomApply { probability, operations } => {
+                check.probability(*probability)?;
+                check.nested(operations)?;
+                operations.iter().try_for_each(|operation| operation.validate(position))
+            }
+        }
+    }
+
+    /// Checks the parameters of shears, `RandAugment`, its operations and masks.
+    fn validate_augment(&self, check: &Check) -> Result<(), AugmentError> {
+        match self {
+            Self::Shear { max_x, max_y, border } => {
+                for (field, value) in [("max_x", max_x), ("max_y", max_y)] {
+                    check.value(field, *value, |x| (0.0..=1.0).contains(&x), "a slope in [0, 1]")?;
+                }
+                check.border(*border)
+            }
             Self::Posterize { probability, bits } => {
                 check.probability(*probability)?;
                 check.bits(*bits)
@@ -61,33 +93,7 @@ impl Operation {
                     MaskFill::Noise { std } => check.std("fill", *std),
                 }
             }
-            Self::Solarize { probability, threshold } => {
-                check.probability(*probability)?;
-                check.value("threshold", *threshold, |x| (0.0..=1.0).contains(&x), "a value in [0, 1]")
-            }
-            Self::GaussianBlur { std, kernel } => {
-                check.range("std", *std, |x| x.is_finite() && x >= 0.0, "a finite number of pixels ≥ 0")?;
-                match kernel {
-                    BlurKernel::Truncated { radius } => check.side("kernel", *radius),
-                    BlurKernel::Boxes => Ok(()),
-                }
-            }
-            Self::Cutout { side, fill } => {
-                check.side("side", *side)?;
-                check.value("fill", *fill, f32::is_finite, "a finite number")
-            }
-            Self::GaussianNoise { std } => check.std("std", *std),
-            Self::Normalize { mean, std } => check.normalization(mean, std),
-            Self::Standardize { epsilon } => check.positive("epsilon", *epsilon),
-            Self::GlobalContrast { scale, min_norm } => {
-                check.positive("scale", *scale)?;
-                check.positive("min_norm", *min_norm)
-            }
-            Self::RandomApply { probability, operations } => {
-                check.probability(*probability)?;
-                check.nested(operations)?;
-                operations.iter().try_for_each(|operation| operation.validate(position))
-            }
+            _ => Ok(()),
         }
     }
 
@@ -200,6 +206,14 @@ impl Check {
         match border {
             Border::Fill(value) => self.value("border", value, f32::is_finite, "a finite number"),
             Border::Edge => Ok(()),
+        }
+    }
+
+    fn blur(&self, std: [f32; 2], kernel: BlurKernel) -> Result<(), AugmentError> {
+        self.range("std", std, |x| x.is_finite() && x >= 0.0, "a finite number of pixels ≥ 0")?;
+        match kernel {
+            BlurKernel::Truncated { radius } => self.side("kernel", radius),
+            BlurKernel::Boxes => Ok(()),
         }
     }
 

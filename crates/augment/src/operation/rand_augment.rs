@@ -76,7 +76,7 @@ impl Augment {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Magnitudes {
-    /// Drawn anew for each operation, uniform in the ranges of FixMatch's table 12 (arXiv 2001.07685), but for the four
+    /// Drawn anew for each operation, uniform in the ranges of FixMatch's table of operations (arXiv 2001.07685), but for the four
     /// factors: the table has \[0.05, 0.95\], which only ever darkens, greys and smooths; the authors' code has 0.1 + 1.8 l,
     /// on both sides of 1, and so has this.
     ///

@@ -50,26 +50,14 @@ fn check_drawn(position: usize, operation: &Operation, drawn: &Drawn, size: Imag
             let colored = |a: &Adjustment| matches!(a, Adjustment::Hue(_) | Adjustment::Saturation(_));
             Ok(size.channels == 3 || !adjustments.iter().any(colored))
         }
-        (Operation::Shear { .. }, Drawn::Shear { x, y }) => {
-            check_augmented(position, operation, &Augmented::ShearX(*x))?;
-            check_augmented(position, operation, &Augmented::ShearY(*y))
-        }
-        (Operation::Posterize { .. }, Drawn::Posterize { .. })
-        | (Operation::Sharpness { .. }, Drawn::Sharpness { .. }) => {
-            plan::augmented(drawn).map_or(Ok(true), |augmented| check_augmented(position, operation, &augmented))
-        }
-        (Operation::RandAugment { ops, .. }, Drawn::RandAugment { applied }) => {
-            for augmented in applied {
-                check_augmented(position, operation, augmented)?;
-            }
-            Ok(applied.len() == *ops as usize)
-        }
-        (Operation::MaskPatches { share, patch, fill }, Drawn::MaskPatches { patches, noise }) => {
-            let grid = PatchGrid::new(*patch, size);
-            check_patches(position, patches, &grid)?;
-            let noisy = matches!(fill, MaskFill::Noise { .. });
-            Ok(patches.len() == grid.masked(*share) && noise.is_some() == noisy)
-        }
+        (
+            Operation::Shear { .. }
+            | Operation::Posterize { .. }
+            | Operation::Sharpness { .. }
+            | Operation::RandAugment { .. }
+            | Operation::MaskPatches { .. },
+            _,
+        ) => check_augment(position, operation, drawn, size),
         (Operation::GaussianBlur { .. }, Drawn::GaussianBlur { std }) => {
             within("std", *std, std.is_finite() && *std >= 0.0, "a finite number of pixels ≥ 0")
         }
@@ -93,6 +81,33 @@ fn check_drawn(position: usize, operation: &Operation, drawn: &Drawn, size: Imag
         | (Operation::GaussianNoise { .. }, Drawn::GaussianNoise { .. })
         | (Operation::RandomApply { .. }, Drawn::RandomApply { drawn: None }) => Ok(true),
         (operation, Drawn::Deterministic) => Ok(!operation.is_random()),
+        _ => Ok(false),
+    }
+}
+
+/// Of shears, `RandAugment`, its operations and masks, as [`check_drawn`].
+fn check_augment(position: usize, operation: &Operation, drawn: &Drawn, size: ImageSize) -> Result<bool, AugmentError> {
+    match (operation, drawn) {
+        (Operation::Shear { .. }, Drawn::Shear { x, y }) => {
+            check_augmented(position, operation, &Augmented::ShearX(*x))?;
+            check_augmented(position, operation, &Augmented::ShearY(*y))
+        }
+        (Operation::Posterize { .. }, Drawn::Posterize { .. })
+        | (Operation::Sharpness { .. }, Drawn::Sharpness { .. }) => {
+            plan::augmented(drawn).map_or(Ok(true), |augmented| check_augmented(position, operation, &augmented))
+        }
+        (Operation::RandAugment { ops, .. }, Drawn::RandAugment { applied }) => {
+            for augmented in applied {
+                check_augmented(position, operation, augmented)?;
+            }
+            Ok(applied.len() == *ops as usize)
+        }
+        (Operation::MaskPatches { share, patch, fill }, Drawn::MaskPatches { patches, noise }) => {
+            let grid = PatchGrid::new(*patch, size);
+            check_patches(position, patches, &grid)?;
+            let noisy = matches!(fill, MaskFill::Noise { .. });
+            Ok(patches.len() == grid.masked(*share) && noise.is_some() == noisy)
+        }
         _ => Ok(false),
     }
 }

@@ -73,10 +73,7 @@ fn draw_one(operation: &Operation, key: Key, slot: Slot, size: ImageSize) -> Dra
         Operation::ColorJitter { brightness, contrast, saturation, hue } => {
             draw_jitter(&mut generator, [*brightness, *contrast, *saturation], *hue)
         }
-        Operation::Shear { max_x, max_y, .. } => {
-            let mut slope = |max: f32| uniform(&mut generator, [-max, max]);
-            Drawn::Shear { x: slope(*max_x), y: slope(*max_y) }
-        }
+        Operation::Shear { max_x, max_y, .. } => draw_shear(&mut generator, [*max_x, *max_y]),
         Operation::AutoContrast { probability } => Drawn::AutoContrast { stretch: happens(probability) },
         Operation::Equalize { probability } => Drawn::Equalize { equalize: happens(probability) },
         Operation::Posterize { probability, bits: [fewest, most] } => {
@@ -114,6 +111,11 @@ pub(super) fn uniform(generator: &mut ChaCha8Rng, [low, high]: [f32; 2]) -> f32 
     // Drawn in f64, where no end is lost to rounding; the clamp is for the step back to f32.
     let (low_wide, high_wide) = (f64::from(low), f64::from(high));
     ((low_wide + (high_wide - low_wide) * generator.random::<f64>()) as f32).clamp(low, high)
+}
+
+fn draw_shear(generator: &mut ChaCha8Rng, most: [f32; 2]) -> Drawn {
+    let [x, y] = most.map(|most| uniform(generator, [-most, most]));
+    Drawn::Shear { x, y }
 }
 
 /// Uniform in [−max, max]. The pipeline is valid for an image, so `max` is shorter than its sides.
