@@ -16,6 +16,7 @@ pages! {
     BurnTrain: "../../docs/burn-train.md",
     Evaluation: "../../docs/evaluation.md",
     MeanTeacher: "../../docs/mean-teacher.md",
+    NoNegatives: "../../docs/no-negatives.md",
     Onnx: "../../docs/onnx.md",
     OwnNetwork: "../../docs/own-network.md",
     Views: "../../docs/views.md",
