@@ -5,7 +5,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, GradientCheckpointingStrategy, Tensor};
 use slowburn_contrastive::evaluation::{KnnConfig, Representation, extract, spread};
 use slowburn_contrastive::{
-    Byol, ByolConfig, Contrastive, Encode, EncoderRole, InfoNce, MocoV3, MocoV3Config, Online, Predict, SimSiam,
+    Byol, ByolConfig, Contrastive, Encode, EncoderRole, InfoNce, MocoV3, MocoV3Config, Online, Predictor, SimSiam,
     SimSiamConfig, Stream, ViewPair, negative_cosine, normalize, permutation,
 };
 use slowburn_ema::Decay;
