@@ -21,7 +21,7 @@ pub use methods::{
     Byol, ByolConfig, Contrasted, Contrastive, EncoderRole, EndToEnd, EndToEndConfig, MemoryBank, MemoryBankConfig,
     Moco, MocoConfig, MocoV3, MocoV3Config, SimSiam, SimSiamConfig,
 };
-pub use predict::{Online, Predict};
+pub use predict::{Online, Predictor};
 pub use queue::{KeyQueue, KeyQueueConfig, Unfilled};
 pub use random::{Stream, negatives, permutation};
 pub use slowburn_ema::Refused;

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use slowburn_models::{Encoder, MlpHead, Projector};
 
-use crate::{Encode, Predict};
+use crate::{Encode, Predictor};
 
 impl<E: Encoder> Encode for Projector<E> {
     type Input = Tensor<4>;
@@ -21,7 +21,7 @@ impl<E: Encoder> Encode for Projector<E> {
     }
 }
 
-impl Predict for MlpHead {
+impl Predictor for MlpHead {
     fn predict(&self, embeddings: Tensor<2>) -> Tensor<2> {
         self.forward(embeddings)
     }

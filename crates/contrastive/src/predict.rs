@@ -7,7 +7,7 @@ use crate::{ContrastiveError, Encode};
 /// A predictor: maps the embedding of one view to that of another, in BYOL, SimSiam and MoCo v3.
 ///
 /// With the feature `models`, an `MlpHead` of `slowburn-models` is one.
-pub trait Predict: Module + ModuleDisplay {
+pub trait Predictor: Module + ModuleDisplay {
     /// Predictions `[batch, dim]` of embeddings `[batch, dim]`.
     fn predict(&self, embeddings: Tensor<2>) -> Tensor<2>;
 
@@ -26,7 +26,7 @@ pub struct Online<E: Module, P: Module> {
     pub predictor: P,
 }
 
-impl<E: Encode, P: Predict> Online<E, P> {
+impl<E: Encode, P: Predictor> Online<E, P> {
     /// Both, if the predictor maps embeddings of length `dim` to such.
     pub(crate) fn new(encoder: E, predictor: P, dim: usize) -> Result<Self, ContrastiveError> {
         match predictor.dims() == [dim, dim] {

@@ -165,7 +165,10 @@ impl Merged {
             let kept = kept.sum::<f64>() / large.len().max(1) as f64;
             statistic.weight *= ((1.0 - kept) * PARTS).round() / PARTS;
         }
-        Ok(merged)
+        match merged.statistics.iter().all(|statistic| statistic.weight.is_finite()) {
+            true => Ok(merged),
+            false => Err(ContrastiveError::NotFinite { what: "the running statistics" }),
+        }
     }
 
     /// What a pass is to find: one number where a statistic moves. With 0 only the batch's part is left after it.

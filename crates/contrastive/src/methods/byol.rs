@@ -10,7 +10,7 @@ use super::{
     online_accessors,
 };
 use crate::predict::require_gradients_of;
-use crate::{Contrast, ContrastiveError, Encode, Online, Predict, ViewPair, Warning, negative_cosine};
+use crate::{Contrast, ContrastiveError, Encode, Online, Predictor, ViewPair, Warning, negative_cosine};
 
 /// The settings of [`Byol`].
 ///
@@ -53,7 +53,7 @@ impl ByolConfig {
     ///
     /// # Errors
     /// Those of [`validate`](Self::validate), and [`ContrastiveError::Predictor`].
-    pub fn init<E: Encode, P: Predict>(
+    pub fn init<E: Encode, P: Predictor>(
         &self,
         online: E,
         predictor: P,
@@ -68,7 +68,7 @@ impl ByolConfig {
     ///
     /// # Errors
     /// Those of [`init`](Self::init), and [`ContrastiveError::Average`] where the two are not of one shape.
-    pub fn init_apart<E: Encode, P: Predict>(
+    pub fn init_apart<E: Encode, P: Predictor>(
         &self,
         online: E,
         predictor: P,
@@ -119,7 +119,7 @@ pub struct Byol<E: Module, P: Module> {
     config: ByolConfig,
 }
 
-impl<E: Encode, P: Predict> Byol<E, P> {
+impl<E: Encode, P: Predictor> Byol<E, P> {
     /// The settings.
     pub fn config(&self) -> &ByolConfig {
         &self.config
@@ -152,7 +152,7 @@ impl<E: Encode, P: Predict> Byol<E, P> {
     }
 }
 
-impl<E: Encode, P: Predict> Contrastive for Byol<E, P> {
+impl<E: Encode, P: Predictor> Contrastive for Byol<E, P> {
     type Encoder = E;
     type Trained = Online<E, P>;
     type Settings = ByolConfig;

@@ -9,7 +9,7 @@ use super::{
     Contrasted, Contrastive, EncoderRole, check_batch, diagnose_whole_batch, finite_on_host, online_accessors,
 };
 use crate::predict::require_gradients_of;
-use crate::{Contrast, ContrastiveError, Encode, InfoNce, Online, Predict, ViewPair, Warning, normalize};
+use crate::{Contrast, ContrastiveError, Encode, InfoNce, Online, Predictor, ViewPair, Warning, normalize};
 
 /// The settings of [`MocoV3`].
 ///
@@ -54,7 +54,7 @@ impl MocoV3Config {
     ///
     /// # Errors
     /// Those of [`validate`](Self::validate), and [`ContrastiveError::Predictor`].
-    pub fn init<E: Encode, P: Predict>(
+    pub fn init<E: Encode, P: Predictor>(
         &self,
         query: E,
         predictor: P,
@@ -103,7 +103,7 @@ pub struct MocoV3<E: Module, P: Module> {
     config: MocoV3Config,
 }
 
-impl<E: Encode, P: Predict> MocoV3<E, P> {
+impl<E: Encode, P: Predictor> MocoV3<E, P> {
     /// The settings.
     pub fn config(&self) -> &MocoV3Config {
         &self.config
@@ -139,7 +139,7 @@ impl<E: Encode, P: Predict> MocoV3<E, P> {
     }
 }
 
-impl<E: Encode, P: Predict> Contrastive for MocoV3<E, P> {
+impl<E: Encode, P: Predictor> Contrastive for MocoV3<E, P> {
     type Encoder = E;
     type Trained = Online<E, P>;
     type Settings = MocoV3Config;

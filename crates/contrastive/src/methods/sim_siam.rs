@@ -9,7 +9,7 @@ use super::{
     Contrasted, Contrastive, check_batch, diagnose_batch, diagnose_whole_batch, finite_on_host, online_accessors,
 };
 use crate::predict::require_gradients_of;
-use crate::{Contrast, ContrastiveError, Encode, Online, Predict, ViewPair, Warning, negative_cosine};
+use crate::{Contrast, ContrastiveError, Encode, Online, Predictor, ViewPair, Warning, negative_cosine};
 
 /// The settings of [`SimSiam`].
 ///
@@ -51,7 +51,7 @@ impl SimSiamConfig {
     ///
     /// # Errors
     /// Those of [`validate`](Self::validate), and [`ContrastiveError::Predictor`].
-    pub fn init<E: Encode, P: Predict>(
+    pub fn init<E: Encode, P: Predictor>(
         &self,
         encoder: E,
         predictor: P,
@@ -91,7 +91,7 @@ pub struct SimSiam<E: Module, P: Module> {
     config: SimSiamConfig,
 }
 
-impl<E: Encode, P: Predict> SimSiam<E, P> {
+impl<E: Encode, P: Predictor> SimSiam<E, P> {
     /// The settings.
     pub fn config(&self) -> &SimSiamConfig {
         &self.config
@@ -124,7 +124,7 @@ impl<E: Encode, P: Predict> SimSiam<E, P> {
     }
 }
 
-impl<E: Encode, P: Predict> Contrastive for SimSiam<E, P> {
+impl<E: Encode, P: Predictor> Contrastive for SimSiam<E, P> {
     type Encoder = E;
     type Trained = Online<E, P>;
     type Settings = SimSiamConfig;

@@ -276,6 +276,20 @@ fn gradients_of_one_device_are_taken_and_of_two_refused() {
     assert!(refused.is_err());
 }
 
+/// burn-train takes gradients of what is trained, a predictor included, and the target follows the optimizer.
+#[test]
+fn a_predictor_is_trained_too() {
+    let device = Device::flex().autodiff();
+    let byol = || crate::no_negatives::byol(&device);
+    let by_hand = byol().step(views(1, &device), &mut optimizer(), RATE).unwrap().0;
+    let bank = vec![labeled(&[0, 1, 2, 3, 4, 5], &device)];
+    let learning = ContrastiveLearning::new(byol(), bank, KnnConfig { k: 3, temperature: 0.1 }).unwrap();
+    let gradients = TrainStep::step(&learning, views(1, &device)).grads;
+    let learning = TrainStep::optimize(learning, &mut optimizer(), RATE.into(), gradients);
+    assert_eq!(tensors(&learning.method()), tensors(&by_hand));
+    assert_ne!(tensors(&by_hand.online.predictor), tensors(&byol().online.predictor));
+}
+
 #[test]
 fn a_bank_that_cannot_vote_is_refused() {
     let device = Device::flex().autodiff();
