@@ -145,7 +145,8 @@ fn every_method_ends_with_other_weights() {
         let selects = method.ends_with("match");
         assert_eq!(kept.is_some(), selects, "{method}: {kept:?}");
         assert!(kept.is_none_or(|kept| (0.0..=1.0).contains(&kept)), "{method}: {kept:?}");
-        let mut command = command(data.path(), &["--method", method, "--labels", "16", "--epochs", "0.1", "--no-baseline"]);
+        let mut command =
+            command(data.path(), &["--method", method, "--labels", "16", "--epochs", "0.1", "--no-baseline"]);
         command.arg("--out").arg(data.path().join(format!("{method}-said")));
         let said = success(command);
         assert!(said.contains(term), "{method}: {term} is not in\n{said}");
