@@ -8,5 +8,6 @@ mod trained;
 
 pub use named::{Named, NamedImages};
 pub use passes::in_fixed_batches;
+pub(crate) use prepared::bringing_to;
 pub use prepared::{Prepared, SeenImages};
 pub use trained::TrainedNetwork;

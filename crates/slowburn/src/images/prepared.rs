@@ -77,15 +77,19 @@ fn to_size(pipeline: Pipeline, size: ImageSize) -> Result<Pipeline> {
     if pipeline.operations().iter().any(sizes) {
         return Ok(pipeline);
     }
-    let (height, width) = (size.height as u32, size.width as u32);
+    let mut operations = bringing_to(size.height as u32, size.width as u32);
+    operations.extend(pipeline.operations().iter().cloned());
+    Ok(pipeline.clone().with_operations(operations)?)
+}
+
+/// What brings images of any size to this one: squares by their middle, others as they are.
+pub(crate) fn bringing_to(height: u32, width: u32) -> Vec<Operation> {
     let filter = Filter::Bilinear;
-    let mut operations = match height == width {
+    match height == width {
         true => vec![
             Operation::Resize { to: ResizeTo::ShorterSide(height), filter },
             Operation::CenterCrop { height, width },
         ],
         false => vec![Operation::Resize { to: ResizeTo::Exact { height, width }, filter }],
-    };
-    operations.extend(pipeline.operations().iter().cloned());
-    Ok(pipeline.clone().with_operations(operations)?)
+    }
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde::Serialize;
-use slowburn_models::weights::{Differences, Fit, WeightsError, WeightsFile};
+use slowburn_models::weights::{Differences, Fit, WeightsFile};
 
 use crate::weights::{Candidate, fitting};
 
@@ -129,7 +129,6 @@ impl Network {
 fn reason(file: &WeightsFile, branch: Option<&str>) -> String {
     let wanted = Candidate::resnet18().parameters().unwrap_or_default();
     match file.fit(&wanted, branch) {
-        Err(error @ WeightsError::NotRecognised { .. }) => error.to_string(),
         Err(error) => error.to_string(),
         Ok(fit) => fit.body.to_string(),
     }

@@ -5,12 +5,13 @@ use std::path::Path;
 use anyhow::Result;
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
-use slowburn_augment::{Filter, ImageSize, Operation, Pipeline, ResizeTo, WhiteningConfig};
+use slowburn_augment::{ImageSize, Operation, Pipeline, WhiteningConfig};
 use slowburn_models::weights::{Metadata, save_safetensors};
 use slowburn_train::run::{RunFolder, metadata};
 
 use super::CheckpointError;
 use crate::args::Reading;
+use crate::images::bringing_to;
 use crate::network::{Arch, Normalization};
 
 /// The entry of the metadata that is this program's.
@@ -109,15 +110,7 @@ impl Facts {
 /// What images pass before a network of which a library's file says size and normalisation.
 pub(super) fn evaluation(metadata: &Metadata) -> Option<Pipeline> {
     let [_, height, width] = metadata.image?;
-    let (height, width) = (height as u32, width as u32);
-    let filter = Filter::Bilinear;
-    let mut operations = match height == width {
-        true => vec![
-            Operation::Resize { to: ResizeTo::ShorterSide(height), filter },
-            Operation::CenterCrop { height, width },
-        ],
-        false => vec![Operation::Resize { to: ResizeTo::Exact { height, width }, filter }],
-    };
+    let mut operations = bringing_to(height as u32, width as u32);
     if !metadata.mean.is_empty() {
         operations.push(Operation::Normalize { mean: metadata.mean.clone(), std: metadata.std.clone() });
     }
