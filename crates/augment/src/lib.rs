@@ -24,7 +24,7 @@ mod whitening;
 pub use error::AugmentError;
 pub use image::{Image, ImageSize};
 pub use key::Key;
-pub use mixup::{Mix, MixWeights, Mixup};
+pub use mixup::{MixWeights, Mixup, MixupDraw};
 pub use operation::{Augment, BlurKernel, Border, Filter, Magnitudes, MaskFill, Operation, ResizeTo, RotationFilter};
 pub use pipeline::{Pipeline, PixelArithmetic};
 pub use view::{Adjustment, Augmented, Drawn, View};

@@ -8,7 +8,7 @@ use crate::{AugmentError, Key};
 /// Mixing each row of a batch with another one: `λ·x + (1 − λ)·x′` (Zhang et al., arXiv 1710.09412).
 ///
 /// x′ are the rows of the same batch in random order and λ ~ Beta(α, α). [`draw`](Mixup::draw) gives the weights and the
-/// partners as a [`Mix`], a pure function of seed and step; the mix is then applied to the images, and to whatever else
+/// partners as a [`MixupDraw`], a pure function of seed and step; the mix is then applied to the images, and to whatever else
 /// has to follow them: one-hot targets (mixup), or a teacher's probabilities (ICT, arXiv 1903.03825).
 ///
 /// | Name | Default | Purpose | Range |
@@ -107,7 +107,7 @@ impl Mixup {
 
     /// Draws the mix of a batch of `rows`: a pure function of its arguments. The partners are a uniform permutation, so a row
     /// may be its own; the weight of row i does not depend on the number of rows.
-    pub fn draw(&self, seed: u64, step: u64, rows: usize) -> Mix {
+    pub fn draw(&self, seed: u64, step: u64, rows: usize) -> MixupDraw {
         let key = |row: usize| Key { seed, epoch: step, sample: row as u64, view: 0 };
         let mut partners: Vec<usize> = (0..rows).collect();
         partners.shuffle(&mut key(0).stream(STREAMS));
@@ -116,7 +116,7 @@ impl Mixup {
             MixWeights::Batch => vec![weight(0); rows],
             MixWeights::Row => (0..rows).map(weight).collect(),
         };
-        Mix { weights, partners }
+        MixupDraw { weights, partners }
     }
 
     fn weight(&self, key: Key) -> f32 {
@@ -131,12 +131,12 @@ impl Mixup {
 /// The weights and partners of a batch: row i becomes `weights[i]·row[i] + (1 − weights[i])·row[partners[i]]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Mix {
+pub struct MixupDraw {
     weights: Vec<f32>,
     partners: Vec<usize>,
 }
 
-impl Mix {
+impl MixupDraw {
     /// Weight of each row in its mix, in [0, 1].
     pub fn weights(&self) -> &[f32] {
         &self.weights

@@ -1,7 +1,7 @@
 //! Mixing the rows of a batch.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use slowburn_augment::{AugmentError, Mix, Mixup};
+use slowburn_augment::{AugmentError, Mixup, MixupDraw};
 
 const SHAPE: [usize; 4] = [5, 2, 3, 4];
 
@@ -61,7 +61,7 @@ fn draws_are_functions_of_seed_step_and_row() {
         assert!((folded - weight.max(1.0 - weight)).abs() < 1e-6);
     }
     let stored = serde_json::to_string(&mix).unwrap();
-    assert_eq!(serde_json::from_str::<Mix>(&stored).unwrap(), mix);
+    assert_eq!(serde_json::from_str::<MixupDraw>(&stored).unwrap(), mix);
 }
 
 /// Weights of consecutive steps are as independent as those of the rows of one: ICT has one λ a step.
@@ -85,7 +85,7 @@ fn rows_are_counted_and_the_type_is_kept() {
     let error = mixup.draw(1, 2, 4).apply(tensor.clone()).unwrap_err();
     assert_eq!(error, AugmentError::MixRows { expected: 4, found: 5 });
     assert_eq!(error.to_string(), "a mix of 4 rows applied to a batch of 5");
-    let broken: Mix = serde_json::from_str(r#"{"weights": [0.5, 0.5], "partners": [0, 2]}"#).unwrap();
+    let broken: MixupDraw = serde_json::from_str(r#"{"weights": [0.5, 0.5], "partners": [0, 2]}"#).unwrap();
     assert!(broken.apply(Tensor::<2>::eye(2, &Device::flex())).is_err());
     let half = mixup.draw(1, 2, 5).apply(tensor.cast(DType::F16)).unwrap();
     assert_eq!(half.dtype(), DType::F16);
