@@ -271,6 +271,13 @@ impl<E: Encode> Contrastive for Moco<E> {
 
     accessors!();
 
+    fn evaluated(&self) -> E {
+        match self.config.masked {
+            true => self.key.export(),
+            false => self.query.clone(),
+        }
+    }
+
     fn diagnose(&self, samples: usize, batch: usize) -> Vec<Warning> {
         let order = diagnose_order(self.config.shuffle, self.query.splits());
         // A symmetric step puts two keys of each sample in.

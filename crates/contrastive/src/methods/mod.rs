@@ -76,6 +76,12 @@ pub trait Contrastive: Module + ModuleDisplay {
     /// The encoder that the optimizer trains, without a predictor: what is scored and exported.
     fn query(&self) -> &Self::Encoder;
 
+    /// The encoder to look at while training goes on: a copy of [`query`](Self::query), or of its average where running
+    /// statistics of the query encoder are not those of images as they are evaluated ([`MocoConfig::masked`]).
+    fn evaluated(&self) -> Self::Encoder {
+        self.query().clone()
+    }
+
     /// All that the optimizer trains.
     fn trained(&self) -> &Self::Trained;
 

@@ -8,4 +8,4 @@ mod projector;
 pub use backbone::{Arch, Backbone, BackboneConfig, Normalization};
 pub use classifier::NetworkConfig;
 pub use fixed::Fixed;
-pub use projector::ContrastConfig;
+pub use projector::{ContrastConfig, Head};

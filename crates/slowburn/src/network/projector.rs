@@ -1,18 +1,25 @@
 use burn::tensor::Device;
 use slowburn_augment::ImageSize;
-use slowburn_models::{HeadVersion, ModelError, ProjectionConfig, Projector};
+use slowburn_models::{HeadVersion, MlpHeadConfig, ModelError, ProjectionConfig, Projector};
 
 use super::{Backbone, BackboneConfig};
 
-/// An encoder with MoCo's projection head.
-#[derive(Debug, Clone, Copy)]
+/// What is behind an encoder in pre-training.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Head {
+    /// MoCo's, which gives embeddings of this length.
+    Moco(HeadVersion, usize),
+    /// Of normalised layers: that of BYOL, SimSiam and MoCo v3.
+    Mlp(MlpHeadConfig),
+}
+
+/// An encoder with a projection head.
+#[derive(Debug, Clone)]
 pub struct ContrastConfig {
     /// The encoder.
     pub backbone: BackboneConfig,
-    /// One layer or two.
-    pub head: HeadVersion,
-    /// The length of an embedding.
-    pub dim: usize,
+    /// The head.
+    pub head: Head,
 }
 
 impl ContrastConfig {
@@ -21,7 +28,10 @@ impl ContrastConfig {
     /// # Errors
     /// For settings out of range.
     pub fn init(&self, image: ImageSize, device: &Device) -> Result<Projector<Backbone>, ModelError> {
-        let head = ProjectionConfig::new(self.head).with_dim(self.dim);
-        head.init(self.backbone.init(image, device)?, device)
+        let encoder = self.backbone.init(image, device)?;
+        match &self.head {
+            Head::Moco(version, dim) => ProjectionConfig::new(*version).with_dim(*dim).init(encoder, device),
+            Head::Mlp(head) => head.init_projector(encoder, device),
+        }
     }
 }

@@ -6,8 +6,8 @@ use slowburn_ema::Length;
 use slowburn_train::data::Dataset;
 use slowburn_train::defaults::{self, PretrainDefaults};
 
-use super::Recipe;
 use super::defaults::{gray_views, imagenet_views};
+use super::{Mask, Recipe};
 use crate::data::is_small;
 use crate::settings::Given;
 use crate::train::SIDE;
@@ -25,15 +25,30 @@ pub(super) fn fit(recipe: &mut Recipe, data: &Dataset, given: &Given) -> Result<
         recipe.start_sha256 = Some(weights.sha256);
     }
     recipe.fixed = Some(recipe.network.contrast().backbone.fixed());
-    if recipe.preset.is_some() {
-        return Ok(());
+    if recipe.preset.is_none() {
+        if !given.says("views") {
+            recipe.views = views(recipe, data);
+        }
+        numbers(recipe, data, given);
     }
-    if !given.says("views") {
-        recipe.views = views(recipe, data);
+    let side = recipe.views.output_size(data.image_size());
+    if let Some(Mask { patch, .. }) = &mut recipe.mask {
+        patch.get_or_insert((side.height.min(side.width) as u32).div_ceil(PATCHES));
     }
-    numbers(recipe, data, given);
     Ok(())
 }
+
+/// Fits a recipe whose length is said to images of which no label is known.
+///
+/// # Errors
+/// Those of files.
+pub fn fit_before_training(recipe: &mut Recipe, data: &Dataset) -> Result<()> {
+    let flags = ["length", "scoring.knn.k"].map(|path| (path, true));
+    fit(recipe, data, &Given::new(flags.to_vec(), std::iter::empty()))
+}
+
+/// The patches along a side of a masked view: of 4 pixels where it has 32.
+const PATCHES: u32 = 8;
 
 /// Views as of Fashion-MNIST or of the authors' CIFAR-10 notebook for small images of one size, of photos for all others.
 fn views(recipe: &Recipe, data: &Dataset) -> Pipeline {

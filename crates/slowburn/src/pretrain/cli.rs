@@ -2,7 +2,8 @@ use anyhow::Result;
 use clap::Args;
 use slowburn_ema::Length;
 
-use super::{Method, Recipe, RecipeError, Version, fashion, preset};
+use super::method::change_method;
+use super::{Mask, Method, Recipe, RecipeError, Version, fashion, preset};
 use crate::args::{HelpAll, Images, Machine, Run, Shared, Start, set};
 use crate::network::Arch;
 use crate::recipes::unknown;
@@ -19,7 +20,7 @@ pub struct Cli {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub start: Start,
-    /// Where keys come from [default: moco]
+    /// Where keys or targets come from [default: moco]
     #[arg(long, help_heading = "Method")]
     pub method: Option<Method>,
     /// Head, temperature, learning rate and views as in MoCo v1 or v2 [default: v2]
@@ -34,16 +35,26 @@ pub struct Cli {
     /// The temperature of the loss [default: 0.2]
     #[arg(long, value_name = "τ", help_heading = "Method")]
     pub temperature: Option<f64>,
-    /// The length of an embedding [default: 64]
+    /// The share of the patches of a query's image that is masked; its key is of the whole image
+    #[arg(long, value_name = "SHARE", help_heading = "Method")]
+    pub mask: Option<f32>,
+    /// The side of such a patch in pixels [default: an eighth of the view's]
+    #[arg(long, value_name = "PIXELS", requires = "mask", help_heading = "Method", hide_short_help = true)]
+    pub mask_patch: Option<u32>,
+    /// The length of an embedding [default: 64; 128 for byol and moco-v3, 512 for simsiam]
     #[arg(long, help_heading = "Method", hide_short_help = true)]
     pub dim: Option<usize>,
-    /// The average's decay: of weights, or of slots with `--method memory-bank` [default: 0.99; 0.5]
+    /// The width of the hidden layers of projector and predictor [default: 512]
+    #[arg(long, value_name = "N", help_heading = "Method", hide_short_help = true)]
+    pub hidden: Option<usize>,
+    /// The average's decay: of weights, or of slots with `--method memory-bank` [default: 0.99; 0.5]. It rises to 1 with byol
+    /// and moco-v3
     #[arg(long, help_heading = "Method", hide_short_help = true)]
     pub decay: Option<f64>,
     /// Each view is query once and key once
     #[arg(long, help_heading = "Method", hide_short_help = true)]
     pub symmetric: bool,
-    /// Groups of a batch with batch statistics of their own; 1 for the whole batch [default: 8]
+    /// Groups of a batch with batch statistics of their own; 1 for the whole batch [default: 8; 1 with a predictor]
     #[arg(long, value_name = "N", help_heading = "Method", hide_short_help = true)]
     pub splits: Option<usize>,
     /// Encode keys (end-to-end: second views) in the order of queries
@@ -117,6 +128,8 @@ impl Cli {
             ("network.version", version),
             ("network.arch", self.arch.is_some()),
             ("network.dim", self.dim.is_some()),
+            ("network.heads", self.hidden.is_some()),
+            ("mask", self.mask.is_some()),
             ("network.splits", self.splits.is_some()),
             ("queue", self.queue.is_some()),
             ("temperature", self.temperature.is_some() || version),
@@ -135,19 +148,24 @@ impl Cli {
         if let Some(version) = self.version {
             recipe.set_version(version);
         }
-        if let Some(method) = self.method.filter(|&method| method != recipe.method) {
-            recipe.method = method;
-            if method == Method::MemoryBank {
-                // The paper's decay of slots (arXiv 1805.01978): one of weights would be far too slow.
-                recipe.decay = 0.5;
-            }
+        if let Some(method) = self.method {
+            change_method(&mut recipe, method);
         }
         self.check_flags(recipe.method)?;
         if let Some(epochs) = self.run.epochs {
             recipe.set_length(Length::Epochs(epochs));
         }
         set(&mut recipe.network.arch, &self.arch);
-        set(&mut recipe.network.dim, &self.dim);
+        if let Some(hidden) = self.hidden {
+            recipe.network.heads = recipe.method.heads(hidden, recipe.network.dim);
+        }
+        if let Some(dim) = self.dim {
+            recipe.network.set_dim(dim);
+        }
+        if let Some(share) = self.mask {
+            let patch = self.mask_patch.or(recipe.mask.and_then(|mask| mask.patch));
+            recipe.mask = Some(Mask { share, patch });
+        }
         set(&mut recipe.network.splits, &self.splits);
         set(&mut recipe.queue, &self.queue);
         set(&mut recipe.decay, &self.decay);
@@ -171,10 +189,16 @@ impl Cli {
 
     /// Refuses what was given and is ignored by the method.
     fn check_flags(&self, method: Method) -> Result<(), RecipeError> {
-        [("--queue", self.queue.is_some()), ("--decay", self.decay.is_some()), ("--no-shuffle", self.no_shuffle)]
-            .into_iter()
-            .filter(|&(_, given)| given)
-            .try_for_each(|(flag, _)| method.check_flag(flag))
+        let flags = [
+            ("--queue", self.queue.is_some()),
+            ("--decay", self.decay.is_some()),
+            ("--temperature", self.temperature.is_some()),
+            ("--no-shuffle", self.no_shuffle),
+            ("--version", self.version.is_some()),
+            ("--hidden", self.hidden.is_some()),
+            ("--mask", self.mask.is_some()),
+        ];
+        flags.into_iter().filter(|&(_, given)| given).try_for_each(|(flag, _)| method.check_flag(flag))
     }
 }
 

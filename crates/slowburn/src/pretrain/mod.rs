@@ -1,9 +1,10 @@
-//! Contrastive pre-training without labels: MoCo and the two methods that its paper compares it with.
+//! Pre-training without labels: MoCo, the two methods that its paper compares it with, and those that grew out of it.
 
 mod choose;
 mod cli;
 mod defaults;
 mod error;
+mod method;
 mod part;
 mod presets;
 mod recipe;
@@ -12,12 +13,14 @@ mod session;
 mod summary;
 mod table;
 
+pub use choose::fit_before_training;
 pub use cli::Cli;
 pub use defaults::fashion;
 pub use error::RecipeError;
+pub use method::{Heads, Method, change_method};
 pub use presets::{PRESETS, Preset, preset, preset_list};
-pub use recipe::{Method, NetworkConfig, Recipe, Version};
-pub use run::run;
+pub use recipe::{Mask, NetworkConfig, Recipe, Version};
+pub use run::{check, run};
 pub use session::Session;
 pub use summary::{Scored, Summary};
 

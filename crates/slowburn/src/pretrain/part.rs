@@ -4,7 +4,6 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use anyhow::Result;
-use slowburn_augment::Views;
 use slowburn_augment::loader::ViewLoaderConfig;
 use slowburn_contrastive::{Contrastive, KeyQueue};
 use slowburn_models::Projector;
@@ -31,10 +30,10 @@ pub(super) trait Visit {
     ) -> Result<Self::Output>;
 }
 
-/// What MoCo has beside its query encoder.
+/// What a method with an average has beside its query encoder.
 pub(super) struct Beside {
     pub(super) key: Projector<Backbone>,
-    pub(super) queue: KeyQueue,
+    pub(super) queue: Option<KeyQueue>,
 }
 
 /// What is trained, and who looks at it.
@@ -52,7 +51,7 @@ impl Part<'_> {
             .with_on_corrupt(recipe.reading.broken)
             .with_workers(*workers);
         Ok(PretrainTask {
-            loader: config.init(Arc::clone(&data.train.images), Views::two(recipe.views.clone()))?,
+            loader: config.init(Arc::clone(&data.train.images), recipe.pair()?)?,
             monitor: Some(self.monitor.clone()),
             every: recipe.monitor,
             scored: recipe.patience.is_some(),
@@ -82,8 +81,8 @@ impl Part<'_> {
         let described = Described { arch: recipe.network.arch, classes: &[], recipe: &settings, facts: &facts };
         let key = beside.as_ref().map(|beside| &beside.key);
         described.save([("query", Some(query)), ("key", key)], folder)?;
-        match beside {
-            Some(Beside { queue, .. }) => Ok(weights::save_queue(&queue, &folder.file("queue.safetensors"))?),
+        match beside.and_then(|beside| beside.queue) {
+            Some(queue) => Ok(weights::save_queue(&queue, &folder.file("queue.safetensors"))?),
             None => Ok(()),
         }
     }
@@ -128,7 +127,10 @@ impl Visit for Train<'_, '_> {
             let best: Checkpoint<ContrastMetrics> = self.folder.best()?;
             method = with_record(method, best.method)?;
         }
-        let query = method.query().clone();
+        let query = match recipe.mask {
+            Some(_) => self.part.session.on_whole_images(method.query())?,
+            None => method.query().clone(),
+        };
         self.part.save(&query, beside(&method), self.folder)?;
         Ok((query, progress, task.left_out().len()))
     }

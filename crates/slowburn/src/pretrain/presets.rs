@@ -118,7 +118,14 @@ fn moco_probe() -> SweepConfig {
 fn notebook(length: Length, symmetric: bool) -> Recipe {
     Recipe {
         views: views::moco_cifar(32),
-        network: NetworkConfig { arch: Arch::ResNet18, splits: 8, version: Version::V1, dim: 128, stem: None },
+        network: NetworkConfig {
+            arch: Arch::ResNet18,
+            splits: 8,
+            version: Version::V1,
+            dim: 128,
+            stem: None,
+            heads: None,
+        },
         method: Method::Moco,
         queue: 4096,
         decay: 0.99,
@@ -148,7 +155,7 @@ fn imagenet(length: Length, version: Version) -> Recipe {
     Recipe {
         views: imagenet_views(version, 224),
         evaluation: Some(views::imagenet_evaluation(224)),
-        network: NetworkConfig { arch: Arch::ResNet50, splits: 8, version, dim: 128, stem: None },
+        network: NetworkConfig { arch: Arch::ResNet50, splits: 8, version, dim: 128, stem: None, heads: None },
         method: Method::Moco,
         queue: 65_536,
         decay: 0.999,

@@ -1,56 +1,19 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use slowburn_augment::{ImageSize, Operation, Pipeline};
-use slowburn_contrastive::{InfoNce, MocoConfig, SymmetricReduction, Unfilled};
+use slowburn_augment::{ImageSize, Operation, Pipeline, Views, presets};
+use slowburn_contrastive::{
+    ByolConfig, InfoNce, MocoConfig, MocoV3Config, SimSiamConfig, SymmetricReduction, Unfilled,
+};
 use slowburn_ema::{Decay, Length, RampShape};
 use slowburn_models::{HeadVersion, Stem};
 use slowburn_train::OptimizerConfig;
 
-use super::RecipeError;
 use super::defaults::{gray_views, imagenet_views};
+use super::{Heads, Method, RecipeError};
 use crate::args::{Reading, SharedSettings};
-use crate::network::{Arch, BackboneConfig, ContrastConfig, Fixed, Normalization};
+use crate::network::{Arch, BackboneConfig, ContrastConfig, Fixed, Head, Normalization};
 use slowburn_train::monitor::Scoring;
-
-/// Where keys come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Method {
-    /// A queue of keys from an average of the encoder.
-    Moco,
-    /// The other images of the batch (SimCLR's form).
-    EndToEnd,
-    /// One remembered embedding for each image.
-    MemoryBank,
-}
-
-impl std::fmt::Display for Method {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Moco => "moco",
-            Self::EndToEnd => "end-to-end",
-            Self::MemoryBank => "memory-bank",
-        })
-    }
-}
-
-impl Method {
-    /// Checks that a flag says something to the method. For flags that were given: a preset's recipe may well hold what
-    /// its method does not read.
-    ///
-    /// # Errors
-    /// [`RecipeError::Meaningless`], with the reason.
-    pub(super) fn check_flag(self, flag: &'static str) -> Result<(), RecipeError> {
-        let why = match (self, flag) {
-            (Self::EndToEnd, "--queue") => "its negatives are the batch's other images; change --batch",
-            (Self::EndToEnd, "--decay") => "nothing is averaged, one encoder makes queries and keys",
-            (Self::MemoryBank, "--no-shuffle") => "its keys come from earlier batches, and are never shuffled",
-            _ => return Ok(()),
-        };
-        Err(RecipeError::Meaningless { flag, method: self, why })
-    }
-}
 
 /// Which of the papers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -80,10 +43,13 @@ pub struct NetworkConfig {
     pub arch: Arch,
     /// Groups of a batch with batch statistics of their own; 1 without.
     pub splits: usize,
-    /// The head.
+    /// The head, of methods without a predictor.
     pub version: Version,
     /// The length of an embedding.
     pub dim: usize,
+    /// The heads of a method with a predictor.
+    #[serde(default)]
+    pub heads: Option<Heads>,
     /// A ResNet's stem, where weights that it starts from have another than the images' size asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stem: Option<Stem>,
@@ -92,11 +58,33 @@ pub struct NetworkConfig {
 impl NetworkConfig {
     /// As the network takes it.
     pub fn contrast(&self) -> ContrastConfig {
-        let &Self { arch, splits, version, dim, stem } = self;
+        let Self { arch, splits, version, dim, stem, heads } = self;
         let normalization = Normalization::Batch;
-        let backbone = BackboneConfig { arch, normalization, splits, dropout: 0.0, input_noise: 0.0, stem };
-        ContrastConfig { backbone, head: version.head(), dim }
+        let backbone =
+            BackboneConfig { arch: *arch, normalization, splits: *splits, dropout: 0.0, input_noise: 0.0, stem: *stem };
+        let head = match heads {
+            Some(heads) => Head::Mlp(heads.projector.clone()),
+            None => Head::Moco(version.head(), *dim),
+        };
+        ContrastConfig { backbone, head }
     }
+
+    /// Sets the length of an embedding, of projector and predictor too.
+    pub fn set_dim(&mut self, dim: usize) {
+        self.dim = dim;
+        if let Some(heads) = &mut self.heads {
+            heads.set_dim(dim);
+        }
+    }
+}
+
+/// What of a query's view is masked; its key is of the whole image.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Mask {
+    /// The share of the patches that is masked.
+    pub share: f32,
+    /// The side of a patch in pixels; an eighth of the view's if nothing is said.
+    pub patch: Option<u32>,
 }
 
 /// Everything that decides how a run ends: with the same recipe on the same backend, the same weights come out.
@@ -110,6 +98,9 @@ pub struct Recipe {
     pub seed: u64,
     /// Where both views of an image come from.
     pub views: Pipeline,
+    /// What of the first view is masked, the query's.
+    #[serde(default)]
+    pub mask: Option<Mask>,
     /// What images pass before an encoder that is scored; the fixed part of the views by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evaluation: Option<Pipeline>,
@@ -117,16 +108,16 @@ pub struct Recipe {
     pub network: NetworkConfig,
     /// The method.
     pub method: Method,
-    /// Keys in the queue; negatives drawn from a memory bank; ignored by end-to-end training.
+    /// Keys in the queue of MoCo; negatives drawn from a memory bank.
     pub queue: usize,
-    /// The weight of the old value in the average: of the encoder, or of a memory bank's slots; ignored by
-    /// end-to-end training.
+    /// The weight of the old value in the average: of the encoder, or of a memory bank's slots. For BYOL and MoCo v3 the
+    /// first, which rises to 1 by half a cosine. Ignored by methods without an average.
     pub decay: f64,
-    /// τ.
+    /// τ; ignored by methods without negatives.
     pub temperature: f64,
-    /// Whether each view is query once and key once.
+    /// Whether each view is query once and key once, where a method knows both.
     pub symmetric: bool,
-    /// Whether keys are encoded in another order than queries; ignored by a memory bank.
+    /// Whether keys are encoded in another order than queries, by MoCo and end-to-end training.
     pub shuffle: bool,
     /// Images in a batch.
     pub batch: usize,
@@ -194,9 +185,42 @@ impl Recipe {
             symmetric: self.symmetric,
             reduction: SymmetricReduction::Sum,
             shuffle: self.shuffle,
-            masked: false,
+            masked: self.mask.is_some(),
             seed: self.seed,
         }
+    }
+
+    /// MoCo v3's settings, for a training of `steps`.
+    pub fn moco_v3(&self, steps: u64) -> MocoV3Config {
+        MocoV3Config { dim: self.network.dim, decay: self.rising_decay(steps), loss: self.loss() }
+    }
+
+    /// BYOL's settings, for a training of `steps`.
+    pub fn byol(&self, steps: u64) -> ByolConfig {
+        ByolConfig { dim: self.network.dim, decay: self.rising_decay(steps) }
+    }
+
+    /// SimSiam's settings: its predictor keeps the learning rate that the rest begins with.
+    pub fn sim_siam(&self) -> SimSiamConfig {
+        let config = SimSiamConfig { dim: self.network.dim, ..SimSiamConfig::default() };
+        config.with_constant_predictor(self.optimizer.schedule.learning_rate)
+    }
+
+    fn rising_decay(&self, steps: u64) -> Decay {
+        Decay::Cosine { base: self.decay, end: 1.0, steps }
+    }
+
+    /// The two views of an image; parts of the first are masked where that is wanted.
+    ///
+    /// # Errors
+    /// For a mask out of range.
+    pub fn pair(&self) -> anyhow::Result<Views> {
+        let Some(Mask { share, patch }) = self.mask else {
+            return Ok(Views::two(self.views.clone()));
+        };
+        let patch = patch.unwrap_or(1);
+        let masked = presets::masked(self.views.clone(), share, patch)?;
+        Ok(Views::groups(vec![(masked, 1), (self.views.clone(), 1)])?)
     }
 
     /// Temperature of every method's loss.
@@ -293,6 +317,33 @@ impl Recipe {
         if self.symmetric && self.method != Method::Moco {
             return Err(RecipeError::Symmetric { method: self.method }.into());
         }
+        self.validate_parts()
+    }
+
+    /// Checks heads and mask.
+    fn validate_parts(&self) -> anyhow::Result<()> {
+        let (method, dim) = (self.method, self.network.dim);
+        match (&self.network.heads, method.heads(1, 1)) {
+            (None, Some(_)) => anyhow::bail!("{method} needs network.heads, a projector and a predictor"),
+            (Some(_), None) => anyhow::bail!("network.heads say nothing to {method}, which has no predictor"),
+            (Some(Heads { projector, predictor }), Some(_)) => {
+                projector.validate()?;
+                predictor.validate()?;
+                anyhow::ensure!(
+                    [projector.dim, predictor.dim] == [dim, dim],
+                    "network.dim is {dim}: projector and predictor give {} and {} numbers, and it must be the same",
+                    projector.dim,
+                    predictor.dim
+                );
+            }
+            (None, None) => {}
+        }
+        if let Some(Mask { share, patch }) = self.mask {
+            anyhow::ensure!((0.0..1.0).contains(&share), "--mask is {share}: it must be in [0, 1)");
+            anyhow::ensure!(patch != Some(0), "--mask-patch is 0: it must be at least 1");
+            method.check_flag("--mask")?;
+            anyhow::ensure!(!self.symmetric, "--mask is for one direction: with --symmetric masked images become keys");
+        }
         Ok(())
     }
 
@@ -315,7 +366,7 @@ impl Recipe {
             Method::MemoryBank if queue > allowed => {
                 return Err(RecipeError::ManyNegatives { negatives: queue, images, batch, allowed });
             }
-            Method::Moco | Method::EndToEnd | Method::MemoryBank => {}
+            _ => {}
         }
         if labelled == 0 {
             return Ok(());

@@ -99,7 +99,10 @@ fn read(recipe: &Recipe, arch: Option<Arch>) -> Result<Option<Weights>> {
 }
 
 /// What can be wrong with a recipe for these images.
-fn check(recipe: &Recipe, data: &Dataset) -> Result<()> {
+///
+/// # Errors
+/// An error that names the setting.
+pub fn check(recipe: &Recipe, data: &Dataset) -> Result<()> {
     recipe.views.validate_for(data.image_size())?;
     recipe.evaluation().validate_for(data.image_size())?;
     let labelled = data.train.labels.iter().flatten().count();
@@ -110,20 +113,32 @@ fn check(recipe: &Recipe, data: &Dataset) -> Result<()> {
     Ok(())
 }
 
-/// Pre-trains to the end, shows what is active, progress and result, and writes curves and summary.
+/// Pre-trains to the end, and says what to do next.
 fn finish(session: &Session<'_>, folder: &RunFolder, checkpoint: Option<Resume>, files: &Files) -> Result<()> {
+    session.finish(folder, checkpoint, files)?;
     let Session { recipe, data, .. } = session;
-    say!("{}", table::active_terms(recipe, Session::steps(recipe, data), data));
-    say!("{:<18} {}\n", "run", folder.path().display());
-    let (summary, progress) = {
-        let mut report = report::progress(files, ContrastMetrics::CURVES, folder);
-        session.run(folder, checkpoint, report.as_mut())?
-    };
-    report::draw_curves(&table::panels(&progress.metrics, progress.baseline_accuracy), folder.path())?;
-    folder.write_summary(&summary)?;
-    say!("\n{}", table::final_table(&summary));
-    say!("{}", folder.path().display());
     let labelled = data.train.labels.iter().any(Option::is_some);
     next::after_pretraining(folder.path(), &recipe.data, labelled);
     Ok(())
+}
+
+impl Session<'_> {
+    /// Runs to the end, shows what is active, progress and result, and writes curves and summary.
+    ///
+    /// # Errors
+    /// Those of [`run`](Self::run), and of files.
+    pub fn finish(&self, folder: &RunFolder, checkpoint: Option<Resume>, files: &Files) -> Result<()> {
+        let Self { recipe, data, .. } = self;
+        say!("{}", table::active_terms(recipe, Self::steps(recipe, data), data));
+        say!("{:<18} {}\n", "run", folder.path().display());
+        let (summary, progress) = {
+            let mut report = report::progress(files, ContrastMetrics::CURVES, folder);
+            self.run(folder, checkpoint, report.as_mut())?
+        };
+        report::draw_curves(&table::panels(&progress.metrics, progress.baseline_accuracy), folder.path())?;
+        folder.write_summary(&summary)?;
+        say!("\n{}", table::final_table(&summary));
+        say!("{}", folder.path().display());
+        Ok(())
+    }
 }

@@ -1,10 +1,10 @@
-use anyhow::Result;
+use anyhow::{Context, Result};
 use burn::tensor::Device;
 use slowburn_augment::Pipeline;
-use slowburn_contrastive::evaluation::{FeatureSet, Representation, spread};
+use slowburn_contrastive::evaluation::{FeatureSet, Representation, renew_statistics, spread};
 use slowburn_contrastive::{EncoderRole, EndToEndConfig, MemoryBankConfig};
 use slowburn_ema::Timeline;
-use slowburn_models::Projector;
+use slowburn_models::{MlpHead, Projector};
 use slowburn_train::Reporter;
 use slowburn_train::data::{Dataset, labeled};
 use slowburn_train::monitor::{EncoderMonitor, ImageSet, ScoredSets, Scores, features, pixels, principal_plane};
@@ -39,6 +39,9 @@ const SCATTERED: usize = 2000;
 
 /// Images without labels that the monitor looks at.
 const LOOKED_AT: usize = 2000;
+
+/// Images that running statistics are renewed on, or a batch where that is more.
+const RENEWED: usize = 2000;
 
 impl Session<'_> {
     /// How long training takes.
@@ -131,16 +134,43 @@ impl Session<'_> {
         Ok(network)
     }
 
+    /// The encoder of a masked method with running statistics of whole images, as it is scored and used.
+    pub(super) fn on_whole_images(&self, encoder: &Projector<Backbone>) -> Result<Projector<Backbone>> {
+        let batch = self.recipe.batch;
+        let set = self.some(RENEWED.max(batch))?.with_loading(batch, self.workers)?;
+        let images = set.batches(&self.device)?.map(|images| Ok(images?.images)).collect::<Result<Vec<_>>>()?;
+        // The last one is smaller.
+        let whole = images.into_iter().filter(|images| images.dims()[0] == batch);
+        Ok(renew_statistics(encoder, whole)?)
+    }
+
+    /// The predictor of a method that has one, at its start.
+    fn predictor(&self) -> Result<MlpHead> {
+        let network = &self.recipe.network;
+        let heads = network.heads.as_ref().with_context(|| format!("{} has a predictor", self.recipe.method))?;
+        Ok(initialized(heads.predictor.init(network.dim, &self.device)?))
+    }
+
     /// Makes the method and hands it on: each is a type of its own.
     fn with_method<V: Visit>(&self, network: Projector<Backbone>, visit: V) -> Result<V::Output> {
         let (recipe, device, samples) = (self.recipe, &self.device, self.data.train.len());
+        let steps = Self::steps(recipe, self.data).total;
         match recipe.method {
             Method::Moco => {
                 let method = recipe.moco().init(network, device)?;
                 visit.method(method, |method| {
-                    Some(Beside { key: method.export(EncoderRole::Key), queue: method.queue.clone() })
+                    Some(Beside { key: method.export(EncoderRole::Key), queue: Some(method.queue.clone()) })
                 })
             }
+            Method::MocoV3 => {
+                let method = recipe.moco_v3(steps).init(network, self.predictor()?, device)?;
+                visit.method(method, |method| Some(Beside { key: method.export(EncoderRole::Key), queue: None }))
+            }
+            Method::Byol => {
+                let method = recipe.byol(steps).init(network, self.predictor()?, device)?;
+                visit.method(method, |method| Some(Beside { key: method.export(EncoderRole::Key), queue: None }))
+            }
+            Method::SimSiam => visit.method(recipe.sim_siam().init(network, self.predictor()?, device)?, |_| None),
             Method::EndToEnd => {
                 let config = EndToEndConfig {
                     loss: recipe.loss(),

@@ -4,7 +4,7 @@ use slowburn_ema::Timeline;
 use slowburn_train::task::ContrastMetrics;
 
 use super::summary::Scored;
-use super::{Method, Recipe, Summary};
+use super::{Heads, Mask, Method, NetworkConfig, Recipe, Summary};
 use crate::data::Dataset;
 use crate::report::{Across, BLUE, Curve, GREY, ORANGE, Panel};
 
@@ -18,18 +18,13 @@ pub(super) fn active_terms(recipe: &Recipe, steps: Timeline, data: &Dataset) -> 
     if let Some(preset) = &recipe.preset {
         line("preset", preset.clone());
     }
-    let network = &recipe.network;
     line("method", recipe.method.to_string());
-    line("network", format!("{:?}, head of {:?} with {} numbers", network.arch, network.version, network.dim));
-    line("loss", format!("InfoNCE, τ {}{}", recipe.temperature, if recipe.symmetric { ", symmetric sum" } else { "" }));
-    match recipe.method {
-        Method::Moco => {
-            line("keys", format!("queue of {} from an average of the encoder, decay {}", recipe.queue, recipe.decay));
-        }
-        Method::EndToEnd => line("keys", format!("the batch: {} negatives", 2 * (recipe.batch - 1))),
-        Method::MemoryBank => {
-            line("keys", format!("{} of one slot an image, decay of a slot {}", recipe.queue, recipe.decay));
-        }
+    line("network", network(&recipe.network));
+    line("loss", loss(recipe));
+    line("keys", keys(recipe));
+    if let Some(Mask { share, patch }) = recipe.mask {
+        let patch = patch.unwrap_or(1);
+        line("masked queries", format!("{share} of the patches of {patch}×{patch} px; keys are of whole images"));
     }
     line("batch statistics", batch_statistics(recipe));
     line("learning rate", recipe.optimizer.describe(steps));
@@ -48,6 +43,39 @@ pub(super) fn active_terms(recipe: &Recipe, steps: Timeline, data: &Dataset) -> 
     text
 }
 
+fn network(network: &NetworkConfig) -> String {
+    let NetworkConfig { arch, version, dim, heads, .. } = network;
+    match heads {
+        Some(Heads { projector, predictor }) => format!(
+            "{arch:?}, projector of {:?} and predictor of {:?} hidden numbers, {dim} in the end",
+            projector.hidden, predictor.hidden
+        ),
+        None => format!("{arch:?}, head of {version:?} with {dim} numbers"),
+    }
+}
+
+fn loss(recipe: &Recipe) -> String {
+    let what = match recipe.method.has_negatives() {
+        true => format!("InfoNCE, τ {}", recipe.temperature),
+        false => "negative cosine of predictions and targets".to_owned(),
+    };
+    let both = if recipe.symmetric || recipe.method.is_symmetric() { ", both directions" } else { "" };
+    format!("{what}{both}")
+}
+
+/// What queries or predictions are compared with.
+fn keys(recipe: &Recipe) -> String {
+    let Recipe { queue, decay, batch, .. } = recipe;
+    match recipe.method {
+        Method::Moco => format!("queue of {queue} from an average of the encoder, decay {decay}"),
+        Method::MocoV3 => format!("the batch, {} negatives, from an average, decay from {decay} to 1", batch - 1),
+        Method::Byol => format!("no negatives; targets from an average of the encoder, decay from {decay} to 1"),
+        Method::SimSiam => "no negatives; targets from the encoder itself, without gradient".to_owned(),
+        Method::EndToEnd => format!("the batch: {} negatives", 2 * (batch - 1)),
+        Method::MemoryBank => format!("{queue} of one slot an image, decay of a slot {decay}"),
+    }
+}
+
 /// Over which images batch statistics are taken, and which of them are encoded in another order, where a method knows
 /// two.
 fn batch_statistics(recipe: &Recipe) -> String {
@@ -59,7 +87,7 @@ fn batch_statistics(recipe: &Recipe) -> String {
     match recipe.method {
         Method::Moco => format!("{groups}, keys {order}"),
         Method::EndToEnd => format!("{groups}, second views {order}"),
-        Method::MemoryBank => groups,
+        Method::MocoV3 | Method::Byol | Method::SimSiam | Method::MemoryBank => groups,
     }
 }
 
@@ -115,7 +143,7 @@ pub(super) fn panels(metrics: &[ContrastMetrics], random: Option<f64>) -> [Panel
         Curve { name: "contrastive", color: ORANGE, points: of(&|row| Some(100.0 * row.contrast_accuracy)) },
     ];
     let losses = vec![
-        Curve { name: "chance, ln(K+1)", color: GREY, points: of(&|row| Some(row.chance_loss)) },
+        Curve { name: "chance", color: GREY, points: of(&|row| Some(row.chance_loss)) },
         Curve { name: "loss", color: BLUE, points: of(&|row| Some(row.loss)) },
     ];
     let across = Across::Steps;

@@ -9,7 +9,7 @@ use slowburn_train::defaults::{self, FewLabelsDefaults};
 
 use super::encoder_views::known_to_the_encoder;
 use super::recipe::{Labels, Recipe, labeled_share, strong};
-use super::start;
+use super::{pretrained, start};
 use crate::data::is_small;
 use crate::settings::Given;
 
@@ -53,6 +53,7 @@ pub(super) fn fit(recipe: &mut Recipe, data: &Dataset, given: &Given) -> Result<
         lengths(recipe, data.train.len(), given);
     }
     start::fit(recipe, data)?;
+    pretrained::fit(recipe, data)?;
     if recipe.method.has_strong_views() && recipe.strong_views.is_none() {
         let side = recipe.views.output_size(data.image_size()).height;
         recipe.strong_views = Some(strong(&recipe.views, side)?);

@@ -5,6 +5,7 @@ use clap::{Args, ValueEnum};
 use slowburn_ema::{Decay, Length, RampShape};
 use slowburn_semi::{Consistency, LabelForm, Mix};
 
+use super::pretrained::begin_with;
 use super::recipe::{Labels, Method, Recipe, change_method, fashion, preset, set_form, set_threshold};
 use crate::args::{HelpAll, Images, Machine, Run, Shared, Start, set};
 use crate::network::Arch;
@@ -24,6 +25,12 @@ pub struct Cli {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub start: Start,
+    /// Pre-train on all images first, labels unseen, for so many epochs
+    #[arg(long, value_name = "EPOCHS", conflicts_with = "from")]
+    pub pretrain: Option<f64>,
+    /// The method of that pre-training [default: moco]
+    #[arg(long, value_name = "METHOD", requires = "pretrain", hide_short_help = true)]
+    pub pretrain_method: Option<crate::pretrain::Method>,
     /// A head of random weights in the place of that of --from
     #[arg(long, requires = "from", hide_short_help = true)]
     pub fresh_head: bool,
@@ -168,6 +175,7 @@ impl Cli {
         let mut settings = self.shared().settings();
         settings.extend([
             ("labels", self.labels.is_some()),
+            ("pretrain", self.pretrain.is_some()),
             ("start_views", self.views.is_some()),
             ("fresh_head", self.fresh_head),
             ("compare_scratch", self.compare_scratch),
@@ -198,6 +206,11 @@ impl Cli {
         }
         if let Some(method) = self.method {
             change_method(&mut recipe, method);
+        }
+        match self.pretrain {
+            Some(0.0) => recipe.pretrain = None,
+            Some(epochs) => begin_with(&mut recipe, epochs, self.pretrain_method),
+            None => {}
         }
         set(&mut recipe.labels, &self.labels);
         set(&mut recipe.network.arch, &self.arch);

@@ -2,14 +2,14 @@ use anyhow::Result;
 use slowburn_train::run::{Part, RunFolder};
 
 use super::recipe::{Labels, Recipe};
-use super::{Plan, Resume, Session, Summary};
+use super::{Plan, Resume, Session, Summary, pretrained};
 use crate::args::Files;
 use crate::{next, report, say};
 
 /// The part of a run that starts from random weights.
 const SCRATCH: &str = "scratch";
 
-/// Trains to the end: from random weights first, in a folder of its own below, where that comparison is wanted. Prints the
+/// Trains to the end: pre-trains first where that is wanted, then from random weights, in a folder of its own below, where that comparison is wanted. Prints the
 /// result and what to do next.
 ///
 /// # Errors
@@ -21,6 +21,8 @@ pub(super) fn finish(
     fingerprint: &str,
     files: &Files,
 ) -> Result<()> {
+    let pretrained = pretrained::weights(session, folder, fingerprint, files)?;
+    let session = &Session { start: pretrained.as_ref().or(session.start), ..session.clone() };
     let recipe = session.recipe;
     let scratch = match recipe.compare_scratch {
         true => Some(scratch(session, folder, fingerprint, files)?),
@@ -42,6 +44,7 @@ pub(super) fn finish(
 /// The same training from random weights: finished earlier, or now.
 fn scratch(session: &Session<'_>, folder: &RunFolder, fingerprint: &str, files: &Files) -> Result<Summary> {
     let recipe = Recipe {
+        pretrain: None,
         start: None,
         start_views: None,
         start_branch: None,

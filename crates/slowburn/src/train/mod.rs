@@ -8,6 +8,7 @@ mod encoder_views;
 mod finish;
 mod part;
 mod plan;
+mod pretrained;
 pub mod recipe;
 mod run;
 mod session;

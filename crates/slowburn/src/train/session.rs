@@ -53,7 +53,10 @@ impl Session<'_> {
         if wants_baseline && !baseline_done {
             let baseline = Recipe { method: Method::Supervised, ..self.recipe.clone() };
             let training = Training { folder, progress, resume: resume.take(), report: &mut *report };
-            let (trained, history) = self.phase(BASELINE_PHASE, &baseline, training)?;
+            // Labels alone: without weights that the images without one have had a part in.
+            let start = self.start.filter(|_| self.recipe.pretrain.is_none());
+            let alone = Self { start, ..self.clone() };
+            let (trained, history) = alone.phase(BASELINE_PHASE, &baseline, training)?;
             progress = history;
             progress.baseline_accuracy = trained.student_accuracy.or(trained.validation_accuracy);
             // The method's best epoch is its own.

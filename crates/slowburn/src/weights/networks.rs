@@ -3,10 +3,10 @@
 use burn::tensor::Device;
 use slowburn_augment::ImageSize;
 use slowburn_models::weights::{LoadOptions, Loaded, load};
-use slowburn_models::{Classifier, HeadVersion, Projector};
+use slowburn_models::{Classifier, HeadVersion, MlpHeadConfig, OutputNorm, Projector};
 
 use super::{CheckpointError, Weights};
-use crate::network::{Backbone, BackboneConfig, ContrastConfig, NetworkConfig};
+use crate::network::{Backbone, BackboneConfig, ContrastConfig, Head, NetworkConfig};
 
 /// How many names a message shows.
 const SHOWN: usize = 4;
@@ -16,11 +16,31 @@ impl Weights {
         LoadOptions { branch: self.branch.clone(), fresh_head, partial: false }
     }
 
-    /// Whether there is a projection head, or a classifier's: its kind, and the length of what it gives.
-    fn head(&self) -> Option<(HeadVersion, usize)> {
+    /// The projection head, or a classifier's.
+    fn head(&self) -> Option<Head> {
         let rows = |name: &str| self.shape(name).map(|shape| shape[0]);
-        let v2 = rows("fc.2.weight").map(|dim| (HeadVersion::V2, dim));
-        v2.or_else(|| rows("fc.weight").map(|dim| (HeadVersion::V1, dim)))
+        let v2 = || rows("fc.2.weight").map(|dim| Head::Moco(HeadVersion::V2, dim));
+        let v1 = || rows("fc.weight").map(|dim| Head::Moco(HeadVersion::V1, dim));
+        self.normalized_head().map(Head::Mlp).or_else(v2).or_else(v1)
+    }
+
+    /// A head of normalised layers: linear, normalisation and rectifier each have a number.
+    fn normalized_head(&self) -> Option<MlpHeadConfig> {
+        let rows = |number: usize| self.shape(&format!("fc.{number}.weight")).map(|shape| shape[0]);
+        let has = |number: usize, what: &str| self.shape(&format!("fc.{number}.{what}")).is_some();
+        let widths: Vec<usize> = (0..).step_by(3).map_while(rows).collect();
+        let (&dim, hidden) = widths.split_last()?;
+        if hidden.is_empty() || !has(1, "running_mean") {
+            return None;
+        }
+        let last = 3 * hidden.len();
+        let output_norm = match (has(last + 1, "running_mean"), has(last + 1, "weight")) {
+            (false, _) => OutputNorm::None,
+            (true, false) => OutputNorm::Plain,
+            (true, true) => OutputNorm::Affine,
+        };
+        let head = MlpHeadConfig::new(hidden.to_vec(), dim).with_hidden_bias(has(0, "bias"));
+        Some(head.with_output_bias(has(last, "bias")).with_output_norm(output_norm))
     }
 
     /// Whether there is a head of a kind that this program knows.
@@ -90,8 +110,8 @@ impl Weights {
         if embedding && head.is_none() {
             return Err(CheckpointError::NoHead { path: self.file.clone() });
         }
-        let (version, dim) = head.unwrap_or((HeadVersion::V1, 1));
-        let network = ContrastConfig { backbone: self.backbone(), head: version, dim }.init(image, device)?;
+        let head = head.unwrap_or(Head::Moco(HeadVersion::V1, 1));
+        let network = ContrastConfig { backbone: self.backbone(), head }.init(image, device)?;
         if embedding {
             // The head was found; a second one, of Mean Teacher's, is no part of the embedding.
             return Ok(load(network, &self.source, &self.options(true))?.0);

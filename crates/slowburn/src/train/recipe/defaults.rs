@@ -58,6 +58,7 @@ pub fn fashion() -> Recipe {
         curve_images: 2000,
         size: None,
         reading: Reading::PHOTOS,
+        pretrain: None,
         start: None,
         start_views: None,
         start_branch: None,

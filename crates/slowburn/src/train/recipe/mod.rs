@@ -120,7 +120,7 @@ pub struct Recipe {
     /// Where the views of the training images come from.
     pub views: Pipeline,
     /// Where the student's views of images without a label come from, if not from the same place.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub strong_views: Option<Pipeline>,
     /// The network.
     pub network: NetworkConfig,
@@ -129,7 +129,7 @@ pub struct Recipe {
     /// The consistency cost.
     pub consistency: ConsistencyConfig,
     /// What targets are and which of them count; all, and soft ones, if nothing is said.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub targets: Option<TargetConfig>,
     /// The decay of the average: of the teacher's weights, or of the predictions in temporal ensembling.
     pub decay: Decay,
@@ -159,6 +159,9 @@ pub struct Recipe {
     /// How image files are read.
     #[serde(default)]
     pub reading: Reading,
+    /// The pre-training that it begins with, if any: without labels, on the same images.
+    #[serde(default)]
+    pub pretrain: Option<Box<crate::pretrain::Recipe>>,
     /// A run or weights file whose encoder it starts from, if not from random weights.
     #[serde(default)]
     pub start: Option<PathBuf>,
@@ -291,8 +294,8 @@ impl Recipe {
         ensure!((0.0..1.0).contains(&validation), "--validation is {validation}: it must be in [0, 1)");
         ensure!(self.patience.is_none() || validation > 0.0, "--patience needs --validation, by which it waits");
         ensure!(
-            !self.compare_scratch || self.start.is_some(),
-            "--compare-scratch needs --from: without it the network starts from random weights anyway"
+            !self.compare_scratch || self.start.is_some() || self.pretrain.is_some(),
+            "--compare-scratch needs --from or --pretrain: without it the network starts from random weights anyway"
         );
         if let Some(TargetConfig { form, selection }) = &self.targets {
             PseudoLabelConfig {

@@ -101,6 +101,12 @@ impl Dataset {
         self.size
     }
 
+    /// The same without its test images.
+    #[must_use]
+    pub fn without_test(self) -> Self {
+        Self { test: Split::empty(), ..self }
+    }
+
     /// The same images whitened, fitted on the training images: values instead of bytes.
     ///
     /// # Errors

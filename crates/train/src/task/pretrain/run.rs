@@ -104,7 +104,7 @@ where
     fn step_figures(&self, seen: &Observed) -> Vec<Figure> {
         vec![
             Figure::new("loss", seen.cost(0)),
-            Figure::new("chance ln(K+1)", seen.known(0)),
+            Figure::new("chance loss", seen.known(0)),
             Figure::percent("contrastive accuracy", seen.cost(1)),
             Figure::new("learning rate", seen.learning_rate),
         ]
@@ -113,7 +113,7 @@ where
     fn metrics(&self, method: &M, seen: &Observed) -> Result<ContrastMetrics, TaskError> {
         let due = seen.epoch.is_multiple_of(self.every) || seen.last;
         let monitor = self.monitor.as_ref().filter(|_| due);
-        let look = monitor.map(|monitor| monitor.look(method.query())).transpose()?;
+        let look = monitor.map(|monitor| monitor.look(&method.evaluated())).transpose()?;
         let metrics = ContrastMetrics {
             epoch: seen.epoch,
             step: seen.step,
@@ -135,7 +135,7 @@ where
     fn epoch_figures(&self, metrics: &ContrastMetrics) -> Vec<Figure> {
         let mut figures = vec![
             Figure::new("loss", metrics.loss),
-            Figure::new("chance ln(K+1)", metrics.chance_loss),
+            Figure::new("chance loss", metrics.chance_loss),
             Figure::percent("contrastive accuracy", metrics.contrast_accuracy),
         ];
         if let Some(spread) = metrics.spread {

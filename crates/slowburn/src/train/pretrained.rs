@@ -1,0 +1,95 @@
+//! Training that begins with pre-training on the same images, whose labels it does not see.
+
+use anyhow::{Result, ensure};
+use slowburn_ema::Length;
+use slowburn_train::data::Dataset;
+use slowburn_train::run::{Part, RunFolder};
+
+use super::Session;
+use super::choose::as_the_encoder;
+use super::recipe::Recipe;
+use crate::args::Files;
+use crate::pretrain::{self, Method, change_method};
+use crate::weights::{Choice, Weights};
+
+/// The folder of that part below the run's.
+const PART: &str = "pretrain";
+
+/// Puts pre-training for so many epochs before a recipe: that of `slowburn pretrain`, with the same network.
+pub(super) fn begin_with(recipe: &mut Recipe, epochs: f64, method: Option<Method>) {
+    let mut before = recipe.pretrain.take().map_or_else(pretrain::fashion, |before| *before);
+    if let Some(method) = method {
+        change_method(&mut before, method);
+    }
+    before.set_length(Length::Epochs(epochs));
+    recipe.pretrain = Some(Box::new(before));
+}
+
+/// Fits the pre-training to the images, and the views of the training to what its encoder knows.
+///
+/// # Errors
+/// For settings that do not go together or do not fit the images.
+pub(super) fn fit(recipe: &mut Recipe, data: &Dataset) -> Result<()> {
+    let Some(mut before) = recipe.pretrain.take() else {
+        return Ok(());
+    };
+    ensure!(recipe.start.is_none(), "--pretrain and --from are two beginnings: say one of them");
+    ensure!(recipe.whitening.is_none(), "--pretrain has no whitened images, and {} wants them", recipe.views.name());
+    let said = pretrain::Recipe {
+        data: recipe.data.clone(),
+        seed: recipe.seed,
+        size: recipe.size,
+        reading: recipe.reading,
+        device: recipe.device.clone(),
+        exact: recipe.exact,
+        ..(*before).clone()
+    };
+    *before = said;
+    before.network.arch = recipe.network.arch;
+    if !before.network.arch.splits() {
+        before.network.splits = 1;
+    }
+    pretrain::fit_before_training(&mut before, data)?;
+    before.validate()?;
+    pretrain::check(&before, &unlabeled(data))?;
+    as_the_encoder(recipe, &before.evaluation(), data.image_size())?;
+    recipe.pretrain = Some(before);
+    Ok(())
+}
+
+/// The same images, no label of which is known, and none to test by.
+fn unlabeled(data: &Dataset) -> Dataset {
+    let mut images = data.clone();
+    images.train.labels.fill(None);
+    images.without_test()
+}
+
+/// The encoder's weights, from an earlier sitting or trained now; none without pre-training.
+///
+/// # Errors
+/// Those of training, data and files.
+pub(super) fn weights(
+    session: &Session<'_>,
+    folder: &RunFolder,
+    fingerprint: &str,
+    files: &Files,
+) -> Result<Option<Weights>> {
+    let Some(before) = session.recipe.pretrain.as_deref() else {
+        return Ok(None);
+    };
+    if let Part::Open(part, checkpoint) =
+        Part::<_, pretrain::Summary>::find(folder, PART, before, (&before.data, fingerprint))?
+    {
+        let data = unlabeled(session.data);
+        let whole = pretrain::Session {
+            recipe: before,
+            data: &data,
+            start: None,
+            device: session.device.clone(),
+            workers: session.workers,
+        };
+        whole.finish(&part, checkpoint.map(|checkpoint| *checkpoint), files)?;
+    }
+    let choice = Choice { arch: Some(before.network.arch), ..Choice::default() };
+    Ok(Some(Weights::read(&folder.file(PART), choice)?))
+}
