@@ -5,8 +5,9 @@
 
 TRIALS.json is a list of {"name", "command", "flags", "config"}. Of `train`, 1,100 training images keep their label: 1,000 of
 them are for choosing and in neither stream (`--validation`), 100 are learned from. The value of a trial is the accuracy on
-those 1,000 after the last epoch. Of `pretrain`, it is what `summary.json` calls the monitor's neighbours: every fifth training
-image among the others. Test images are scored by the program and not read here. What is in RESULTS.csv is not run again.
+those 1,000 after the last epoch. Of `pretrain`, it is that of the monitor's neighbours, every fifth training image among the
+others, and the second value that of a linear probe on a tenth of the training images, by which the probe chooses its learning
+rate. Test images are scored by the program and not read here. What is in RESULTS.csv is not run again.
 """
 
 import argparse
@@ -50,7 +51,8 @@ def run(trial, seed, program):
         summary = json.loads((folder / "run" / "summary.json").read_text())
         value, second = last.get("validation_accuracy"), None
         if command == "pretrain":
-            value, second = last["knn_accuracy"], last.get("effective_rank")
+            probes = summary["scores"]["linear"]["candidates"]
+            value, second = last["knn_accuracy"], max(probe["accuracy"] for probe in probes)
         return {"name": trial["name"], "seed": seed, "value": value, "second": second,
                 "seconds": round(summary["train_seconds"], 1)}
     finally:
@@ -81,10 +83,12 @@ def main():
     for trial in trials:
         values = [100 * float(row["value"]) for row in found if row["name"] == trial["name"] and row["value"]]
         seconds = [float(row["seconds"]) for row in found if row["name"] == trial["name"]]
+        probes = [100 * float(row["second"]) for row in found if row["name"] == trial["name"] and row["second"]]
         if values:
             spread = statistics.stdev(values) if len(values) > 1 else 0.0
             print(f"{trial['name']:<44} {statistics.mean(values):6.2f} ± {spread:4.2f}  n {len(values)}  "
-                  f"{statistics.mean(seconds):6.1f} s")
+                  f"{statistics.mean(seconds):6.1f} s"
+                  + (f"  second {statistics.mean(probes):6.2f}" if probes else ""))
 
 
 if __name__ == "__main__":

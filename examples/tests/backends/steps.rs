@@ -2,7 +2,7 @@
 
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
-use slowburn::network::{Arch, BackboneConfig, ContrastConfig, NetworkConfig, Normalization};
+use slowburn::network::{Arch, BackboneConfig, ContrastConfig, Head, NetworkConfig, Normalization};
 use slowburn_augment::ImageSize;
 use slowburn_contrastive::{Contrastive, InfoNce, MocoConfig, ViewPair};
 use slowburn_ema::{Decay, EmaConfig};
@@ -30,8 +30,8 @@ fn moco(arch: Arch, side: usize, steps: u32, device: &Device) -> Outcome {
     let device = device.clone().autodiff();
     let image = ImageSize::new(side, side, 3);
     let normalization = Normalization::Batch;
-    let backbone = BackboneConfig { arch, normalization, splits: 2, dropout: 0.0, input_noise: 0.0 };
-    let network = ContrastConfig { backbone, head: HeadVersion::V2, dim: 16 }.init(image, &device).unwrap();
+    let backbone = BackboneConfig { arch, normalization, splits: 2, dropout: 0.0, input_noise: 0.0, stem: None };
+    let network = ContrastConfig { backbone, head: Head::Moco(HeadVersion::V2, 16) }.init(image, &device).unwrap();
     let config = MocoConfig {
         dim: 16,
         queue: 40,
@@ -65,6 +65,7 @@ fn mean_teacher(steps: u32, device: &Device) -> Outcome {
         dropout: 0.0,
         input_noise: 0.0,
         group: Some(4),
+        stem: None,
     };
     let network = filled(config.init(ImageSize::new(12, 12, 1), 5, &device).unwrap(), 1);
     let average = EmaConfig::new(Decay::WarmUp { decay: 0.9 });

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use slowburn_augment::loader::ViewLoaderConfig;
-use slowburn_contrastive::{Contrastive, KeyQueue};
+use slowburn_contrastive::{Contrastive, KeyQueue, Warning};
 use slowburn_models::Projector;
 use slowburn_train::monitor::EncoderMonitor;
 use slowburn_train::run::{Checkpoint, RunFolder};
@@ -106,7 +106,9 @@ impl Visit for Train<'_, '_> {
         beside: impl FnOnce(&M) -> Option<Beside>,
     ) -> Result<Self::Output> {
         let Session { recipe, data, device, .. } = self.part.session;
-        for warning in method.diagnose(data.train.len(), recipe.batch) {
+        // The statistics of masked queries are renewed below.
+        let warnings = method.diagnose(data.train.len(), recipe.batch);
+        for warning in warnings.iter().filter(|warning| **warning != Warning::MaskedStatistics) {
             tracing::warn!("{warning}");
         }
         let task = self.part.task()?;

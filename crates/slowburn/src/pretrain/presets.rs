@@ -2,6 +2,7 @@ use slowburn_augment::presets as views;
 use slowburn_contrastive::evaluation::{KnnConfig, ProbeConfig, Representation, SweepConfig};
 
 use super::defaults::{fashion, imagenet_views};
+use super::method::change_method;
 use super::{Method, NetworkConfig, Recipe, Version};
 use crate::args::Reading;
 use crate::network::Arch;
@@ -31,6 +32,8 @@ enum Family {
     Notebook { symmetric: bool },
     /// MoCo's ImageNet runs.
     ImageNet(Version),
+    /// CIFAR-10 with ResNet-18 and a predictor.
+    Predictor(Method),
 }
 
 const NOTEBOOK: &str = "MoCo's CIFAR-10 notebook";
@@ -38,6 +41,13 @@ const README: &str = "MoCo's README";
 const CACHED: &str = "the probe is on cached features of whole images, without crops and flips";
 const ONE_SIZE: &str = "images of one size, in memory; 8 splits for 8 GPUs; the probe is on cached centre crops";
 const AS_V1: &str = "as v1";
+const SIMSIAM: &str = "arXiv 2011.10566, appendix D";
+const LIGHTLY: &str = "lightly's CIFAR-10 benchmark";
+const SOLO: &str = "solo-learn's README";
+const NOT_SAID: &str = "the probe is on cached features; the paper does not say its own";
+const BYOL_NOTE: &str = "published is the best epoch on the test images, with a constant decay; the sum of both directions at half the \
+                         rate and twice the weight decay is their mean";
+const V3_NOTE: &str = "SGD at the rate of MoCo's notebook in the place of LARS";
 
 const fn row(
     name: &'static str,
@@ -55,7 +65,8 @@ const SYMMETRIC: Family = Family::Notebook { symmetric: true };
 const V1: Family = Family::ImageNet(Version::V1);
 const V2: Family = Family::ImageNet(Version::V2);
 
-/// Every row that MoCo's authors published: of their CIFAR-10 notebook, and of arXiv 1911.05722 and 2003.04297 (ImageNet).
+/// Every row that MoCo's authors published: of their CIFAR-10 notebook, and of arXiv 1911.05722 and 2003.04297 (ImageNet). Of
+/// SimSiam, BYOL and MoCo v3, rows on CIFAR-10 with ResNet-18.
 #[rustfmt::skip] // a table reads best with one row a line
 pub const PRESETS: &[Preset] = &[
     row("cifar10-200", ASYMMETRIC, 200, "82.6 kNN", NOTEBOOK, CACHED),
@@ -64,6 +75,10 @@ pub const PRESETS: &[Preset] = &[
     row("cifar10-symmetric-200", SYMMETRIC, 200, "85.3 kNN", NOTEBOOK, CACHED),
     row("cifar10-symmetric-400", SYMMETRIC, 400, "88.5 kNN", NOTEBOOK, CACHED),
     row("cifar10-symmetric-800", SYMMETRIC, 800, "89.7 kNN, 90.7 linear", NOTEBOOK, CACHED),
+    row("simsiam-cifar10-800", Family::Predictor(Method::SimSiam), 800, "91.8 linear", SIMSIAM, NOT_SAID),
+    row("byol-cifar10-200", Family::Predictor(Method::Byol), 200, "86.8 kNN", LIGHTLY, BYOL_NOTE),
+    row("byol-cifar10-800", Family::Predictor(Method::Byol), 800, "91.0 kNN", LIGHTLY, BYOL_NOTE),
+    row("moco-v3-cifar10-1000", Family::Predictor(Method::MocoV3), 1000, "93.1 linear", SOLO, V3_NOTE),
     row("imagenet-v1-200", V1, 200, "60.8 ± 0.2 linear", README, ONE_SIZE),
     row("imagenet-v2-200", V2, 200, "67.5 ± 0.1 linear", README, AS_V1),
     row("imagenet-v2-800", V2, 800, "71.1 linear", README, AS_V1),
@@ -94,6 +109,7 @@ impl Preset {
         let recipe = match self.family {
             Family::Notebook { symmetric } => notebook(length, symmetric),
             Family::ImageNet(version) => imagenet(length, version),
+            Family::Predictor(method) => predictor(length, method),
         };
         Recipe { preset: Some(self.name.to_owned()), reading: Reading::default(), ..recipe }
     }
@@ -144,6 +160,26 @@ fn notebook(length: Length, symmetric: bool) -> Recipe {
         monitor: 1,
         ..fashion()
     }
+}
+
+/// ResNet-18 with batches of 512 and statistics of the whole batch.
+fn predictor(length: Length, method: Method) -> Recipe {
+    let mut recipe = notebook(length, false);
+    change_method(&mut recipe, method);
+    // Width and length of the heads, learning rate, weight decay, first decay of the average.
+    let (hidden, dim, rate, penalty, decay) = match method {
+        // 0.03·batch/256; a bottleneck of 512.
+        Method::SimSiam => (2048, 2048, 0.06, 5e-4, recipe.decay),
+        // 0.06·batch/128 of a mean.
+        Method::Byol => (1024, 256, 0.12, 1e-3, 0.99),
+        _ => (4096, 256, 0.06, 5e-4, 0.99),
+    };
+    recipe.network.heads = method.heads(hidden, dim);
+    recipe.network.dim = dim;
+    (recipe.decay, recipe.temperature) = (decay, 0.2);
+    recipe.optimizer = sgd(rate, penalty, RampShape::CosineByEpochFromZero);
+    recipe.scoring.representation = Representation::Features;
+    recipe
 }
 
 /// ResNet-50 with batches of 256 on 8 GPUs.
@@ -316,7 +352,12 @@ mod tests {
                 seen += 1;
             }
         }
-        assert_eq!(seen, PRESETS.len(), "every preset is in the table");
+        let others = PRESETS.iter().filter(|preset| matches!(preset.family, Family::Predictor(_))).count();
+        assert_eq!(seen + others, PRESETS.len(), "every preset of MoCo is in the table");
+        let siamese = preset("simsiam-cifar10-800").expect("exists").recipe();
+        assert_eq!((siamese.batch, siamese.network.dim, siamese.network.splits), (512, 2048, 1));
+        let heads = siamese.network.heads.expect("two");
+        assert_eq!((&heads.projector.hidden[..], &heads.predictor.hidden[..]), (&[2048][..], &[512][..]));
     }
 
     fn check_row(name: &str, row: &Row) {

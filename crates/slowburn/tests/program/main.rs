@@ -7,6 +7,7 @@ mod few_labels;
 mod no_labels;
 mod photos;
 mod predict;
+mod predictors;
 mod program;
 mod resume;
 mod scoring;

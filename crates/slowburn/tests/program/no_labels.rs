@@ -6,18 +6,16 @@ use std::process::Command;
 
 use slowburn_models::weights::WeightsFile;
 
-use crate::program::{
-    failure, path, pretrain, recipe, run, slowburn, spawn, speckled_folder, success, summary, tiny_data,
-};
-use crate::resume::{assert_same_end, checkpoints, kill_when};
+use crate::program::{failure, path, pretrain, recipe, run, slowburn, speckled_folder, success, summary, tiny_data};
+use crate::resume::{check_resume, checkpoints};
 
-fn data() -> tempfile::TempDir {
+pub(crate) fn data() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     tiny_data(folder.path(), 160, 40);
     folder
 }
 
-fn with_out(data: &Path, out: &Path, flags: &[&str]) -> Command {
+pub(crate) fn with_out(data: &Path, out: &Path, flags: &[&str]) -> Command {
     let mut command = pretrain(data, flags);
     command.arg("--out").arg(out);
     command
@@ -212,31 +210,15 @@ fn every_method_and_version_trains() {
     }
 }
 
-/// SIGKILL, twice; queue, average and optimizer come back with the checkpoint.
-fn check_resume(method: &[&str]) {
-    let data = data();
-    let [whole, killed] = ["whole", "killed"].map(|name| data.path().join(name));
-    let flags = [&["--epochs", "6", "--seed", "3"], method].concat();
-    success(with_out(data.path(), &whole, &flags));
-    kill_when(spawn(with_out(data.path(), &killed, &flags)), || !checkpoints(&killed).is_empty());
-    assert!(!killed.join("summary.json").exists(), "it ended before it was killed");
-    let seen = checkpoints(&killed).last().cloned();
-    let resume = || pretrain(data.path(), &[&flags, &["--resume", path(&killed)][..]].concat());
-    kill_when(spawn(resume()), || checkpoints(&killed).last().cloned() != seen);
-    assert!(!killed.join("summary.json").exists(), "it ended before it was killed again");
-    success(resume());
-    assert_same_end(&whole, &killed);
-}
-
 #[test]
 fn moco_resumes_bit_for_bit() {
     // 48 keys and batches of 16: the pointer is not where it began at the end of an epoch of 10 steps.
-    check_resume(&["--symmetric"]);
+    check_resume(data().path(), &["--symmetric"]);
 }
 
 #[test]
 fn the_memory_bank_resumes_bit_for_bit() {
-    check_resume(&["--method", "memory-bank"]);
+    check_resume(data().path(), &["--method", "memory-bank"]);
 }
 
 /// Every kind of bad input: what is said, and that nothing was written.

@@ -28,9 +28,13 @@ pub(crate) fn command(data: &Path, flags: &[&str]) -> Command {
 
 /// `pretrain` with small settings for [`tiny_data`], flags on top.
 pub(crate) fn pretrain(data: &Path, flags: &[&str]) -> Command {
-    let small = ["--plain", "--batch", "16", "--splits", "2", "--dim", "8", "--knn", "10"];
-    let mut command = slowburn("pretrain", &small);
-    if !flags.contains(&"end-to-end") {
+    let mut command = slowburn("pretrain", &["--plain", "--batch", "16", "--dim", "8", "--knn", "10"]);
+    let says = |methods: &[&str]| methods.iter().any(|method| flags.contains(method));
+    let predictor = says(&["byol", "simsiam", "moco-v3"]);
+    if !predictor {
+        command.args(["--splits", "2"]);
+    }
+    if !predictor && !says(&["end-to-end"]) {
         command.args(["--queue", "48"]);
     }
     command.args(["--data", path(data)]).args(flags);

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::program::{self, command, failure, path, spawn, success, tiny_data};
+use crate::no_labels::with_out;
+use crate::program::{self, command, failure, path, pretrain, spawn, success, tiny_data};
 
 const SHORT: &[&str] = &["--labels", "16", "--epochs", "4", "--seed", "3"];
 
@@ -201,4 +202,19 @@ fn other_settings_or_data_are_refused_by_name() {
 
     let said = failure(command(folder.path(), &["--resume", path(folder.path())]));
     assert!(said.contains("holds no run"), "{said}");
+}
+
+/// SIGKILL, twice; queue, average and optimizer come back with the checkpoint.
+pub(crate) fn check_resume(data: &Path, method: &[&str]) {
+    let [whole, killed] = ["whole", "killed"].map(|name| data.join(name));
+    let flags = [&["--epochs", "6", "--seed", "3"], method].concat();
+    success(with_out(data, &whole, &flags));
+    kill_when(spawn(with_out(data, &killed, &flags)), || !checkpoints(&killed).is_empty());
+    assert!(!killed.join("summary.json").exists(), "it ended before it was killed");
+    let seen = checkpoints(&killed).last().cloned();
+    let resume = || pretrain(data, &[&flags, &["--resume", path(&killed)][..]].concat());
+    kill_when(spawn(resume()), || checkpoints(&killed).last().cloned() != seen);
+    assert!(!killed.join("summary.json").exists(), "it ended before it was killed again");
+    success(resume());
+    assert_same_end(&whole, &killed);
 }

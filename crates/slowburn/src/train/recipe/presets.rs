@@ -6,7 +6,7 @@ use slowburn_semi::{Consistency, CostReduction, Mix};
 use slowburn_train::{Algorithm, OptimizerConfig};
 
 use super::defaults::fashion;
-use super::{ConsistencyConfig, Labels, Method, Recipe};
+use super::{ConsistencyConfig, Labels, Method, Recipe, change_method};
 use crate::args::Reading;
 use crate::network::{Arch, NetworkConfig, Normalization};
 
@@ -40,6 +40,10 @@ enum Family {
     WideCifar,
     /// The same on SVHN.
     WideSvhn,
+    /// FixMatch's Wide-ResNet-28-2 on CIFAR-10, with its weak and strong views.
+    Strong,
+    /// ICT's ConvNet on CIFAR-10.
+    Mixed,
 }
 
 const ALL: usize = usize::MAX;
@@ -48,6 +52,12 @@ const PAPER_SVHN: &str = "arXiv 1703.01780, table 1";
 const TORCHSSL: &str = "TorchSSL README";
 const USB: &str = "USB results/classic_cv.csv";
 const AUTHORS: &str = "authors' train_*.py";
+const FIXMATCH: &str = "arXiv 2001.07685, table 2";
+const FLEXMATCH: &str = "arXiv 2110.08263, table 1";
+const ICT: &str = "arXiv 1903.03825, table 1";
+const LAST: &str = "RandAugment; published is the median of the last 20 checkpoints";
+const BEST: &str = "published is the best of all checkpoints on the test images";
+const MIXED: &str = "batch normalisation; published is the epoch that is best on 5,000 validation labels";
 const NO_EXTRA: &str = "on the 73,257 training images; the original adds 531,131 extra ones";
 
 const CIFAR_100: &str = "inputs are normalised as for CIFAR-10";
@@ -64,10 +74,11 @@ const fn row(
     Preset { name, error, source, note, family, method, labels }
 }
 
-use Family::{Cifar, QuickCifar, QuickSvhn, Svhn, WideCifar, WideSvhn};
-use Method::{MeanTeacher, Pi, Supervised};
+use Family::{Cifar, Mixed, QuickCifar, QuickSvhn, Strong, Svhn, WideCifar, WideSvhn};
+use Method::{FixMatch, FlexMatch, FreeMatch, Ict, MeanTeacher, Pi, Supervised};
 
-/// Every row of arXiv 1703.01780 (tables 1 and 2), TorchSSL and USB whose network is here and whose recipe is known.
+/// Every row of arXiv 1703.01780 (tables 1 and 2), TorchSSL and USB whose network is here and whose recipe is known, and the
+/// CIFAR-10 rows of FixMatch, FlexMatch, FreeMatch and ICT.
 #[rustfmt::skip] // a table reads best with one row a line
 pub const PRESETS: &[Preset] = &[
     row("cifar10-1000", Cifar, MeanTeacher, 1000, "21.55 ± 1.48", PAPER, ""),
@@ -110,6 +121,18 @@ pub const PRESETS: &[Preset] = &[
     row("wrn-svhn-supervised-40", WideSvhn, Supervised, 40, "82.21", USB, NO_EXTRA),
     row("wrn-svhn-supervised-250", WideSvhn, Supervised, 250, "25.70", USB, NO_EXTRA),
     row("wrn-svhn-supervised-1000", WideSvhn, Supervised, 1000, "12.46", USB, NO_EXTRA),
+    row("fixmatch-cifar10-40", Strong, FixMatch, 40, "13.81 ± 3.37", FIXMATCH, LAST),
+    row("fixmatch-cifar10-250", Strong, FixMatch, 250, "5.07 ± 0.65", FIXMATCH, LAST),
+    row("fixmatch-cifar10-4000", Strong, FixMatch, 4000, "4.26 ± 0.05", FIXMATCH, LAST),
+    row("flexmatch-cifar10-40", Strong, FlexMatch, 40, "4.97 ± 0.06", FLEXMATCH, BEST),
+    row("flexmatch-cifar10-250", Strong, FlexMatch, 250, "4.98 ± 0.09", FLEXMATCH, BEST),
+    row("flexmatch-cifar10-4000", Strong, FlexMatch, 4000, "4.19 ± 0.01", FLEXMATCH, BEST),
+    row("freematch-cifar10-40", Strong, FreeMatch, 40, "4.97 ± 0.09", USB, BEST),
+    row("freematch-cifar10-250", Strong, FreeMatch, 250, "4.85", USB, BEST),
+    row("freematch-cifar10-4000", Strong, FreeMatch, 4000, "4.14", USB, BEST),
+    row("ict-cifar10-1000", Mixed, Ict, 1000, "15.48", ICT, MIXED),
+    row("ict-cifar10-2000", Mixed, Ict, 2000, "9.26", ICT, MIXED),
+    row("ict-cifar10-4000", Mixed, Ict, 4000, "7.29", ICT, MIXED),
 ];
 
 /// The preset of this name.
@@ -135,6 +158,8 @@ impl Preset {
             Family::QuickSvhn => quick(views::mean_teacher_svhn()),
             Family::WideCifar => wide(views::usb_weak_cifar()),
             Family::WideSvhn => wide(views::usb_weak_svhn()),
+            Family::Strong => strong(self.method),
+            Family::Mixed => mixed(),
         };
         recipe.preset = Some(self.name.to_owned());
         recipe.labels = self.labels();
@@ -284,6 +309,40 @@ fn wide(views: slowburn_augment::Pipeline) -> Recipe {
     }
 }
 
+/// FixMatch's CIFAR-10 (arXiv 2001.07685, table 4): 64 labelled and 448 unlabelled images; FlexMatch and FreeMatch keep it.
+fn strong(method: Method) -> Recipe {
+    let mut recipe = wide(views::fixmatch_cifar_weak());
+    recipe.strong_views = Some(views::fixmatch_cifar_strong());
+    recipe.batch = 512;
+    recipe.method = Method::Supervised;
+    change_method(&mut recipe, method);
+    recipe
+}
+
+/// ICT's CIFAR-10 (the authors' code): 100 labelled and 100 unlabelled images, SGD at 0.1, a cosine that ends beyond the
+/// training, weight 100 after a quarter of it.
+fn mixed() -> Recipe {
+    let length = Length::Epochs(400.0);
+    let mut recipe = whitened(tensorflow(views::mean_teacher_cifar_tf(), 1));
+    recipe.method = Method::Supervised;
+    change_method(&mut recipe, Method::Ict);
+    recipe.network.normalization = Normalization::Batch;
+    recipe.network.input_noise = 0.0;
+    recipe.consistency.ramp_up = RampShape::SigmoidUp(Length::Epochs(100.0));
+    (recipe.batch, recipe.mix, recipe.length) = (200, Mix::Fixed { labeled: 100 }, length);
+    recipe.optimizer = OptimizerConfig {
+        algorithm: Algorithm::Sgd { momentum: 0.9, nesterov: true },
+        schedule: Schedule {
+            learning_rate: 0.1,
+            ramp_up: RampShape::None,
+            ramp_down: RampShape::CosineDown(Length::Epochs(450.0)),
+        },
+        weight_decay: 1e-4,
+        decay_norm_and_bias: true,
+    };
+    recipe
+}
+
 #[cfg(test)]
 mod tests {
     use slowburn_ema::Timeline;
@@ -299,6 +358,21 @@ mod tests {
             let back: Recipe = serde_json::from_str(&text).expect("and come back");
             assert_eq!(recipe, back, "{}", preset.name);
         }
+    }
+
+    #[test]
+    fn the_rows_of_fixmatch_have_its_numbers() {
+        let recipe = preset("fixmatch-cifar10-250").expect("exists").recipe();
+        assert_eq!((recipe.batch, recipe.mix), (512, Mix::Fixed { labeled: 64 }));
+        assert_eq!((recipe.consistency.weight, recipe.consistency.ramp_up), (1.0, RampShape::None));
+        assert_eq!((recipe.decay, recipe.length), (Decay::Constant { decay: 0.999 }, Length::Steps(1 << 20)));
+        assert!(recipe.labeled_in_unlabeled && recipe.strong_views.is_some());
+        for name in ["flexmatch-cifar10-40", "freematch-cifar10-4000"] {
+            let other = preset(name).expect("exists").recipe();
+            assert_eq!((other.optimizer, other.strong_views), (recipe.optimizer.clone(), recipe.strong_views.clone()));
+        }
+        let recipe = preset("ict-cifar10-4000").expect("exists").recipe();
+        assert_eq!((recipe.batch, recipe.consistency.weight), (200, 100.0));
     }
 
     #[test]

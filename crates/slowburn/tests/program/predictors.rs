@@ -1,0 +1,118 @@
+//! Pre-training with a predictor or masked queries, and as the beginning of a training with labels.
+
+use std::fs;
+use std::path::Path;
+
+use slowburn_models::weights::WeightsFile;
+
+use crate::no_labels::{data, with_out};
+use crate::program::{failure, path, recipe, slowburn, success, summary, train};
+use crate::resume::check_resume;
+
+#[test]
+fn methods_with_a_predictor_leave_networks_that_can_be_used() {
+    let data = data();
+    for (method, key, dim) in [("byol", true, 8), ("simsiam", false, 8), ("moco-v3", true, 8)] {
+        let out = data.path().join(method);
+        let printed = success(with_out(data.path(), &out, &["--method", method, "--epochs", "1", "--hidden", "24"]));
+        assert!(printed.contains("predictor of [") && printed.contains("both directions"), "{method}:\n{printed}");
+        assert_eq!(out.join("key.safetensors").exists(), key, "{method}");
+        assert!(!out.join("queue.safetensors").exists(), "{method}");
+        // A projector without the predictor, which belongs to training alone.
+        let file =
+            WeightsFile::open(out.join("query.safetensors")).and_then(|file| file.state_dict()).expect("weights");
+        assert_eq!(file["fc.0.weight"].shape()[0], 24, "{method}");
+        assert!(file.keys().all(|name| !name.contains("predictor")), "{method}");
+
+        let features = data.path().join(format!("{method}.npy"));
+        let embed = ["--representation", "embedding", "--out", path(&features)];
+        success(slowburn("embed", &[&[path(&out), path(data.path())][..], &embed].concat()));
+        let header = fs::read(&features).expect("written");
+        let said = String::from_utf8_lossy(&header[..128]).into_owned();
+        assert!(said.contains(&format!(", {dim})")), "{method}: {said}");
+        assert!(summary(&out)["knn_accuracy"].as_f64().is_some_and(|accuracy| accuracy > 0.5), "{method}");
+    }
+}
+
+#[test]
+fn byol_resumes_bit_for_bit() {
+    check_resume(data().path(), &["--method", "byol"]);
+}
+
+#[test]
+fn simsiam_resumes_bit_for_bit() {
+    check_resume(data().path(), &["--method", "simsiam"]);
+}
+
+#[test]
+fn moco_v3_resumes_bit_for_bit() {
+    check_resume(data().path(), &["--method", "moco-v3"]);
+}
+
+#[test]
+fn masked_queries_are_scored_on_whole_images() {
+    let data = data();
+    let [masked, plain] = ["masked", "plain"].map(|name| data.path().join(name));
+    let printed = success(with_out(data.path(), &masked, &["--mask", "0.5", "--epochs", "2"]));
+    assert!(printed.contains("0.5 of the patches of 2×2 px"), "{printed}");
+    success(with_out(data.path(), &plain, &["--epochs", "2"]));
+    let loss = |run: &Path| summary(run)["loss"].as_f64().expect("a loss");
+    assert!(loss(&masked) > loss(&plain), "a masked query is further from its key");
+    // Statistics of the first layer are of whole images: those of the plain run's up to its other weights, not of masked ones.
+    assert!(summary(&masked)["knn_accuracy"].as_f64().is_some_and(|accuracy| accuracy > 0.5));
+    check_resume(data.path(), &["--mask", "0.5"]);
+}
+
+#[test]
+fn what_a_method_does_not_read_is_refused() {
+    let data = data();
+    for (flags, said) in [
+        (["--method=byol", "--queue=64"], "--queue means nothing to --method byol: it has no negatives"),
+        (["--method=simsiam", "--decay=0.9"], "--decay means nothing to --method simsiam"),
+        (["--method=moco-v3", "--version=v1"], "--version means nothing to --method moco-v3"),
+        (["--method=byol", "--mask=0.3"], "--mask means nothing to --method byol"),
+        (["--mask=0.3", "--symmetric"], "--mask is for one direction"),
+        (["--mask=1", "--queue=48"], "--mask is 1: it must be in [0, 1)"),
+        (["--hidden=8", "--queue=48"], "--hidden means nothing to --method moco"),
+    ] {
+        let out = data.path().join("out");
+        let line = [&["--data", path(data.path()), "--out", path(&out)][..], &flags].concat();
+        let message = failure(slowburn("pretrain", &line));
+        assert!(message.contains(said), "{flags:?}: {message}");
+        assert!(!out.exists(), "{flags:?} left a folder behind");
+    }
+}
+
+/// Pre-training and training with labels as one run.
+#[test]
+fn training_can_begin_with_pre_training_and_goes_on_where_it_stopped() {
+    let data = data();
+    let out = data.path().join("both");
+    let small = ["--plain", "--data", path(data.path()), "--labels", "16", "--epochs", "1", "--batch", "16"];
+    let both = ["--pretrain", "1", "--pretrain-method", "byol", "--compare-scratch", "--method", "fixmatch"];
+    let config = data.path().join("small.json");
+    fs::write(&config, r#"{"pretrain": null}"#).expect("written");
+    let line = [&small[..], &both, &["--config", path(&config), "--out", path(&out)]].concat();
+    let printed = success(train(&line));
+    for term in ["byol", "from scratch", "pre-trained", "supervised, labels alone"] {
+        assert!(printed.contains(term), "{term} is not in\n{printed}");
+    }
+    let before = out.join("pretrain");
+    assert!(summary(&before).get("knn_accuracy").is_none(), "no label is known to it");
+    assert_eq!(recipe(&out)["pretrain"]["method"], "byol");
+    assert_eq!(recipe(&out)["views"]["operations"].as_array().map(Vec::len), Some(3));
+    // Labels alone are without what images without a label gave.
+    let whole = summary(&out);
+    assert_eq!(whole["supervised_accuracy"], whole["scratch"]["supervised_accuracy"]);
+
+    // Stopped before its end it goes on, without pre-training once more, and ends as it did.
+    let written = fs::metadata(before.join("query.safetensors")).and_then(|file| file.modified()).expect("there");
+    for checkpoint in fs::read_dir(out.join("checkpoints")).expect("there").flatten() {
+        fs::remove_file(checkpoint.path()).expect("removed");
+    }
+    fs::remove_file(out.join("summary.json")).expect("removed");
+    success(train(&["--plain", "--resume", path(&out)]));
+    assert_eq!(summary(&out)["teacher_accuracy"], whole["teacher_accuracy"]);
+    let after = fs::metadata(before.join("query.safetensors")).and_then(|file| file.modified()).expect("there");
+    assert_eq!(after, written);
+}
