@@ -16,11 +16,11 @@ mod warning;
 pub use error::SemiError;
 pub use input::InputRows;
 pub use methods::{
-    FixMatch, FlexThresholds, FreeThresholds, Ict, IctConfig, Interpolation, LabelForm, LabelSource, MeanTeacher,
-    MeanTeacherConfig, MixDraw, MixDraws, Mixing, NoTeacher, Passes, PiModel, PiModelConfig, PredictionBank,
-    PseudoLabelConfig, PseudoLabelSettings, PseudoLabels, Selected, Selection, SelectionReport, Selector, SelfTeacher,
-    SemiSupervised, StepContext, Supervised, SupervisedConfig, Teacher, TemporalConfig, TemporalEnsemble,
-    ThresholdMapping,
+    Alignment, FixMatch, FlexThresholds, FreeThresholds, Ict, IctConfig, Interpolation, LabelForm, LabelSource,
+    MeanTeacher, MeanTeacherConfig, MixDraw, MixDraws, Mixing, NoTeacher, Passes, PiModel, PiModelConfig,
+    PredictionBank, PseudoLabelConfig, PseudoLabelSettings, PseudoLabels, Selected, Selection, SelectionReport,
+    Selector, SelfTeacher, SemiSupervised, StepContext, Supervised, SupervisedConfig, Teacher, TemporalConfig,
+    TemporalEnsemble, ThresholdMapping,
 };
 #[cfg(feature = "train")]
 pub use methods::{SemiOutput, TestBatch};

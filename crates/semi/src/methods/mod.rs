@@ -18,8 +18,8 @@ pub use learner::{Passes, SemiSupervised, StepContext, Teacher};
 pub use mean_teacher::{MeanTeacher, MeanTeacherConfig};
 pub use pi_model::{PiModel, PiModelConfig, SelfTeacher};
 pub use pseudo::{
-    FixMatch, FlexThresholds, FreeThresholds, LabelForm, LabelSource, PseudoLabelConfig, PseudoLabelSettings,
-    PseudoLabels, Selected, Selection, SelectionReport, Selector, ThresholdMapping,
+    Alignment, FixMatch, FlexThresholds, FreeThresholds, LabelForm, LabelSource, PseudoLabelConfig,
+    PseudoLabelSettings, PseudoLabels, Selected, Selection, SelectionReport, Selector, ThresholdMapping,
 };
 pub use supervised::{NoTeacher, Supervised, SupervisedConfig};
 pub use temporal::{PredictionBank, TemporalConfig, TemporalEnsemble};

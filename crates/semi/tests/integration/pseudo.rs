@@ -6,8 +6,8 @@ use burn::tensor::activation::{log_softmax, softmax};
 use burn::tensor::{Device, GradientCheckpointingStrategy, Tensor};
 use slowburn_ema::{Buffers, Decay, EmaConfig};
 use slowburn_semi::{
-    Consistency, FixMatch, FlexThresholds, FreeThresholds, InputRows, LabelForm, LabelSource, MeanTeacherConfig,
-    Objective, Predict, PseudoLabelConfig, Selection, SemiBatch, SemiError, SemiWarning,
+    Alignment, Consistency, FixMatch, FlexThresholds, FreeThresholds, InputRows, LabelForm, LabelSource,
+    MeanTeacherConfig, Objective, Predict, PseudoLabelConfig, Selection, SemiBatch, SemiError, SemiWarning,
 };
 
 use crate::{
@@ -21,12 +21,13 @@ fn config(threshold: f64) -> PseudoLabelConfig {
     PseudoLabelConfig { selection: Selection::Fixed { threshold }, ..PseudoLabelConfig::fix_match() }
 }
 
-fn every() -> [(&'static str, PseudoLabelConfig); 5] {
+fn every() -> [(&'static str, PseudoLabelConfig); 6] {
     let flex = FlexThresholds { threshold: 0.5, ..FlexThresholds::default() };
     [
         ("FixMatch", config(0.5)),
         ("FlexMatch", PseudoLabelConfig { selection: Selection::Flex(flex), ..PseudoLabelConfig::flex_match() }),
         ("FreeMatch", PseudoLabelConfig::free_match()),
+        ("aligned", config(0.5).with_alignment(Alignment::default())),
         ("apart", PseudoLabelConfig { source: LabelSource::StudentApart, ..config(0.5) }),
         ("Mean Teacher, hard", PseudoLabelConfig::mean_teacher(LabelForm::Hard)),
     ]
@@ -54,6 +55,23 @@ fn by_hand(target: &Tensor<2>, student: &Tensor<2>, threshold: f64) -> f64 {
     })
     .sum::<f64>()
         / n as f64
+}
+
+/// Alignment does something.
+#[test]
+fn aligned_targets_differ_and_follow_the_average() {
+    let device = Device::flex().autodiff();
+    let soft = PseudoLabelConfig { form: LabelForm::Soft, selection: Selection::All, ..config(0.5) };
+    let aligned = soft.clone().with_alignment(Alignment { decay: 0.5, classes: None });
+    let cost = |method: &FixMatch<Network>| scalar(&method.losses(batch(1, &device)).unwrap().total);
+    let (plain, ours) = (method(&soft, &device), method(&aligned, &device));
+    let first = cost(&ours);
+    assert!((cost(&plain) - first).abs() > 1e-3, "{first} with and without");
+    // The average has moved with the batch, and so do targets of the same batch.
+    let second = cost(&ours);
+    assert!((first - second).abs() > 1e-4, "{first} and {second}");
+    let fresh = method(&aligned, &device);
+    assert!((cost(&fresh) - first).abs() < 1e-6);
 }
 
 #[test]

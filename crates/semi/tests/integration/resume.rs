@@ -6,8 +6,8 @@ use burn::store::ModuleRecord;
 use burn::tensor::Device;
 use slowburn_ema::{Buffers, Decay, EmaConfig};
 use slowburn_semi::{
-    FlexThresholds, FreeThresholds, IctConfig, LabelForm, MeanTeacherConfig, MixDraw, Mixing, Objective, PiModelConfig,
-    PseudoLabelConfig, Ramp, Selection, SemiSupervised, SupervisedConfig, Teacher, TemporalConfig,
+    Alignment, FlexThresholds, FreeThresholds, IctConfig, LabelForm, MeanTeacherConfig, MixDraw, Mixing, Objective,
+    PiModelConfig, PseudoLabelConfig, Ramp, Selection, SemiSupervised, SupervisedConfig, Teacher, TemporalConfig,
 };
 
 use crate::{INPUT, Network, batch, optimizer, scalar, seeded, step, tensors};
@@ -97,6 +97,8 @@ fn fix_match_and_its_kin_resume_with_slots_and_averages() {
         let config = PseudoLabelConfig { objective: ramped, selection, ..PseudoLabelConfig::fix_match() };
         assert_resumes(|network, device| config.init(network, 16, 3, device).unwrap(), optimizer);
         assert_resumes(|network, device| config.init(network, 16, 3, device).unwrap(), adam);
+        let config = config.with_alignment(Alignment { decay: 0.8, classes: None });
+        assert_resumes(|network, device| config.init(network, 16, 3, device).unwrap(), optimizer);
     }
     let config = PseudoLabelConfig { objective: objective(), ..PseudoLabelConfig::mean_teacher(LabelForm::Hard) };
     assert_resumes(|network, device| config.init(network, 16, 3, device).unwrap(), optimizer);

@@ -18,6 +18,10 @@ pub enum Arch {
     #[value(name = "convnet13")]
     #[serde(rename = "convnet13")]
     ConvNet13,
+    /// ResNet-18 with half the channels, a quarter of the multiplications; stem as of ResNet-18.
+    #[value(name = "resnet18-half")]
+    #[serde(rename = "resnet18-half")]
+    ResNet18Half,
     /// ResNet-18; stem of 3×3, for images of 64 pixels or more of 7×7.
     #[value(name = "resnet18")]
     #[serde(rename = "resnet18")]
@@ -67,8 +71,15 @@ pub struct BackboneConfig {
 
 impl Arch {
     /// Every encoder.
-    pub const ALL: [Self; 6] =
-        [Self::Small, Self::ConvNet13, Self::ResNet18, Self::ResNet34, Self::ResNet50, Self::WideResNet28x2];
+    pub const ALL: [Self; 7] = [
+        Self::Small,
+        Self::ConvNet13,
+        Self::ResNet18Half,
+        Self::ResNet18,
+        Self::ResNet34,
+        Self::ResNet50,
+        Self::WideResNet28x2,
+    ];
 
     /// Its name on the command line.
     pub fn name(self) -> String {
@@ -77,7 +88,12 @@ impl Arch {
 
     /// Whether its batch normalisation can be split.
     pub fn splits(self) -> bool {
-        matches!(self, Self::Small | Self::ResNet18 | Self::ResNet34 | Self::ResNet50)
+        self == Self::Small || self.is_resnet()
+    }
+
+    /// Whether it is a residual network with a stem.
+    pub fn is_resnet(self) -> bool {
+        matches!(self, Self::ResNet18Half | Self::ResNet18 | Self::ResNet34 | Self::ResNet50)
     }
 }
 
@@ -116,6 +132,7 @@ impl BackboneConfig {
                     .with_input_noise(self.input_noise);
                 Ok(Backbone::ConvNet13(config.init(device)?))
             }
+            Arch::ResNet18Half => resnet(ResNetConfig::resnet18().with_width(32)),
             Arch::ResNet18 => resnet(ResNetConfig::resnet18()),
             Arch::ResNet34 => resnet(ResNetConfig::resnet34()),
             Arch::ResNet50 => resnet(ResNetConfig::resnet50()),

@@ -76,10 +76,12 @@ impl Lines {
             Method::Supervised => "none".to_owned(),
         };
         self.add("teacher", teacher);
-        if let Some(TargetConfig { form, selection }) =
+        if let Some(TargetConfig { form, selection, alignment }) =
             recipe.targets.as_ref().filter(|_| recipe.method != Method::Supervised)
         {
-            self.add("targets", format!("{}, {}", form_in_words(*form), selection_in_words(selection)));
+            let aligned =
+                if alignment.is_some() { ", of predictions aligned with the classes of the data" } else { "" };
+            self.add("targets", format!("{}, {}{aligned}", form_in_words(*form), selection_in_words(selection)));
         }
         self.add("learning rate", recipe.optimizer.describe(plan.steps));
     }

@@ -6,7 +6,7 @@ use slowburn_ema::{Decay, Length, RampShape};
 use slowburn_semi::{Consistency, LabelForm, Mix};
 
 use super::pretrained::begin_with;
-use super::recipe::{Labels, Method, Recipe, change_method, fashion, preset, set_form, set_threshold};
+use super::recipe::{Labels, Method, Recipe, change_method, fashion, preset, set_alignment, set_form, set_threshold};
 use crate::args::{HelpAll, Images, Machine, Run, Shared, Start, set};
 use crate::network::Arch;
 use crate::recipes::unknown;
@@ -64,6 +64,9 @@ pub struct Cli {
     /// The probability from which on a target counts [default: all count; 0.95 for fixmatch and flexmatch]
     #[arg(long, value_name = "P", help_heading = "Method", hide_short_help = true)]
     pub threshold: Option<f64>,
+    /// Make the mean of predictions have even classes before they become targets; for data whose classes are even
+    #[arg(long, help_heading = "Method", hide_short_help = true)]
+    pub align: bool,
     /// Epochs over which that weight rises [default: 6, or the same share of another length]
     #[arg(long, value_name = "EPOCHS", help_heading = "Method", hide_short_help = true)]
     pub ramp_up: Option<f64>,
@@ -188,6 +191,7 @@ impl Cli {
             ("consistency.ramp_up", self.ramp_up.is_some()),
             ("targets.form", self.targets.is_some()),
             ("targets.selection", self.threshold.is_some() || self.targets.is_some()),
+            ("targets.alignment", self.align),
             ("consistency.logit_distance", self.logit_distance.is_some()),
             ("network.two_heads", self.logit_distance.is_some()),
             ("network.dropout", self.dropout.is_some()),
@@ -238,6 +242,9 @@ impl Cli {
         }
         if let Some(threshold) = self.threshold {
             set_threshold(&mut recipe, threshold)?;
+        }
+        if self.align {
+            set_alignment(&mut recipe, true)?;
         }
         if let Some(decay) = self.decay {
             recipe.decay = match (recipe.method, recipe.decay) {

@@ -182,8 +182,8 @@ impl Session<'_> {
             Method::MeanTeacher => (LabelSource::Average, average),
             _ => (LabelSource::Student, average.with_buffers(Buffers::Copy)),
         };
-        let TargetConfig { form, selection } = targets.clone();
-        let config = PseudoLabelConfig { objective, average, source, form, selection };
+        let TargetConfig { form, selection, alignment } = targets.clone();
+        let config = PseudoLabelConfig { objective, average, source, form, selection, alignment };
         let (images, classes) = (self.data.train.len(), self.data.classes.len());
         visit.method(|student| Ok(config.init(student, images, classes, &self.device)?))
     }

@@ -28,8 +28,7 @@ impl Candidate {
     fn all() -> Vec<Self> {
         let mut all = Vec::new();
         for arch in Arch::ALL {
-            let resnet = matches!(arch, Arch::ResNet18 | Arch::ResNet34 | Arch::ResNet50);
-            let stems: &[_] = if resnet { &[Some(Stem::ImageNet), Some(Stem::Cifar)] } else { &[None] };
+            let stems: &[_] = if arch.is_resnet() { &[Some(Stem::ImageNet), Some(Stem::Cifar)] } else { &[None] };
             let weight = arch == Arch::ConvNet13;
             let normalizations: &[_] =
                 if weight { &[Normalization::Batch, Normalization::Weight] } else { &[Normalization::Batch] };

@@ -25,7 +25,7 @@ fn methods_with_a_predictor_leave_networks_that_can_be_used() {
         assert!(file.keys().all(|name| !name.contains("predictor")), "{method}");
 
         let features = data.path().join(format!("{method}.npy"));
-        let embed = ["--representation", "embedding", "--out", path(&features)];
+        let embed = ["--embedding", "--out", path(&features)];
         success(slowburn("embed", &[&[path(&out), path(data.path())][..], &embed].concat()));
         let header = fs::read(&features).expect("written");
         let said = String::from_utf8_lossy(&header[..128]).into_owned();

@@ -2,6 +2,7 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use slowburn_ema::{Buffers, Decay, EmaConfig};
 
+use super::align::{Aligned, Alignment};
 use super::settings::{FlexThresholds, FreeThresholds, LabelForm, LabelSource, Selection};
 use super::{FixMatch, PseudoLabels, Selector};
 use crate::methods::SemiSupervised;
@@ -16,6 +17,7 @@ use crate::{Consistency, CostReduction, InputRows, Objective, Predict, SemiError
 /// | `source` | `Student` | the network that gives the targets |
 /// | `form` | `Hard` | what a target is |
 /// | `selection` | `Fixed`, 0.95 | which samples count |
+/// | `alignment` | none | whether predictions are made to have the data's classes in the mean |
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PseudoLabelConfig {
     /// The costs and their weights. Its own `threshold` must be absent: [`selection`](Self::selection) has it.
@@ -28,6 +30,9 @@ pub struct PseudoLabelConfig {
     pub form: LabelForm,
     /// Which samples count.
     pub selection: Selection,
+    /// Whether predictions are aligned with the classes of the data before they become targets.
+    #[serde(default)]
+    pub alignment: Option<Alignment>,
 }
 
 impl Default for PseudoLabelConfig {
@@ -46,7 +51,13 @@ impl PseudoLabelConfig {
             source: LabelSource::Student,
             form: LabelForm::Hard,
             selection: Selection::Fixed { threshold: 0.95 },
+            alignment: None,
         }
+    }
+
+    /// Predictions are aligned with the classes of the data first.
+    pub fn with_alignment(self, alignment: Alignment) -> Self {
+        Self { alignment: Some(alignment), ..self }
     }
 
     /// FlexMatch: FixMatch with [`FlexThresholds`].
@@ -68,6 +79,7 @@ impl PseudoLabelConfig {
             source: LabelSource::Average,
             form,
             selection: Selection::All,
+            alignment: None,
         }
     }
 
@@ -97,6 +109,7 @@ impl PseudoLabelConfig {
         }
         self.form.validate()?;
         self.selection.validate()?;
+        self.alignment.as_ref().map_or(Ok(()), Alignment::validate)?;
         self.average.validate()?;
         match (self.source, self.average.buffers) {
             (LabelSource::Student | LabelSource::StudentApart, Buffers::Own) => Err(SemiError::OwnBuffers),
@@ -116,9 +129,11 @@ impl PseudoLabelConfig {
         device: &Device,
     ) -> Result<FixMatch<M>, SemiError> {
         self.validate()?;
+        let aligned = self.alignment.as_ref().map(|alignment| Aligned::new(alignment, classes, device));
         let teacher = PseudoLabels {
             average: self.average.init(&student)?,
             selector: Selector::new(self.selection.clone(), samples, classes, device)?,
+            aligned: aligned.transpose()?,
             config: self.clone(),
         };
         SemiSupervised::new(student, teacher, self.objective.clone(), device)

@@ -1,5 +1,6 @@
 //! FixMatch and its kin: a network's confident predictions are targets.
 
+mod align;
 mod config;
 mod flex;
 mod free;
@@ -12,9 +13,12 @@ use burn::tensor::{FloatDType, Tensor};
 use serde::Serialize;
 use slowburn_ema::{Ema, EmaConfig};
 
+pub use align::Alignment;
 pub use config::PseudoLabelConfig;
 pub use selector::{Selected, SelectionReport, Selector};
 pub use settings::{FlexThresholds, FreeThresholds, LabelForm, LabelSource, Selection, ThresholdMapping};
+
+use align::Aligned;
 
 use super::targets::{target_rows, target_view};
 use super::{Passes, SemiSupervised, StepContext, Teacher};
@@ -38,6 +42,7 @@ pub type FixMatch<M> = SemiSupervised<M, PseudoLabels<M>>;
 pub struct PseudoLabels<M: Module> {
     average: Ema<M>,
     selector: Selector,
+    aligned: Option<Aligned>,
     #[module(skip)]
     config: PseudoLabelConfig,
 }
@@ -53,6 +58,20 @@ pub struct PseudoLabelSettings {
     pub form: LabelForm,
     /// Which samples count.
     pub selection: Selection,
+    /// Whether predictions are aligned first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alignment: Option<Alignment>,
+}
+
+/// Targets of a batch, and what is remembered of it.
+#[derive(Debug)]
+struct Formed {
+    /// `[n, classes]`.
+    target: Tensor<2>,
+    /// The probabilities q that samples are chosen by, `[n, classes]`.
+    q: Tensor<2>,
+    /// The alignment's average with this batch, `[1, classes]`.
+    mean: Option<Tensor<2>>,
 }
 
 impl<M: Module> PseudoLabels<M> {
@@ -66,10 +85,18 @@ impl<M: Module> PseudoLabels<M> {
         &self.selector
     }
 
-    /// Targets `[n, classes]` from logits of weak views, and their probabilities q.
-    fn form(&self, logits: Tensor<2>) -> [Tensor<2>; 2] {
+    /// Targets from logits `[n, classes]` of weak views.
+    fn form(&self, logits: Tensor<2>) -> Formed {
         let logits = logits.without_autodiff().cast(FloatDType::F32);
         let q = softmax(logits.clone(), 1);
+        // Logits of the aligned predictions are their logarithms.
+        let (logits, q, mean) = match &self.aligned {
+            Some(aligned) => {
+                let [q, mean] = aligned.align(q);
+                (q.clone().clamp_min(f32::MIN_POSITIVE).log(), q, Some(mean))
+            }
+            None => (logits, q, None),
+        };
         let target = match self.config.form {
             LabelForm::Soft => q.clone(),
             LabelForm::Sharpened { temperature } => softmax(logits.div_scalar(temperature), 1),
@@ -78,7 +105,7 @@ impl<M: Module> PseudoLabels<M> {
                 selector::one_hot(q.clone().argmax(1).float(), columns)
             }
         };
-        [target, q]
+        Formed { target, q, mean }
     }
 
     /// The kept marks, where any sample may be left out.
@@ -115,12 +142,12 @@ where
     M::Input: InputRows,
 {
     type Settings = PseudoLabelSettings;
-    /// What was selected, and of which samples.
-    type Memory = Option<(Selected, Vec<usize>)>;
+    /// What was selected, of which samples, and the alignment's average.
+    type Memory = Option<(Selected, Vec<usize>, Option<Tensor<2>>)>;
 
     fn settings(&self) -> PseudoLabelSettings {
-        let PseudoLabelConfig { average, source, form, selection, objective: _ } = self.config.clone();
-        PseudoLabelSettings { average, source, form, selection }
+        let PseudoLabelConfig { average, source, form, selection, alignment, objective: _ } = self.config.clone();
+        PseudoLabelSettings { average, source, form, selection, alignment }
     }
 
     fn network(&self) -> Option<&M> {
@@ -141,9 +168,9 @@ where
             LabelSource::Average => self.average.with_module(|average| average.predict(view)),
             LabelSource::Student | LabelSource::StudentApart => student.predict(view),
         };
-        let [probabilities, q] = self.form(logits.class);
+        let Formed { target, q, .. } = self.form(logits.class);
         let selected = self.selector.choose(&q, samples)?;
-        Ok(Some(Targets { probabilities, known: None, kept: self.marks(&selected) }))
+        Ok(Some(Targets { probabilities: target, known: None, kept: self.marks(&selected) }))
     }
 
     fn passes(
@@ -159,9 +186,9 @@ where
         let samples: Vec<usize> = rows.iter().map(|&row| batch.samples[row]).collect();
 
         let (logits, target) = self.forward(student, batch.student, weak, count);
-        let [probabilities, q] = self.form(target); // [rows, classes]
+        let Formed { target, q, mean } = self.form(target); // [rows, classes]
         let selected = self.selector.choose(&q, &samples)?;
-        let targets = Targets::of_rows(probabilities, self.marks(&selected), &rows, count);
+        let targets = Targets::of_rows(target, self.marks(&selected), &rows, count);
 
         let follower = logits.consistency.as_ref().unwrap_or(&logits.class).clone();
         let strong = || follower.cast(FloatDType::F32).pick(&rows);
@@ -169,12 +196,18 @@ where
             Selection::Free(_) => self.selector.fairness(&selected, strong()),
             _ => None,
         };
-        Ok(Passes { student: logits, targets: Some(targets), regularizer, memory: Some((selected, samples)) })
+        Ok(Passes { student: logits, targets: Some(targets), regularizer, memory: Some((selected, samples, mean)) })
     }
 
     fn observe(&self, _: &Tensor<2>, _: &[usize], memory: Self::Memory) -> Result<(), SemiError> {
         match memory {
-            Some((selected, samples)) => self.selector.remember(selected, &samples),
+            Some((selected, samples, mean)) => {
+                self.selector.remember(selected, &samples)?;
+                if let (Some(aligned), Some(mean)) = (&self.aligned, mean) {
+                    aligned.remember(mean);
+                }
+                Ok(())
+            }
             None => Ok(()),
         }
     }

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use slowburn_augment::{Operation, Pipeline};
 use slowburn_ema::{Decay, RampShape};
-use slowburn_semi::{Consistency, CostReduction, FlexThresholds, FreeThresholds, LabelForm, Mix, Selection};
+use slowburn_semi::{Alignment, Consistency, CostReduction, FlexThresholds, FreeThresholds, LabelForm, Mix, Selection};
 
 use super::{Method, Recipe, TargetConfig};
 
@@ -32,7 +32,7 @@ pub fn change_method(recipe: &mut Recipe, method: Method) {
         Method::FlexMatch => Selection::Flex(FlexThresholds { threshold: THRESHOLD, ..FlexThresholds::default() }),
         Method::FreeMatch => Selection::Free(FreeThresholds::default()),
     };
-    recipe.targets = Some(TargetConfig { form: LabelForm::Hard, selection });
+    recipe.targets = Some(TargetConfig { form: LabelForm::Hard, selection, alignment: None });
     recipe.consistency.cost = Consistency::CrossEntropy;
     recipe.consistency.weight = 1.0;
     recipe.consistency.ramp_up = RampShape::None;
@@ -60,8 +60,8 @@ fn over_its_samples(recipe: &mut Recipe) {
 
 /// Changes what targets are.
 pub fn set_form(recipe: &mut Recipe, form: LabelForm) {
-    let selection = recipe.targets.take().map_or(Selection::All, |targets| targets.selection);
-    recipe.targets = Some(TargetConfig { form, selection });
+    let targets = recipe.targets.take().unwrap_or(SOFT);
+    recipe.targets = Some(TargetConfig { form, ..targets });
 }
 
 /// Changes from which probability on targets count.
@@ -69,17 +69,32 @@ pub fn set_form(recipe: &mut Recipe, form: LabelForm) {
 /// # Errors
 /// For methods that find their own thresholds or have none.
 pub fn set_threshold(recipe: &mut Recipe, threshold: f64) -> Result<()> {
-    let soft = TargetConfig { form: LabelForm::Soft, selection: Selection::All };
-    let TargetConfig { form, selection } = recipe.targets.take().unwrap_or(soft);
-    let selection = match selection {
+    let targets = recipe.targets.take().unwrap_or(SOFT);
+    let selection = match targets.selection {
         Selection::Flex(flex) => Selection::Flex(FlexThresholds { threshold, ..flex }),
         Selection::Free(_) => bail!("--threshold says nothing to freematch, which finds its own"),
         _ if matches!(recipe.method, Method::MeanTeacher | Method::FixMatch) => Selection::Fixed { threshold },
         _ => bail!("--threshold says nothing to {}: all its targets count", recipe.method),
     };
-    recipe.targets = Some(TargetConfig { form, selection });
+    recipe.targets = Some(TargetConfig { selection, ..targets });
     Ok(())
 }
+
+/// Aligns predictions with even classes, or no longer.
+///
+/// # Errors
+/// For methods whose targets are not predictions of one step.
+pub fn set_alignment(recipe: &mut Recipe, aligned: bool) -> Result<()> {
+    if matches!(recipe.method, Method::Pi | Method::Temporal | Method::Ict | Method::Supervised) {
+        bail!("--align says nothing to {}", recipe.method);
+    }
+    let targets = recipe.targets.take().unwrap_or(SOFT);
+    recipe.targets = Some(TargetConfig { alignment: aligned.then(Alignment::default), ..targets });
+    Ok(())
+}
+
+/// Mean Teacher's.
+const SOFT: TargetConfig = TargetConfig { form: LabelForm::Soft, selection: Selection::All, alignment: None };
 
 /// A weak pipeline with two operations of RandAugment and a square of half the side in mid-grey before its normalisation: FixMatch's
 /// strong view for images that `side` pixels are high.
@@ -112,7 +127,8 @@ mod tests {
         assert_eq!(recipe.consistency.weight, 1.0);
         assert_eq!(recipe.mix, Mix::Fixed { labeled: 8 });
         assert!(recipe.labeled_in_unlabeled && !recipe.consistency.on_labeled);
-        let hard = TargetConfig { form: LabelForm::Hard, selection: Selection::Fixed { threshold: 0.95 } };
+        let hard =
+            TargetConfig { form: LabelForm::Hard, selection: Selection::Fixed { threshold: 0.95 }, alignment: None };
         assert_eq!(recipe.targets, Some(hard));
         recipe.validate().expect("valid");
         let before = recipe.clone();

@@ -8,7 +8,7 @@ mod seeds;
 
 pub use defaults::fashion;
 pub use labels::Labels;
-pub use methods::{change_method, labeled_share, set_form, set_threshold, strong};
+pub use methods::{change_method, labeled_share, set_alignment, set_form, set_threshold, strong};
 pub use presets::{PRESETS, Preset, preset};
 pub use seeds::{SeedError, seeds};
 
@@ -17,7 +17,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use slowburn_augment::{ImageSize, Pipeline, WhiteningConfig};
 use slowburn_ema::{Decay, Length, RampShape, Timeline};
-use slowburn_semi::{Consistency, CostReduction, LabelForm, LabelSource, Mix, Objective, PseudoLabelConfig, Selection};
+use slowburn_semi::{
+    Alignment, Consistency, CostReduction, LabelForm, LabelSource, Mix, Objective, PseudoLabelConfig, Selection,
+};
 
 use slowburn_train::OptimizerConfig;
 
@@ -82,6 +84,9 @@ pub struct TargetConfig {
     pub form: LabelForm,
     /// By which threshold.
     pub selection: Selection,
+    /// Whether predictions are made to have the classes of the data first.
+    #[serde(default)]
+    pub alignment: Option<Alignment>,
 }
 
 /// The consistency cost's part of a recipe.
@@ -297,11 +302,12 @@ impl Recipe {
             !self.compare_scratch || self.start.is_some() || self.pretrain.is_some(),
             "--compare-scratch needs --from or --pretrain: without it the network starts from random weights anyway"
         );
-        if let Some(TargetConfig { form, selection }) = &self.targets {
+        if let Some(TargetConfig { form, selection, alignment }) = &self.targets {
             PseudoLabelConfig {
                 source: LabelSource::Average,
                 form: *form,
                 selection: selection.clone(),
+                alignment: alignment.clone(),
                 ..PseudoLabelConfig::default()
             }
             .validate()?;
