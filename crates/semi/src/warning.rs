@@ -11,16 +11,51 @@ pub enum SemiWarning {
     )]
     NothingKept,
     /// Some classes give no target.
-    #[error(
-        "no unlabelled sample has passed its threshold as class {} so far: the student learns {} from the labels \
-         alone, and forgets what is never asked for", names(classes), if classes.len() == 1 { "it" } else { "them" }
-    )]
+    #[error("{}", never_kept(&numbers(classes)))]
     NeverKept {
         /// The classes, in order.
         classes: Vec<usize>,
     },
 }
 
-fn names(classes: &[usize]) -> String {
-    classes.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
+impl SemiWarning {
+    /// The same, with classes called by these names.
+    pub fn named(&self, classes: &[String]) -> String {
+        match self {
+            Self::NothingKept => self.to_string(),
+            Self::NeverKept { classes: never } => {
+                let name = |class: &usize| classes.get(*class).cloned().unwrap_or_else(|| class.to_string());
+                never_kept(&never.iter().map(name).collect::<Vec<_>>())
+            }
+        }
+    }
+}
+
+fn never_kept(classes: &[String]) -> String {
+    let them = if classes.len() == 1 { "it" } else { "them" };
+    let classes = classes.join(", ");
+    format!(
+        "no unlabelled sample has passed its threshold as class {classes} so far: the student learns {them} from the labels \
+         alone, and forgets what is never asked for"
+    )
+}
+
+fn numbers(classes: &[usize]) -> Vec<String> {
+    classes.iter().map(usize::to_string).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_called_by_their_names_where_they_are_known() {
+        let warning = SemiWarning::NeverKept { classes: vec![1, 7] };
+        assert!(warning.to_string().contains("as class 1, 7 so far: the student learns them"));
+        let names = ["bag", "coat"].map(str::to_owned);
+        assert!(warning.named(&names).contains("as class coat, 7 so far"));
+        let one = SemiWarning::NeverKept { classes: vec![0] };
+        assert!(one.named(&names).contains("as class bag so far: the student learns it"));
+        assert_eq!(SemiWarning::NothingKept.named(&names), SemiWarning::NothingKept.to_string());
+    }
 }

@@ -83,6 +83,12 @@ pub struct ResNetConfig {
 }
 
 impl ResNetConfig {
+    /// ResNet-10: one basic block at each resolution. With a width of 16 it has 13.0 million multiply-adds for an image of 28×28
+    /// pixels with [`Stem::Cifar`].
+    pub fn resnet10() -> Self {
+        Self::new(BlockKind::Basic, [1, 1, 1, 1])
+    }
+
     /// ResNet-18: 11,689,512 learnable parameters with a head of 1,000 classes.
     pub fn resnet18() -> Self {
         Self::new(BlockKind::Basic, [2, 2, 2, 2])

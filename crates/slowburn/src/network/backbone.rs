@@ -18,6 +18,10 @@ pub enum Arch {
     #[value(name = "convnet13")]
     #[serde(rename = "convnet13")]
     ConvNet13,
+    /// ResNet-10 with a quarter of the channels, for small images on a CPU; stem as of ResNet-18.
+    #[value(name = "resnet10-quarter")]
+    #[serde(rename = "resnet10-quarter")]
+    ResNet10Quarter,
     /// ResNet-18 with half the channels, a quarter of the multiplications; stem as of ResNet-18.
     #[value(name = "resnet18-half")]
     #[serde(rename = "resnet18-half")]
@@ -71,9 +75,10 @@ pub struct BackboneConfig {
 
 impl Arch {
     /// Every encoder.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Small,
         Self::ConvNet13,
+        Self::ResNet10Quarter,
         Self::ResNet18Half,
         Self::ResNet18,
         Self::ResNet34,
@@ -93,7 +98,7 @@ impl Arch {
 
     /// Whether it is a residual network with a stem.
     pub fn is_resnet(self) -> bool {
-        matches!(self, Self::ResNet18Half | Self::ResNet18 | Self::ResNet34 | Self::ResNet50)
+        matches!(self, Self::ResNet10Quarter | Self::ResNet18Half | Self::ResNet18 | Self::ResNet34 | Self::ResNet50)
     }
 }
 
@@ -132,6 +137,7 @@ impl BackboneConfig {
                     .with_input_noise(self.input_noise);
                 Ok(Backbone::ConvNet13(config.init(device)?))
             }
+            Arch::ResNet10Quarter => resnet(ResNetConfig::resnet10().with_width(16)),
             Arch::ResNet18Half => resnet(ResNetConfig::resnet18().with_width(32)),
             Arch::ResNet18 => resnet(ResNetConfig::resnet18()),
             Arch::ResNet34 => resnet(ResNetConfig::resnet34()),

@@ -103,6 +103,15 @@ impl Config {
         serde_json::from_value(value).map_err(|error| format(error.to_string()))
     }
 
+    /// The method that the file says, by which other settings start.
+    ///
+    /// # Errors
+    /// [`ConfigError::Format`] for a method that there is not.
+    pub fn method<M: DeserializeOwned>(&self) -> Result<Option<M>, ConfigError> {
+        let method = self.settings.get("method").cloned().map(serde_json::from_value).transpose();
+        method.map_err(|error| ConfigError::Format { path: self.path.clone(), reason: error.to_string() })
+    }
+
     /// The paths of what the file says.
     pub fn paths(&self) -> Vec<String> {
         let mut paths = Vec::new();

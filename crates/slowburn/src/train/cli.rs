@@ -6,7 +6,9 @@ use slowburn_ema::{Decay, Length, RampShape};
 use slowburn_semi::{Consistency, LabelForm, Mix};
 
 use super::pretrained::begin_with;
-use super::recipe::{Labels, Method, Recipe, change_method, fashion, preset, set_alignment, set_form, set_threshold};
+use super::recipe::{
+    DEFAULT, Labels, Method, Recipe, change_method, default_recipe, preset, set_alignment, set_form, set_threshold,
+};
 use crate::args::{HelpAll, Images, Machine, Run, Shared, Start, set};
 use crate::network::Arch;
 use crate::recipes::unknown;
@@ -15,7 +17,7 @@ use crate::settings::Config;
 /// Few labels, many images: train with Mean Teacher and its relatives
 ///
 /// Without flags it trains a small network on the shipped Fashion-MNIST images, 100 of which keep their label: first on the
-/// labels alone, then with Mean Teacher, and prints both accuracies.
+/// labels alone, then with FixMatch, and prints both accuracies.
 #[derive(Debug, Clone, Default, Args)]
 #[command(args_override_self = true)]
 pub struct Cli {
@@ -43,10 +45,10 @@ pub struct Cli {
     /// Labels held back to keep the best epoch by [default: 0; 0.2 with --patience]
     #[arg(long, value_name = "SHARE")]
     pub validation: Option<f64>,
-    /// The method [default: mean-teacher]
+    /// The method [default: fixmatch]
     #[arg(long, help_heading = "Method")]
     pub method: Option<Method>,
-    /// The network [default: small; that of --from]
+    /// The network [default: resnet10-quarter; that of --from]
     #[arg(long, help_heading = "Method")]
     pub arch: Option<Arch>,
     /// Do not train on the labels alone first
@@ -142,7 +144,7 @@ impl Cli {
     /// For an unknown recipe.
     pub fn base(&self) -> Result<Recipe> {
         match &self.run.files.recipe {
-            None => Ok(fashion()),
+            None => Ok(default_recipe(self.method.unwrap_or(DEFAULT))),
             Some(name) => Ok(preset(name).ok_or_else(|| unknown(name))?.recipe()),
         }
     }
@@ -152,7 +154,12 @@ impl Cli {
     /// # Errors
     /// For an unknown recipe, unknown settings and settings out of range.
     pub fn recipe(&self, config: Option<&Config>) -> Result<Recipe> {
-        let base = self.base()?;
+        let mut base = self.base()?;
+        if let Some(method) =
+            config.map(Config::method).transpose()?.flatten().filter(|_| self.run.files.recipe.is_none())
+        {
+            base = default_recipe(self.method.unwrap_or(method));
+        }
         let base = config.map_or(Ok(base.clone()), |config| config.on(&base))?;
         let recipe = self.apply(base)?;
         if let (Some(name), true) = (&self.run.files.recipe, recipe.data == crate::data::shipped()) {
@@ -301,7 +308,7 @@ mod tests {
 
     #[test]
     fn without_flags_it_is_the_default_recipe() {
-        assert_eq!(parse(&[]).recipe(None).expect("valid"), fashion());
+        assert_eq!(parse(&[]).recipe(None).expect("valid"), default_recipe(DEFAULT));
         assert!(parse(&[]).settings().iter().all(|(_, given)| !given));
     }
 
@@ -349,7 +356,7 @@ mod tests {
             let cli = parse(flags);
             let recipe = cli.recipe(None).expect("valid");
             let given = Given::new(cli.settings(), []);
-            let base = fashion();
+            let base = cli.base().expect("known");
             let origins = Origins { base: &base, recipe: None, asked: &base, given: &given, images: 0 };
             let text = table(&recipe, &origins);
             assert!(!text.contains("chosen for") && text.contains("flag"), "{flags:?}\n{text}");

@@ -5,14 +5,33 @@ use slowburn_augment::{Operation, Pipeline};
 use slowburn_ema::{Decay, RampShape};
 use slowburn_semi::{Alignment, Consistency, CostReduction, FlexThresholds, FreeThresholds, LabelForm, Mix, Selection};
 
-use super::{Method, Recipe, TargetConfig};
+use super::{Method, Recipe, TargetConfig, fashion};
+use crate::network::Arch;
 
 /// FixMatch's threshold (arXiv 2001.07685, table 4).
 const THRESHOLD: f64 = 0.95;
 /// FixMatch's unlabelled images for each labelled one, μ (the same table).
 const UNLABELED: usize = 7;
+/// That of trainings of some thousand steps, in which few predictions reach the paper's.
+const SHORT_THRESHOLD: f64 = 0.8;
+/// The decay of FreeMatch's averages in trainings of some thousand steps: the paper's 0.999 is for a million.
+const SHORT: f64 = 0.99;
 /// ICT's weight at full strength (arXiv 1903.03825, §3.2).
 const ICT_WEIGHT: f64 = 100.0;
+
+/// The method where nobody says another.
+pub const DEFAULT: Method = Method::FixMatch;
+
+/// Where the settings of a training with this method start, chosen on validation images of the shipped data (docs/trials.md).
+pub fn default_recipe(method: Method) -> Recipe {
+    let mut recipe = fashion();
+    recipe.network.arch = Arch::ResNet10Quarter;
+    change_method(&mut recipe, method);
+    if let Some(TargetConfig { selection: Selection::Fixed { threshold }, .. }) = &mut recipe.targets {
+        *threshold = SHORT_THRESHOLD;
+    }
+    recipe
+}
 
 /// Takes another method, with the costs, targets and batches of its paper. Nothing changes for the method that a recipe has.
 pub fn change_method(recipe: &mut Recipe, method: Method) {
@@ -30,7 +49,7 @@ pub fn change_method(recipe: &mut Recipe, method: Method) {
         Method::Ict => return interpolate(recipe),
         Method::FixMatch => Selection::Fixed { threshold: THRESHOLD },
         Method::FlexMatch => Selection::Flex(FlexThresholds { threshold: THRESHOLD, ..FlexThresholds::default() }),
-        Method::FreeMatch => Selection::Free(FreeThresholds::default()),
+        Method::FreeMatch => Selection::Free(FreeThresholds { decay: SHORT, ..FreeThresholds::default() }),
     };
     recipe.targets = Some(TargetConfig { form: LabelForm::Hard, selection, alignment: None });
     recipe.consistency.cost = Consistency::CrossEntropy;
@@ -118,7 +137,6 @@ pub fn strong(weak: &Pipeline, side: usize) -> Result<Pipeline> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::recipe::fashion;
 
     #[test]
     fn a_method_brings_the_costs_of_its_paper() {

@@ -8,7 +8,9 @@ mod seeds;
 
 pub use defaults::fashion;
 pub use labels::Labels;
-pub use methods::{change_method, labeled_share, set_alignment, set_form, set_threshold, strong};
+pub use methods::{
+    DEFAULT, change_method, default_recipe, labeled_share, set_alignment, set_form, set_threshold, strong,
+};
 pub use presets::{PRESETS, Preset, preset};
 pub use seeds::{SeedError, seeds};
 

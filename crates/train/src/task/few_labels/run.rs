@@ -154,7 +154,7 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> Task for FewLabelsTask<M, T> 
     fn metrics(&self, method: &Self::Method, seen: &Observed) -> Result<SemiMetrics, TaskError> {
         // A class that is never kept will often be kept later: said less and less often.
         if seen.epoch.is_power_of_two() {
-            method.diagnose().into_iter().for_each(|warning| tracing::warn!("{warning}"));
+            method.diagnose().into_iter().for_each(|warning| tracing::warn!("{}", warning.named(&self.classes)));
         }
         let valid = method.valid();
         let device = self.device.clone().without_autodiff();
