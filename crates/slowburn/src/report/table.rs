@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 
-use slowburn_semi::{Consistency, CostReduction, LabelForm, Mix, Selection};
+use slowburn_semi::{Consistency, CostReduction, LabelForm, LabelSource, Mix, Selection};
 
 use crate::data::Dataset;
 use crate::train::recipe::{Method, Recipe, TargetConfig};
@@ -76,12 +76,16 @@ impl Lines {
             Method::Supervised => "none".to_owned(),
         };
         self.add("teacher", teacher);
-        if let Some(TargetConfig { form, selection, alignment }) =
+        if let Some(targets @ TargetConfig { form, selection, alignment, .. }) =
             recipe.targets.as_ref().filter(|_| recipe.method != Method::Supervised)
         {
-            let aligned =
-                if alignment.is_some() { ", of predictions aligned with the classes of the data" } else { "" };
-            self.add("targets", format!("{}, {}{aligned}", form_in_words(*form), selection_in_words(selection)));
+            let source = match targets.source_of(recipe.method) {
+                LabelSource::Average => "of the average",
+                _ => "of the student",
+            };
+            let aligned = if alignment.is_some() { ", aligned with the classes of the data" } else { "" };
+            let (form, selection) = (form_in_words(*form), selection_in_words(selection));
+            self.add("targets", format!("{source}{aligned}: {form}, {selection}"));
         }
         self.add("learning rate", recipe.optimizer.describe(plan.steps));
     }

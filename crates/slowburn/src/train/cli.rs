@@ -3,11 +3,12 @@
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use slowburn_ema::{Decay, Length, RampShape};
-use slowburn_semi::{Consistency, LabelForm, Mix};
+use slowburn_semi::{Consistency, LabelForm, LabelSource, Mix};
 
 use super::pretrained::begin_with;
 use super::recipe::{
-    DEFAULT, Labels, Method, Recipe, change_method, default_recipe, preset, set_alignment, set_form, set_threshold,
+    DEFAULT, Labels, Method, Recipe, change_method, default_recipe, preset, set_alignment, set_form, set_source,
+    set_threshold,
 };
 use crate::args::{HelpAll, Images, Machine, Run, Shared, Start, set};
 use crate::network::Arch;
@@ -66,6 +67,9 @@ pub struct Cli {
     /// The probability from which on a target counts [default: all count; 0.95 for fixmatch and flexmatch]
     #[arg(long, value_name = "P", help_heading = "Method", hide_short_help = true)]
     pub threshold: Option<f64>,
+    /// Whose predictions are the targets of fixmatch, flexmatch and freematch [default: average]
+    #[arg(long, value_name = "NETWORK", help_heading = "Method", hide_short_help = true)]
+    pub targets_from: Option<SourceFlag>,
     /// Make the mean of predictions have even classes before they become targets; for data whose classes are even
     #[arg(long, help_heading = "Method", hide_short_help = true)]
     pub align: bool,
@@ -125,6 +129,24 @@ pub enum TargetFlag {
     Sharp,
     /// The class of the highest one alone.
     Hard,
+}
+
+/// [`LabelSource`] on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SourceFlag {
+    /// The average of the student's weights, as in Mean Teacher: in a pass of its own without gradient, a third of a step less.
+    Average,
+    /// The student, in one pass with its own views, as in the papers.
+    Student,
+}
+
+impl From<SourceFlag> for LabelSource {
+    fn from(flag: SourceFlag) -> Self {
+        match flag {
+            SourceFlag::Average => Self::Average,
+            SourceFlag::Student => Self::Student,
+        }
+    }
 }
 
 impl From<TargetFlag> for LabelForm {
@@ -199,6 +221,7 @@ impl Cli {
             ("targets.form", self.targets.is_some()),
             ("targets.selection", self.threshold.is_some() || self.targets.is_some()),
             ("targets.alignment", self.align),
+            ("targets.source", self.targets_from.is_some()),
             ("consistency.logit_distance", self.logit_distance.is_some()),
             ("network.two_heads", self.logit_distance.is_some()),
             ("network.dropout", self.dropout.is_some()),
@@ -249,6 +272,9 @@ impl Cli {
         }
         if let Some(threshold) = self.threshold {
             set_threshold(&mut recipe, threshold)?;
+        }
+        if let Some(source) = self.targets_from {
+            set_source(&mut recipe, source.into())?;
         }
         if self.align {
             set_alignment(&mut recipe, true)?;

@@ -178,11 +178,12 @@ impl Session<'_> {
     ) -> Result<V::Output> {
         let average = EmaConfig::new(recipe.decay);
         // An average that is only evaluated makes no pass in training mode: its batch statistics are the student's.
-        let (source, average) = match recipe.method {
-            Method::MeanTeacher => (LabelSource::Average, average),
-            _ => (LabelSource::Student, average.with_buffers(Buffers::Copy)),
+        let source = targets.source_of(recipe.method);
+        let average = match source {
+            LabelSource::Average => average,
+            _ => average.with_buffers(Buffers::Copy),
         };
-        let TargetConfig { form, selection, alignment } = targets.clone();
+        let TargetConfig { form, selection, alignment, source: _ } = targets.clone();
         let config = PseudoLabelConfig { objective, average, source, form, selection, alignment };
         let (images, classes) = (self.data.train.len(), self.data.classes.len());
         visit.method(|student| Ok(config.init(student, images, classes, &self.device)?))

@@ -3,7 +3,9 @@
 use anyhow::{Result, bail};
 use slowburn_augment::{Operation, Pipeline};
 use slowburn_ema::{Decay, RampShape};
-use slowburn_semi::{Alignment, Consistency, CostReduction, FlexThresholds, FreeThresholds, LabelForm, Mix, Selection};
+use slowburn_semi::{
+    Alignment, Consistency, CostReduction, FlexThresholds, FreeThresholds, LabelForm, LabelSource, Mix, Selection,
+};
 
 use super::{Method, Recipe, TargetConfig, fashion};
 use crate::network::Arch;
@@ -27,10 +29,23 @@ pub fn default_recipe(method: Method) -> Recipe {
     let mut recipe = fashion();
     recipe.network.arch = Arch::ResNet10Quarter;
     change_method(&mut recipe, method);
-    if let Some(TargetConfig { selection: Selection::Fixed { threshold }, .. }) = &mut recipe.targets {
-        *threshold = SHORT_THRESHOLD;
+    if let Some(targets) = &mut recipe.targets {
+        targets.source = Some(LabelSource::Average);
+        if let Selection::Fixed { threshold } = &mut targets.selection {
+            *threshold = SHORT_THRESHOLD;
+        }
     }
     recipe
+}
+
+impl TargetConfig {
+    /// Whose predictions become targets.
+    pub fn source_of(&self, method: Method) -> LabelSource {
+        self.source.unwrap_or(match method {
+            Method::MeanTeacher => LabelSource::Average,
+            _ => LabelSource::Student,
+        })
+    }
 }
 
 /// Takes another method, with the costs, targets and batches of its paper. Nothing changes for the method that a recipe has.
@@ -51,7 +66,7 @@ pub fn change_method(recipe: &mut Recipe, method: Method) {
         Method::FlexMatch => Selection::Flex(FlexThresholds { threshold: THRESHOLD, ..FlexThresholds::default() }),
         Method::FreeMatch => Selection::Free(FreeThresholds { decay: SHORT, ..FreeThresholds::default() }),
     };
-    recipe.targets = Some(TargetConfig { form: LabelForm::Hard, selection, alignment: None });
+    recipe.targets = Some(TargetConfig { form: LabelForm::Hard, selection, alignment: None, source: None });
     recipe.consistency.cost = Consistency::CrossEntropy;
     recipe.consistency.weight = 1.0;
     recipe.consistency.ramp_up = RampShape::None;
@@ -99,6 +114,21 @@ pub fn set_threshold(recipe: &mut Recipe, threshold: f64) -> Result<()> {
     Ok(())
 }
 
+/// Changes whose predictions become targets.
+///
+/// # Errors
+/// For methods that know one source only.
+pub fn set_source(recipe: &mut Recipe, source: LabelSource) -> Result<()> {
+    match recipe.method {
+        Method::FixMatch | Method::FlexMatch | Method::FreeMatch => {
+            let targets = recipe.targets.take().unwrap_or(SOFT);
+            recipe.targets = Some(TargetConfig { source: Some(source), ..targets });
+            Ok(())
+        }
+        method => bail!("--targets-from is for fixmatch, flexmatch and freematch, not for {method}"),
+    }
+}
+
 /// Aligns predictions with even classes, or no longer.
 ///
 /// # Errors
@@ -113,7 +143,8 @@ pub fn set_alignment(recipe: &mut Recipe, aligned: bool) -> Result<()> {
 }
 
 /// Mean Teacher's.
-const SOFT: TargetConfig = TargetConfig { form: LabelForm::Soft, selection: Selection::All, alignment: None };
+const SOFT: TargetConfig =
+    TargetConfig { form: LabelForm::Soft, selection: Selection::All, alignment: None, source: None };
 
 /// A weak pipeline with two operations of RandAugment and a square of half the side in mid-grey before its normalisation: FixMatch's
 /// strong view for images that `side` pixels are high.
@@ -145,8 +176,12 @@ mod tests {
         assert_eq!(recipe.consistency.weight, 1.0);
         assert_eq!(recipe.mix, Mix::Fixed { labeled: 8 });
         assert!(recipe.labeled_in_unlabeled && !recipe.consistency.on_labeled);
-        let hard =
-            TargetConfig { form: LabelForm::Hard, selection: Selection::Fixed { threshold: 0.95 }, alignment: None };
+        let hard = TargetConfig {
+            form: LabelForm::Hard,
+            selection: Selection::Fixed { threshold: 0.95 },
+            alignment: None,
+            source: None,
+        };
         assert_eq!(recipe.targets, Some(hard));
         recipe.validate().expect("valid");
         let before = recipe.clone();

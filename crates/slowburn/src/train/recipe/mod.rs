@@ -9,7 +9,7 @@ mod seeds;
 pub use defaults::fashion;
 pub use labels::Labels;
 pub use methods::{
-    DEFAULT, change_method, default_recipe, labeled_share, set_alignment, set_form, set_threshold, strong,
+    DEFAULT, change_method, default_recipe, labeled_share, set_alignment, set_form, set_source, set_threshold, strong,
 };
 pub use presets::{PRESETS, Preset, preset};
 pub use seeds::{SeedError, seeds};
@@ -89,6 +89,9 @@ pub struct TargetConfig {
     /// Whether predictions are made to have the classes of the data first.
     #[serde(default)]
     pub alignment: Option<Alignment>,
+    /// Whose predictions: Mean Teacher's average, the student of FixMatch and its kin, if nothing is said.
+    #[serde(default)]
+    pub source: Option<LabelSource>,
 }
 
 /// The consistency cost's part of a recipe.
@@ -304,7 +307,7 @@ impl Recipe {
             !self.compare_scratch || self.start.is_some() || self.pretrain.is_some(),
             "--compare-scratch needs --from or --pretrain: without it the network starts from random weights anyway"
         );
-        if let Some(TargetConfig { form, selection, alignment }) = &self.targets {
+        if let Some(TargetConfig { form, selection, alignment, .. }) = &self.targets {
             PseudoLabelConfig {
                 source: LabelSource::Average,
                 form: *form,
