@@ -18,7 +18,7 @@ use crate::settings::Config;
 /// Few labels, many images: train with Mean Teacher and its relatives
 ///
 /// Without flags it trains a small network on the shipped Fashion-MNIST images, 100 of which keep their label: first on the
-/// labels alone, then with FixMatch, and prints both accuracies.
+/// labels alone, then with Mean Teacher, and prints both accuracies.
 #[derive(Debug, Clone, Default, Args)]
 #[command(args_override_self = true)]
 pub struct Cli {
@@ -46,10 +46,10 @@ pub struct Cli {
     /// Labels held back to keep the best epoch by [default: 0; 0.2 with --patience]
     #[arg(long, value_name = "SHARE")]
     pub validation: Option<f64>,
-    /// The method [default: fixmatch]
+    /// The method [default: mean-teacher]
     #[arg(long, help_heading = "Method")]
     pub method: Option<Method>,
-    /// The network [default: resnet10-quarter; that of --from]
+    /// The network [default: small; that of --from]
     #[arg(long, help_heading = "Method")]
     pub arch: Option<Arch>,
     /// Do not train on the labels alone first

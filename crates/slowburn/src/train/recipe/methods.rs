@@ -8,7 +8,6 @@ use slowburn_semi::{
 };
 
 use super::{Method, Recipe, TargetConfig, fashion};
-use crate::network::Arch;
 
 /// FixMatch's threshold (arXiv 2001.07685, table 4).
 const THRESHOLD: f64 = 0.95;
@@ -22,12 +21,11 @@ const SHORT: f64 = 0.99;
 const ICT_WEIGHT: f64 = 100.0;
 
 /// The method where nobody says another.
-pub const DEFAULT: Method = Method::FixMatch;
+pub const DEFAULT: Method = Method::MeanTeacher;
 
-/// Where the settings of a training with this method start, chosen on validation images of the shipped data (docs/trials.md).
+/// Where the settings of a training with this method start, where no published recipe is asked for: see docs/trials.md.
 pub fn default_recipe(method: Method) -> Recipe {
     let mut recipe = fashion();
-    recipe.network.arch = Arch::ResNet10Quarter;
     change_method(&mut recipe, method);
     if let Some(targets) = &mut recipe.targets {
         targets.source = Some(LabelSource::Average);
@@ -168,6 +166,7 @@ pub fn strong(weak: &Pipeline, side: usize) -> Result<Pipeline> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::recipe::preset;
 
     #[test]
     fn a_method_brings_the_costs_of_its_paper() {
@@ -192,6 +191,23 @@ mod tests {
             change_method(&mut recipe, method);
             recipe.validate().expect("valid");
         }
+    }
+
+    #[test]
+    fn targets_are_the_averages_in_short_trainings_and_the_students_in_the_papers() {
+        let default = default_recipe(Method::FixMatch);
+        let targets = default.targets.as_ref().expect("of FixMatch");
+        assert_eq!(targets.source_of(Method::FixMatch), LabelSource::Average);
+        assert_eq!(targets.selection, Selection::Fixed { threshold: 0.8 });
+        let paper = preset("fixmatch-cifar10-250").expect("exists").recipe();
+        let targets = paper.targets.as_ref().expect("of FixMatch");
+        assert_eq!(targets.source_of(paper.method), LabelSource::Student);
+        assert_eq!(targets.selection, Selection::Fixed { threshold: 0.95 });
+        let mut recipe = default_recipe(Method::MeanTeacher);
+        assert_eq!(recipe.targets, None, "the paper's form");
+        let error = set_source(&mut recipe, LabelSource::Student).expect_err("its teacher is the average").to_string();
+        assert!(error.contains("not for mean-teacher"), "{error}");
+        assert!(set_alignment(&mut default_recipe(Method::Pi), true).is_err());
     }
 
     #[test]
