@@ -78,11 +78,11 @@ impl Arch {
     pub const ALL: [Self; 8] = [
         Self::Small,
         Self::ConvNet13,
-        Self::ResNet10Quarter,
-        Self::ResNet18Half,
         Self::ResNet18,
         Self::ResNet34,
         Self::ResNet50,
+        Self::ResNet10Quarter,
+        Self::ResNet18Half,
         Self::WideResNet28x2,
     ];
 

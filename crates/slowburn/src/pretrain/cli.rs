@@ -36,7 +36,7 @@ pub struct Cli {
     #[arg(long, value_name = "τ", help_heading = "Method")]
     pub temperature: Option<f64>,
     /// The share of the patches of a query's image that is masked; its key is of the whole image
-    #[arg(long, value_name = "SHARE", help_heading = "Method")]
+    #[arg(long, value_name = "SHARE", help_heading = "Method", hide_short_help = true)]
     pub mask: Option<f32>,
     /// The side of such a patch in pixels [default: an eighth of the view's]
     #[arg(long, value_name = "PIXELS", requires = "mask", help_heading = "Method", hide_short_help = true)]

@@ -29,7 +29,7 @@ pub struct Cli {
     #[allow(missing_docs)]
     pub start: Start,
     /// Pre-train on all images first, labels unseen, for so many epochs
-    #[arg(long, value_name = "EPOCHS", conflicts_with = "from")]
+    #[arg(long, value_name = "EPOCHS", conflicts_with = "from", hide_short_help = true)]
     pub pretrain: Option<f64>,
     /// The method of that pre-training [default: moco]
     #[arg(long, value_name = "METHOD", requires = "pretrain", hide_short_help = true)]

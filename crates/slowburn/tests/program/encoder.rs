@@ -11,7 +11,7 @@ use crate::program::{bare, failure, path, pretrain, recipe, speckled_folder, suc
 /// A command on 160 tiny images of which 16 keep their label; one epoch of everything.
 fn command(data: &Path, out: &Path, flags: &[&str]) -> Command {
     let line = ["--plain", "--data", path(data), "--out", path(out), "--labels", "16", "--epochs", "1"];
-    let small = ["--method", "mean-teacher", "--arch", "small", "--batch", "16", "--labeled-batch", "8"];
+    let small = ["--batch", "16", "--labeled-batch", "8"];
     train(&[&line[..], &small, flags].concat())
 }
 

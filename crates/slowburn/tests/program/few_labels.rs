@@ -267,7 +267,7 @@ fn a_full_disk_is_an_error_that_names_the_file() {
     let data = data();
     let out = data.path().join("run");
     let line = format!(
-        "trap '' XFSZ; ulimit -f 64; exec {} train --plain --method mean-teacher --batch 16 --labeled-batch 8 --labels 16 --epochs 1 --no-baseline --data {} --out {}",
+        "trap '' XFSZ; ulimit -f 64; exec {} train --plain --batch 16 --labeled-batch 8 --labels 16 --epochs 1 --no-baseline --data {} --out {}",
         path(train(&[]).get_program().as_ref()),
         path(data.path()),
         path(&out),

@@ -21,7 +21,7 @@ pub(crate) fn train(arguments: &[&str]) -> Command {
 
 /// `train` with small settings for [`tiny_data`], flags on top.
 pub(crate) fn command(data: &Path, flags: &[&str]) -> Command {
-    let small = ["--plain", "--method", "mean-teacher", "--arch", "small", "--batch", "16", "--labeled-batch", "8"];
+    let small = ["--plain", "--batch", "16", "--labeled-batch", "8"];
     let mut command = train(&[&small[..], &["--data", path(data)]].concat());
     command.args(flags);
     command
