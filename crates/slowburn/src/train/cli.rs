@@ -49,7 +49,7 @@ pub struct Cli {
     /// The method [default: mean-teacher]
     #[arg(long, help_heading = "Method")]
     pub method: Option<Method>,
-    /// The network [default: small; that of --from]
+    /// The network [default: small]
     #[arg(long, help_heading = "Method")]
     pub arch: Option<Arch>,
     /// Do not train on the labels alone first

@@ -65,7 +65,7 @@ fn a_foreign_file_is_said_to_be_close_to_a_network_or_to_none() {
     let moco = inspect(&[path(&fixture("moco_v2.pth.tar"))]);
     for part in [
         "PyTorch, zip",
-        "closest is --arch resnet18",
+        "closest is --arch resnet10-quarter",
         "branch `state_dict.module.encoder_q`",
         "state_dict.module.queue",
         "more: --json lists all",
