@@ -26,7 +26,7 @@ pub struct Cli {
     /// Head, temperature, learning rate and views as in MoCo v1 or v2 [default: v2]
     #[arg(long, help_heading = "Method")]
     pub version: Option<Version>,
-    /// The encoder [default: small; that of --from]
+    /// The encoder [default: small]
     #[arg(long, help_heading = "Method")]
     pub arch: Option<Arch>,
     /// Keys in the queue; negatives drawn at each step with `--method memory-bank` [default: 4096, or what fits]
