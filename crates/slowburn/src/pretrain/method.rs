@@ -132,12 +132,12 @@ pub fn change_method(recipe: &mut Recipe, method: Method) {
         Method::MocoV3 | Method::Byol | Method::SimSiam => {
             let dim = if method == Method::SimSiam { HIDDEN } else { DIM };
             recipe.network.dim = dim;
-            recipe.network.heads = method.heads(HIDDEN, dim);
             // Their statistics are those of the whole batch.
             recipe.network.splits = 1;
         }
         Method::Moco | Method::EndToEnd => {}
     }
+    recipe.network.heads = method.heads(HIDDEN, recipe.network.dim);
 }
 
 #[cfg(test)]

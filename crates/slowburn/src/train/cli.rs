@@ -64,7 +64,7 @@ pub struct Cli {
     /// What the teacher's targets are [default: soft; hard for fixmatch, flexmatch, freematch]
     #[arg(long, value_name = "FORM", help_heading = "Method", hide_short_help = true)]
     pub targets: Option<TargetFlag>,
-    /// The probability from which on a target counts [default: all count; 0.95 for fixmatch and flexmatch]
+    /// The probability from which on a target counts [default: all count; 0.8 for fixmatch, 0.95 for flexmatch]
     #[arg(long, value_name = "P", help_heading = "Method", hide_short_help = true)]
     pub threshold: Option<f64>,
     /// Whose predictions are the targets of fixmatch, flexmatch and freematch [default: average]
@@ -171,17 +171,23 @@ impl Cli {
         }
     }
 
+    /// The same where a file of settings may say the method.
+    ///
+    /// # Errors
+    /// As [`base`](Self::base), and for a method that there is not.
+    pub fn base_of(&self, config: Option<&Config>) -> Result<Recipe> {
+        match (&self.run.files.recipe, self.method, config) {
+            (None, None, Some(config)) => Ok(default_recipe(config.method()?.unwrap_or(DEFAULT))),
+            _ => self.base(),
+        }
+    }
+
     /// The recipe for a new run, before it has seen the images, with the settings of the file.
     ///
     /// # Errors
     /// For an unknown recipe, unknown settings and settings out of range.
     pub fn recipe(&self, config: Option<&Config>) -> Result<Recipe> {
-        let mut base = self.base()?;
-        if let Some(method) =
-            config.map(Config::method).transpose()?.flatten().filter(|_| self.run.files.recipe.is_none())
-        {
-            base = default_recipe(self.method.unwrap_or(method));
-        }
+        let base = self.base_of(config)?;
         let base = config.map_or(Ok(base.clone()), |config| config.on(&base))?;
         let recipe = self.apply(base)?;
         if let (Some(name), true) = (&self.run.files.recipe, recipe.data == crate::data::shipped()) {
@@ -277,7 +283,7 @@ impl Cli {
             set_source(&mut recipe, source.into())?;
         }
         if self.align {
-            set_alignment(&mut recipe, true)?;
+            set_alignment(&mut recipe)?;
         }
         if let Some(decay) = self.decay {
             recipe.decay = match (recipe.method, recipe.decay) {

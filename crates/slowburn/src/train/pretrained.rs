@@ -35,16 +35,9 @@ pub(super) fn fit(recipe: &mut Recipe, data: &Dataset) -> Result<()> {
     };
     ensure!(recipe.start.is_none(), "--pretrain and --from are two beginnings: say one of them");
     ensure!(recipe.whitening.is_none(), "--pretrain has no whitened images, and {} wants them", recipe.views.name());
-    let said = pretrain::Recipe {
-        data: recipe.data.clone(),
-        seed: recipe.seed,
-        size: recipe.size,
-        reading: recipe.reading,
-        device: recipe.device.clone(),
-        exact: recipe.exact,
-        ..(*before).clone()
-    };
-    *before = said;
+    before.data.clone_from(&recipe.data);
+    before.device.clone_from(&recipe.device);
+    (before.seed, before.size, before.reading, before.exact) = (recipe.seed, recipe.size, recipe.reading, recipe.exact);
     before.network.arch = recipe.network.arch;
     if !before.network.arch.splits() {
         before.network.splits = 1;

@@ -127,16 +127,16 @@ pub fn set_source(recipe: &mut Recipe, source: LabelSource) -> Result<()> {
     }
 }
 
-/// Aligns predictions with even classes, or no longer.
+/// Aligns predictions with even classes.
 ///
 /// # Errors
 /// For methods whose targets are not predictions of one step.
-pub fn set_alignment(recipe: &mut Recipe, aligned: bool) -> Result<()> {
+pub fn set_alignment(recipe: &mut Recipe) -> Result<()> {
     if matches!(recipe.method, Method::Pi | Method::Temporal | Method::Ict | Method::Supervised) {
         bail!("--align says nothing to {}", recipe.method);
     }
     let targets = recipe.targets.take().unwrap_or(SOFT);
-    recipe.targets = Some(TargetConfig { alignment: aligned.then(Alignment::default), ..targets });
+    recipe.targets = Some(TargetConfig { alignment: Some(Alignment::default()), ..targets });
     Ok(())
 }
 
@@ -207,7 +207,7 @@ mod tests {
         assert_eq!(recipe.targets, None, "the paper's form");
         let error = set_source(&mut recipe, LabelSource::Student).expect_err("its teacher is the average").to_string();
         assert!(error.contains("not for mean-teacher"), "{error}");
-        assert!(set_alignment(&mut default_recipe(Method::Pi), true).is_err());
+        assert!(set_alignment(&mut default_recipe(Method::Pi)).is_err());
     }
 
     #[test]
