@@ -43,7 +43,7 @@ def run(trial, seed, program):
         if trial.get("config"):
             (folder / "config.json").write_text(json.dumps(trial["config"]))
             line += ["--config", str(folder / "config.json")]
-        environment = dict(os.environ, RAYON_NUM_THREADS=os.environ.get("RAYON_NUM_THREADS", "1"), **trial.get("env", {}))
+        environment = dict(os.environ, RAYON_NUM_THREADS=os.environ.get("RAYON_NUM_THREADS", "1"))
         done = subprocess.run(line, capture_output=True, text=True, env=environment, check=False)
         if done.returncode != 0:
             raise SystemExit(f"{trial['name']}, seed {seed}: {' '.join(line)}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
