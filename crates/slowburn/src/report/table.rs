@@ -98,7 +98,8 @@ impl Lines {
         }
         self.add("views", recipe.views.to_string());
         if let Some(strong) = &recipe.strong_views {
-            self.add("strong views", strong.to_string());
+            let whose = if recipe.strong_labels { "of all images" } else { "of images without a label" };
+            self.add("strong views", format!("{whose}: {strong}"));
         }
         let labeled = match recipe.mix {
             Mix::Fixed { labeled } => format!("{labeled} labelled"),

@@ -54,7 +54,8 @@ pub(super) fn fit(recipe: &mut Recipe, data: &Dataset, given: &Given) -> Result<
     }
     start::fit(recipe, data)?;
     pretrained::fit(recipe, data)?;
-    if recipe.method.has_strong_views() && recipe.strong_views.is_none() {
+    let strongly = recipe.method.has_strong_views() || recipe.strong_labels;
+    if strongly && recipe.strong_views.is_none() {
         let side = recipe.views.output_size(data.image_size()).height;
         recipe.strong_views = Some(strong(&recipe.views, side)?);
     }

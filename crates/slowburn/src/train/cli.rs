@@ -73,6 +73,9 @@ pub struct Cli {
     /// Make the mean of predictions have even classes before they become targets; for data whose classes are even
     #[arg(long, help_heading = "Method", hide_short_help = true)]
     pub align: bool,
+    /// Strong views of images with a label too, in the baseline as well
+    #[arg(long, help_heading = "Method", hide_short_help = true)]
+    pub strong_labels: bool,
     /// Epochs over which that weight rises [default: 6, or the same share of another length]
     #[arg(long, value_name = "EPOCHS", help_heading = "Method", hide_short_help = true)]
     pub ramp_up: Option<f64>,
@@ -227,6 +230,7 @@ impl Cli {
             ("targets.form", self.targets.is_some()),
             ("targets.selection", self.threshold.is_some() || self.targets.is_some()),
             ("targets.alignment", self.align),
+            ("strong_labels", self.strong_labels),
             ("targets.source", self.targets_from.is_some()),
             ("consistency.logit_distance", self.logit_distance.is_some()),
             ("network.two_heads", self.logit_distance.is_some()),
@@ -259,6 +263,7 @@ impl Cli {
         set(&mut recipe.network.input_noise, &self.input_noise);
         set(&mut recipe.validation, &self.validation);
         recipe.start_views = self.views.clone().or(recipe.start_views);
+        recipe.strong_labels |= self.strong_labels;
         recipe.fresh_head |= self.fresh_head;
         recipe.compare_scratch |= self.compare_scratch;
         if let Some(group) = self.group {
@@ -372,6 +377,7 @@ mod tests {
             &["--dropout=0.5"],
             &["--input-noise=0.5"],
             &["--group=0"],
+            &["--strong-labels"],
             &["--decay=0.5"],
             &["--logit-distance=1"],
             &["--labeled-batch=3"],

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use burn::module::Module;
 use burn::tensor::Tensor;
-use slowburn_augment::Views;
 use slowburn_augment::loader::ViewLoaderConfig;
 use slowburn_ema::detached_copy;
 use slowburn_models::Classifier;
@@ -15,7 +14,7 @@ use slowburn_train::TrainerConfig;
 use slowburn_train::data::labeled;
 use slowburn_train::monitor::{ImageSet, accuracies};
 use slowburn_train::run::Checkpoint;
-use slowburn_train::task::{FewLabelsTask, SemiMetrics, Task};
+use slowburn_train::task::{FewLabelsTask, SemiMetrics, Task, views_of};
 use slowburn_train::trainer::{Phase, timeline_within, with_record};
 
 use super::recipe::Recipe;
@@ -105,10 +104,7 @@ impl Part<'_> {
     fn task<T>(&self) -> Result<FewLabelsTask<Classifier<Backbone>, T>> {
         let Self { session: Session { data, device, workers, .. }, name, recipe, plan } = *self;
         // Two views of an image for every method: those of the student are then the same.
-        let views = match &recipe.strong_views {
-            Some(strong) => Views::groups(vec![(recipe.views.clone(), 1), (strong.clone(), 1)])?,
-            None => Views::two(recipe.views.clone()),
-        };
+        let (views, strong) = views_of(&recipe.views, recipe.strong_views.as_ref(), recipe.strong_labels)?;
         let broken = recipe.reading.broken;
         let loader =
             ViewLoaderConfig::new(recipe.batch).with_seed(recipe.seed).with_on_corrupt(broken).with_workers(*workers);
@@ -116,7 +112,7 @@ impl Part<'_> {
         Ok(FewLabelsTask {
             phase: name.to_owned(),
             loader: loader.init(Arc::clone(&data.train.images), views)?,
-            strong: recipe.strong_views.is_some(),
+            strong,
             labels: plan.labels.clone(),
             known: plan.labels.clone(),
             classes: data.classes.clone(),

@@ -5,7 +5,7 @@ mod few_labels;
 mod pretrain;
 
 pub use error::TaskError;
-pub use few_labels::{FewLabels, FewLabelsTask, HostBatch, SemiMetrics, hold_out};
+pub use few_labels::{FewLabels, FewLabelsTask, HostBatch, SemiMetrics, hold_out, views_of};
 #[cfg(feature = "burn-train")]
 pub(crate) use pretrain::into_views;
 pub use pretrain::{ContrastMetrics, Pretrain, PretrainTask};

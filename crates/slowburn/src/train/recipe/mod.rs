@@ -132,6 +132,9 @@ pub struct Recipe {
     /// Where the student's views of images without a label come from, if not from the same place.
     #[serde(default)]
     pub strong_views: Option<Pipeline>,
+    /// Whether the student sees strong views of images with a label too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub strong_labels: bool,
     /// The network.
     pub network: NetworkConfig,
     /// The method.

@@ -34,6 +34,7 @@ pub struct FewLabels<M: Predict, T: Teacher<M>> {
     images: Labeled,
     pipeline: Pipeline,
     strong: Option<Pipeline>,
+    strong_labels: bool,
     evaluation: Pipeline,
     mix: Option<Mix>,
     labeled_in_unlabeled: bool,
@@ -68,6 +69,7 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> FewLabels<M, T> {
             evaluation: pipeline.evaluation(),
             pipeline,
             strong: None,
+            strong_labels: false,
             mix: None,
             labeled_in_unlabeled: false,
             ramp_up,
@@ -82,6 +84,12 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> FewLabels<M, T> {
     /// gives the targets, have the weak views that the task was made with. A [`Pair`](slowburn_augment::presets::Pair) has both.
     pub fn with_strong_views(self, strong: Pipeline) -> Self {
         Self { strong: Some(strong), ..self }
+    }
+
+    /// Whether the student sees strong views of images with a label too, which no paper of FixMatch's kin has; what gives the
+    /// targets sees weak ones still. Nothing without [`with_strong_views`](Self::with_strong_views).
+    pub fn with_strong_labels(self, strong_labels: bool) -> Self {
+        Self { strong_labels, ..self }
     }
 
     /// How a batch is put together; a quarter with labels by default.
@@ -154,6 +162,9 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> FewLabels<M, T> {
         if let Some(strong) = &self.strong {
             settings["strong_views"] = json!(strong);
         }
+        if self.strong_labels {
+            settings["strong_labels"] = json!(true);
+        }
         settings
     }
 
@@ -194,19 +205,14 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> Fit for FewLabels<M, T> {
         let stream = TwoStream::new(labeled, unlabeled.collect(), batch, mix, seed)?;
         let config =
             ViewLoaderConfig::new(batch).with_seed(seed).with_on_corrupt(self.on_corrupt).with_workers(self.workers);
-        let views = match &self.strong {
-            Some(strong) => {
-                Views::groups(vec![(self.pipeline.clone(), 1), (strong.clone(), 1)]).map_err(TaskError::other)?
-            }
-            None => Views::two(self.pipeline.clone()),
-        };
+        let (views, strong) = views_of(&self.pipeline, self.strong.as_ref(), self.strong_labels)?;
         let test = self.test.as_ref().map(|test| self.set(test, test.labels())).transpose()?.flatten();
         let task = FewLabelsTask {
             phase: self.name.clone(),
             validation: self.set(&self.images, &held_out)?,
             test,
             loader: config.init(Arc::clone(self.images.source()), views)?,
-            strong: self.strong.is_some(),
+            strong,
             labels,
             known: self.images.labels().to_vec(),
             classes: self.images.classes().to_vec(),
@@ -219,6 +225,22 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> Fit for FewLabels<M, T> {
             method: std::marker::PhantomData,
         };
         Ok((self.method, task))
+    }
+}
+
+/// Two views of every image, and whether the second is one of images without a label alone, as [`FewLabelsTask::strong`] wants it.
+///
+/// # Errors
+/// If the weak and the strong views have different sizes.
+pub fn views_of(weak: &Pipeline, strong: Option<&Pipeline>, strong_labels: bool) -> Result<(Views, bool), TaskError> {
+    let two = |first: &Pipeline, second: &Pipeline| {
+        Views::groups(vec![(first.clone(), 1), (second.clone(), 1)]).map_err(TaskError::other)
+    };
+    match strong {
+        None => Ok((Views::two(weak.clone()), false)),
+        // The student's comes first.
+        Some(strong) if strong_labels => Ok((two(strong, weak)?, false)),
+        Some(strong) => Ok((two(weak, strong)?, true)),
     }
 }
 
