@@ -14,6 +14,7 @@ pub mod onnx;
 mod parameters;
 mod projection;
 mod resnet;
+mod resnet9;
 mod small_conv_net;
 mod state_dict;
 #[cfg(feature = "weights")]
@@ -31,6 +32,7 @@ pub use mlp_head::{HeadNorm, MlpHead, MlpHeadConfig, MlpLayer, OutputNorm, Plain
 pub use parameters::{ParameterInfo, num_learnable_params, parameters};
 pub use projection::{HeadVersion, Mlp, ProjectionConfig, ProjectionHead, Projector};
 pub use resnet::{BlockKind, ResNet, ResNetConfig, ResidualBlock, Stem};
+pub use resnet9::{PooledUnit, ResNet9, ResNet9Config};
 pub use small_conv_net::{SmallConvNet, SmallConvNetConfig};
 pub use state_dict::{StateDict, load_state_dict, state_dict};
 pub use wide_resnet::{ProjectionInput, WideBlock, WideResNet, WideResNetConfig};

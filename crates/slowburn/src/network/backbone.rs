@@ -4,8 +4,8 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use slowburn_augment::ImageSize;
 use slowburn_models::{
-    ConvNet13, ConvNet13Config, Encoder, ModelError, Norm, ResNet, ResNetConfig, SmallConvNet, SmallConvNetConfig,
-    Stem, WideResNet, WideResNetConfig,
+    ConvNet13, ConvNet13Config, Encoder, ModelError, Norm, ResNet, ResNet9, ResNet9Config, ResNetConfig, SmallConvNet,
+    SmallConvNetConfig, Stem, WideResNet, WideResNetConfig,
 };
 
 /// Which encoder.
@@ -18,6 +18,14 @@ pub enum Arch {
     #[value(name = "convnet13")]
     #[serde(rename = "convnet13")]
     ConvNet13,
+    /// Eight convolutions with two residual blocks, half as wide as usual, for CIFAR-10 on a CPU.
+    #[value(name = "resnet9-half")]
+    #[serde(rename = "resnet9-half")]
+    ResNet9Half,
+    /// The same in its usual width.
+    #[value(name = "resnet9")]
+    #[serde(rename = "resnet9")]
+    ResNet9,
     /// ResNet-10 with a quarter of the channels, for small images on a CPU; stem as of ResNet-18.
     #[value(name = "resnet10-quarter")]
     #[serde(rename = "resnet10-quarter")]
@@ -75,7 +83,7 @@ pub struct BackboneConfig {
 
 impl Arch {
     /// Every encoder.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Small,
         Self::ConvNet13,
         Self::ResNet18,
@@ -83,6 +91,8 @@ impl Arch {
         Self::ResNet50,
         Self::ResNet10Quarter,
         Self::ResNet18Half,
+        Self::ResNet9,
+        Self::ResNet9Half,
         Self::WideResNet28x2,
     ];
 
@@ -93,7 +103,7 @@ impl Arch {
 
     /// Whether its batch normalisation can be split.
     pub fn splits(self) -> bool {
-        self == Self::Small || self.is_resnet()
+        matches!(self, Self::Small | Self::ResNet9 | Self::ResNet9Half) || self.is_resnet()
     }
 
     /// Whether it is a residual network with a stem.
@@ -116,6 +126,9 @@ impl BackboneConfig {
             let config = config.with_in_channels(channels).with_stem(stem).with_norm(norm);
             Ok(Backbone::ResNet(config.init(device)?))
         };
+        let resnet9 = |config: ResNet9Config| -> Result<Backbone, ModelError> {
+            Ok(Backbone::ResNet9(config.with_in_channels(channels).with_norm(norm).init(device)?))
+        };
         match self.arch {
             Arch::Small => {
                 let config = SmallConvNetConfig::new()
@@ -137,6 +150,8 @@ impl BackboneConfig {
                     .with_input_noise(self.input_noise);
                 Ok(Backbone::ConvNet13(config.init(device)?))
             }
+            Arch::ResNet9 => resnet9(ResNet9Config::new()),
+            Arch::ResNet9Half => resnet9(ResNet9Config::new().with_width(32)),
             Arch::ResNet10Quarter => resnet(ResNetConfig::resnet10().with_width(16)),
             Arch::ResNet18Half => resnet(ResNetConfig::resnet18().with_width(32)),
             Arch::ResNet18 => resnet(ResNetConfig::resnet18()),
@@ -163,6 +178,8 @@ pub enum Backbone {
     ConvNet13(ConvNet13),
     /// A residual network.
     ResNet(ResNet),
+    /// A short residual network.
+    ResNet9(ResNet9),
     /// A wide residual network.
     WideResNet(WideResNet),
 }
@@ -173,6 +190,7 @@ impl Encoder for Backbone {
             Self::Small(network) => network.features(images),
             Self::ConvNet13(network) => network.features(images),
             Self::ResNet(network) => network.features(images),
+            Self::ResNet9(network) => network.features(images),
             Self::WideResNet(network) => network.features(images),
         }
     }
@@ -182,6 +200,7 @@ impl Encoder for Backbone {
             Self::Small(network) => network.feature_dim(),
             Self::ConvNet13(network) => network.feature_dim(),
             Self::ResNet(network) => network.feature_dim(),
+            Self::ResNet9(network) => network.feature_dim(),
             Self::WideResNet(network) => network.feature_dim(),
         }
     }
@@ -191,6 +210,7 @@ impl Encoder for Backbone {
             Self::Small(network) => network.splits(),
             Self::ConvNet13(network) => network.splits(),
             Self::ResNet(network) => network.splits(),
+            Self::ResNet9(network) => network.splits(),
             Self::WideResNet(network) => network.splits(),
         }
     }

@@ -83,11 +83,12 @@ fn short_run(data: &Path, name: &str, flags: &[&str]) -> (String, serde_json::Va
     success(command);
     let read = |file: &str| fs::read_to_string(out.join(file)).expect(file);
     let metrics = serde_json::from_str(read("metrics.jsonl").lines().last().expect("a row")).expect("JSON");
-    (
-        read("config.json"),
-        metrics,
-        WeightsFile::open(out.join("student.safetensors")).and_then(|file| file.state_dict()).expect("weights"),
-    )
+    let config = read("config.json");
+    let student = out.join("student.safetensors");
+    let weights = WeightsFile::open(student).and_then(|file| file.state_dict()).expect("weights");
+    // Checkpoints of large networks fill a disk.
+    fs::remove_dir_all(&out).expect("removed");
+    (config, metrics, weights)
 }
 
 #[test]
@@ -151,6 +152,18 @@ fn every_method_ends_with_other_weights() {
         let said = success(command);
         assert!(said.contains(term), "{method}: {term} is not in\n{said}");
         seen.push(weights);
+    }
+}
+
+#[test]
+fn labelled_images_have_strong_views_where_asked() {
+    let data = data();
+    for method in ["supervised", "mean-teacher", "fixmatch"] {
+        let (config, _, weak) = short_run(data.path(), "weak", &["--method", method]);
+        assert!(!config.contains("strong_labels"), "{config}");
+        let (config, _, strong) = short_run(data.path(), "strong", &["--method", method, "--strong-labels"]);
+        assert!(config.contains("\"strong_labels\": true") && config.contains("rand_augment"), "{config}");
+        assert_ne!(weak, strong, "{method}");
     }
 }
 

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
-use slowburn_augment::ImageSize;
 use slowburn_augment::loader::{Decoder, ImageFolder, OnCorrupt};
+use slowburn_augment::{ImageSize, Operation};
 use slowburn_ema::{Decay, Length, Ramp, RampShape};
 use slowburn_ema::{Ema, EmaConfig};
 use slowburn_models::weights::{WeightsFile, save_safetensors};
@@ -128,6 +128,40 @@ fn images_to_validate_by_are_in_no_batch() {
     }
     assert!(seen > 0);
     drop(method);
+}
+
+/// Strong views are the student's alone: of images without a label, or of all where asked, and then in the baseline too.
+#[test]
+fn strong_views_are_the_students_of_unlabelled_images_or_of_all() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let _drawn = generator();
+    let gray = |images: Tensor<4>| images.into_data().convert::<f32>().try_to_vec::<f32>().expect("numbers");
+    let constant = |image: &Tensor<4>, row: usize| {
+        let values = gray(image.clone().narrow(0, row, 1));
+        values.iter().all(|value| *value == values[0])
+    };
+    let blank = Operation::Cutout { side: 24, fill: 0.5 };
+    let strong =
+        || views().with_operations([views().operations(), std::slice::from_ref(&blank)].concat()).expect("valid");
+    for (labels_too, of_labelled, of_others) in [(false, false, true), (true, true, true)] {
+        let fit = FewLabels::new(method(2), data(folder.path()), views()).with_strong_views(strong());
+        let (_, task) = fit.with_strong_labels(labels_too).prepare(8, 5).expect("fits");
+        for batch in task.batches(0, 2).expect("batches") {
+            let batch: SemiBatch<Tensor<4>> = batch.expect("fits").into_device(&task.device).expect("views");
+            for (row, label) in batch.labels.iter().enumerate() {
+                let wanted = if label.is_some() { of_labelled } else { of_others };
+                assert_eq!(constant(&batch.student, row), wanted, "row {row}, label {label:?}");
+                assert!(!constant(&batch.teacher, row), "targets come from weak views");
+            }
+        }
+        let network = || method(2).student;
+        let baseline = SupervisedConfig::default().init(network(), &Device::flex().autodiff()).expect("valid");
+        let fit = FewLabels::new(baseline, data(folder.path()), views()).with_strong_views(strong());
+        let (_, task) = fit.with_strong_labels(labels_too).prepare(8, 5).expect("fits");
+        let batch = task.batches(0, 1).expect("batches").next().expect("one").expect("fits");
+        let batch: SemiBatch<Tensor<4>> = batch.into_device(&task.device).expect("views");
+        assert_eq!(constant(&batch.student, 0), of_labelled);
+    }
 }
 
 /// The loop's steps are those that the method's own calls make.
