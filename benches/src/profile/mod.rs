@@ -9,6 +9,7 @@ mod clock;
 #[cfg(feature = "flex")]
 mod layers;
 mod mean_teacher;
+mod methods;
 mod moco;
 mod report;
 mod sgd;
@@ -38,7 +39,7 @@ pub(crate) struct Options {
     /// A small batch once, to see whether it works.
     #[arg(long)]
     quick: bool,
-    /// Only parts whose name contains this: moco, mean_teacher, sgd, layers/resnet18-cifar, layers/small.
+    /// Only parts whose name contains this: moco, mean_teacher, methods, sgd, layers/resnet18-cifar, layers/small.
     #[arg(long, default_value = "")]
     only: String,
     /// Also write the parts as JSON.
@@ -52,11 +53,12 @@ pub(crate) struct Options {
 #[derive(Default, Serialize)]
 struct Profile {
     steps: Vec<Report>,
+    methods: Vec<methods::Row>,
     #[cfg(feature = "flex")]
     layers: Vec<layers::Table>,
 }
 
-/// Profiles both methods, the optimizer that neither uses, and the layers of two networks.
+/// Profiles two methods part by part, the others as a whole, the optimizer that neither uses, and the layers of two networks.
 pub(crate) fn run(options: &Options) -> Result<()> {
     options.settings.apply()?;
     let backend = measure::backend(options.backend.as_deref())?;
@@ -71,6 +73,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let report = of_method(batch, rounds, device)?;
         println!("\n{}", report.text());
         profile.steps.push(report);
+    }
+    if wanted("methods") {
+        profile.methods = methods::profile(batch, rounds, device)?;
+        println!("\n{}", methods::text(&profile.methods, batch));
     }
     if wanted("sgd") {
         println!("\n{}", sgd::profile(rounds, device)?);

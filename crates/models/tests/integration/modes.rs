@@ -5,7 +5,7 @@ use burn::{
     tensor::{Device, Tensor},
 };
 use slowburn_models::{
-    ClassifierConfig, ConvNet13Config, Encoder, Normalization, ResNetConfig, SmallConvNetConfig, Stem,
+    ClassifierConfig, ConvNet13Config, Encoder, Normalization, ResNet9Config, ResNetConfig, SmallConvNetConfig, Stem,
     WideResNetConfig, load_state_dict, state_dict,
 };
 
@@ -30,6 +30,9 @@ fn features_have_the_announced_shape() {
     let wide = WideResNetConfig::new(10, 1).with_base_width(4).init(&device).unwrap();
     assert_eq!(wide.features(rgb.clone()).dims(), [2, 16]);
     assert_eq!(conv_net_13().init(&device).unwrap().features(rgb.clone()).dims(), [2, 4]);
+    let short = ResNet9Config::new().with_width(2).init(&device).unwrap();
+    assert_eq!((short.features(rgb.clone()).dims(), short.feature_dim()), ([2, 16], 16));
+    assert_eq!(short.features(images([2, 3, 8, 8], &device)).dims(), [2, 16]);
     let small = SmallConvNetConfig::new().with_in_channels(3).init(&device).unwrap();
     assert_eq!(small.features(rgb).dims(), [2, 128]);
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use slowburn_models::{
-    ClassifierConfig, ConvNet13Config, Encoder, Normalization, ParameterInfo, ResNetConfig, SmallConvNetConfig, Stem,
-    WideResNetConfig, num_learnable_params, parameters,
+    ClassifierConfig, ConvNet13Config, Encoder, Normalization, ParameterInfo, ResNet9Config, ResNetConfig,
+    SmallConvNetConfig, Stem, WideResNetConfig, num_learnable_params, parameters,
 };
 
 use crate::support::{fixture_path, plain};
@@ -32,6 +32,17 @@ fn resnets_have_torchvisions_names_and_shapes() {
         assert_eq!(fixture[name]["learnable"], learnable, "{name}");
         assert_eq!(num_learnable_params(&model), learnable, "{name}");
     }
+}
+
+#[test]
+fn resnet9_has_as_many_parameters_as_its_table_says() {
+    let learnable = |width| num_learnable_params(&ResNet9Config::new().with_width(width).init(&plain()).unwrap());
+    let of = |w: usize| {
+        let convolutions = 3 * w + 2 * w * w + 2 * (2 * w) * (2 * w) + 8 * w * w + 32 * w * w + 2 * 64 * w * w;
+        9 * convolutions + 2 * (w + 3 * 2 * w + 4 * w + 3 * 8 * w)
+    };
+    assert_eq!((learnable(64), learnable(32)), (of(64), of(32)));
+    assert_eq!(learnable(64), 6_568_000);
 }
 
 #[test]

@@ -5,8 +5,8 @@ use burn::{
     tensor::{Gradients, Tensor, TensorData},
 };
 use slowburn_models::{
-    BlockKind, ClassifierConfig, ConvNet13Config, Encoder, Normalization, ProjectionInput, ResNetConfig, StateDict,
-    Stem, WideResNetConfig, load_state_dict, parameters, state_dict,
+    BlockKind, ClassifierConfig, ConvNet13Config, Encoder, Normalization, ProjectionInput, ResNet9Config, ResNetConfig,
+    StateDict, Stem, WideResNetConfig, load_state_dict, parameters, state_dict,
 };
 
 use crate::support::{Fixture, assert_close, plain, training};
@@ -75,6 +75,11 @@ fn resnet_with_basic_blocks_and_cifar_stem() {
 fn resnet_with_bottlenecks_and_imagenet_stem() {
     let config = ResNetConfig::new(BlockKind::Bottleneck, [1, 1, 1, 1]).with_width(2);
     assert_parity("resnet_bottleneck_imagenet", config.init(&plain()).unwrap(), 1);
+}
+
+#[test]
+fn resnet9() {
+    assert_parity("resnet9", ResNet9Config::new().with_width(2).init(&plain()).unwrap(), 1);
 }
 
 fn conv_net_13() -> ConvNet13Config {

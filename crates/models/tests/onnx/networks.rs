@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData, activation::softmax};
 use slowburn_models::onnx::{Normalise, Onnx, OnnxOptions, export_classifier, export_encoder, export_projector};
 use slowburn_models::{
     BlockKind, ClassifierConfig, ConvNet13Config, Encoder, HeadVersion, Norm, Normalization, ProjectionConfig,
-    ProjectionInput, ResNetConfig, SmallConvNetConfig, Stem, WideResNetConfig,
+    ProjectionInput, ResNet9Config, ResNetConfig, SmallConvNetConfig, Stem, WideResNetConfig,
 };
 
 use crate::support::{error, metadata, normalised, pixels, run, values, varied};
@@ -106,6 +106,13 @@ fn res_net() {
         let config = ResNetConfig::new(block, [2, 1, 1, 1]).with_stem(stem).with_width(4).with_in_channels(image[0]);
         check(config.with_norm(Norm::Split { splits: 2 }).init(&Device::flex().autodiff()).unwrap(), image, 0);
     }
+}
+
+#[test]
+fn res_net9() {
+    let config = ResNet9Config::new().with_width(2).with_norm(Norm::Split { splits: 2 });
+    // Between a convolution and its normalisation is a maximum, which a negative scale would make a minimum.
+    check(config.init(&Device::flex().autodiff()).unwrap(), [3, 32, 32], 3);
 }
 
 #[test]
