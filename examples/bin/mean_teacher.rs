@@ -78,7 +78,7 @@ fn network(classes: usize, seed: u64, device: &Device) -> Result<Network> {
     let encoder = SmallConvNetConfig::new().init(device)?;
     // In training, 16 images of a batch at a time share batch statistics. Labelled ones come first and are 16, so that the
     // class cost sees the same statistics with and without a teacher. With one set of statistics for the whole batch, Mean
-    // Teacher ends below the baseline here (docs/results.md).
+    // Teacher ends below the baseline here (docs/experiments.md).
     let network = ClassifierConfig::new(classes).with_group(Some(16)).init(encoder, device)?;
     // Burn draws a weight when it is first read. Read all of them now, before the generator is seeded again.
     Ok(initialized(network))

@@ -9,7 +9,7 @@ use crate::network::Arch;
 use crate::recipes::unknown;
 use crate::settings::Config;
 
-/// No labels: pre-train with MoCo and its relatives
+/// No labels: pre-train with MoCo, BYOL and their relatives
 ///
 /// Without flags it pre-trains a small network on the shipped Fashion-MNIST images, no label of which it sees, and then
 /// scores it by its nearest neighbours and a linear probe beside the same network with random weights and raw pixels. A flat
@@ -29,7 +29,7 @@ pub struct Cli {
     /// The encoder [default: small]
     #[arg(long, help_heading = "Method")]
     pub arch: Option<Arch>,
-    /// Keys in the queue; negatives drawn at each step with `--method memory-bank` [default: 4096, or what fits]
+    /// Keys in the queue, or negatives of memory-bank [default: 4096, or fewer]
     #[arg(long, value_name = "K", help_heading = "Method")]
     pub queue: Option<usize>,
     /// The temperature of the loss [default: 0.2]

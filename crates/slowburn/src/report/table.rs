@@ -174,8 +174,13 @@ pub fn final_table(summary: &Summary) -> String {
         line("supervised, labels alone", |summary| summary.supervised_accuracy);
     }
     line(&format!("{method}, student"), |summary| summary.student_accuracy);
-    if method == "mean-teacher" {
-        line(&format!("{method}, teacher"), |summary| summary.teacher_accuracy);
+    let average = match method.as_str() {
+        "mean-teacher" => Some("teacher"),
+        "fixmatch" | "flexmatch" | "freematch" | "ict" => Some("average"),
+        _ => None,
+    };
+    if let Some(average) = average {
+        line(&format!("{method}, {average}"), |summary| summary.teacher_accuracy);
     }
     line("on held-back labels", |summary| summary.validation_accuracy);
     if let Some(epoch) = summary.best_epoch {

@@ -15,14 +15,14 @@ use crate::network::Arch;
 use crate::recipes::unknown;
 use crate::settings::Config;
 
-/// Few labels, many images: train with Mean Teacher and its relatives
+/// Few labels, many images: train with FixMatch, Mean Teacher and their relatives
 ///
-/// Without flags it trains a small network on the shipped Fashion-MNIST images, 100 of which keep their label: first on the
-/// labels alone, then with Mean Teacher, and prints both accuracies.
+/// Without flags it trains a small residual network on the shipped Fashion-MNIST images, 100 of which keep their label: first
+/// on the labels alone, then with FixMatch, and prints the accuracies.
 #[derive(Debug, Clone, Default, Args)]
 #[command(args_override_self = true)]
 pub struct Cli {
-    /// Labels to use: a number, all, or a file (`image label` lines, or CSV) [default: 100]
+    /// Labels to use: a number, all, or a file [default: 100]
     #[arg(long, value_name = "N|all|FILE")]
     pub labels: Option<Labels>,
     #[command(flatten)]
@@ -46,19 +46,19 @@ pub struct Cli {
     /// Labels held back to keep the best epoch by [default: 0; 0.2 with --patience]
     #[arg(long, value_name = "SHARE")]
     pub validation: Option<f64>,
-    /// The method [default: mean-teacher]
+    /// The method [default: fixmatch]
     #[arg(long, help_heading = "Method")]
     pub method: Option<Method>,
-    /// The network [default: small]
+    /// The network [default: resnet10-quarter]
     #[arg(long, help_heading = "Method")]
     pub arch: Option<Arch>,
     /// Do not train on the labels alone first
     #[arg(long, help_heading = "Method")]
     pub no_baseline: bool,
-    /// The consistency cost's weight at full strength [default: 10]
+    /// The consistency cost's weight at full strength [default: 1; 10 for mean-teacher, pi and temporal, 100 for ict]
     #[arg(long, help_heading = "Method", hide_short_help = true)]
     pub weight: Option<f64>,
-    /// The cost between student and teacher [default: mse]
+    /// The cost between student and teacher [default: ce for fixmatch and its kin, else mse]
     #[arg(long, value_name = "COST", help_heading = "Method", hide_short_help = true)]
     pub consistency: Option<ConsistencyFlag>,
     /// What the teacher's targets are [default: soft; hard for fixmatch, flexmatch, freematch]
@@ -76,7 +76,7 @@ pub struct Cli {
     /// Strong views of images with a label too, in the baseline as well
     #[arg(long, help_heading = "Method", hide_short_help = true)]
     pub strong_labels: bool,
-    /// Epochs over which that weight rises [default: 6, or the same share of another length]
+    /// Epochs over which that weight rises [default: none for fixmatch and its kin, else 6 of 10]
     #[arg(long, value_name = "EPOCHS", help_heading = "Method", hide_short_help = true)]
     pub ramp_up: Option<f64>,
     /// The probability of dropping a feature, where the network has dropout [default: 0]
@@ -94,7 +94,7 @@ pub struct Cli {
     /// Give the network a second head and tie the two with this weight
     #[arg(long, value_name = "WEIGHT", help_heading = "Method", hide_short_help = true)]
     pub logit_distance: Option<f64>,
-    /// Labelled images in a batch [default: a quarter]
+    /// Labelled images in a batch [default: an eighth for fixmatch and its kin, else a quarter]
     #[arg(long, value_name = "N", help_heading = "Method", hide_short_help = true)]
     pub labeled_batch: Option<usize>,
     #[command(flatten)]
@@ -416,7 +416,7 @@ mod tests {
             (["--weight", "-1"], "weight"),
             (["--lr", "0"], "--lr"),
             (["--epochs", "0"], "--epochs"),
-            (["--batch", "8"], "--labeled-batch"),
+            (["--batch", "4"], "--labeled-batch"),
             (["--labeled-batch", "0"], "--labeled-batch"),
             (["--validation", "1"], "--validation"),
         ] {

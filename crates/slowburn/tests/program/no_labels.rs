@@ -89,7 +89,7 @@ fn the_files_have_the_names_of_mocos_checkpoints_and_the_key_encoder_lags_behind
 
 /// Speckles in places drawn anew: what random weights make of an image is mostly where its speckles are, of which crops
 /// leave nothing. Images chosen so that a program that trains can be told from one that does not: on others of this size,
-/// whose classes random weights see at once, there is nothing to gain. docs/results.md has real images.
+/// whose classes random weights see at once, there is nothing to gain. docs/experiments.md has real images.
 #[test]
 fn pre_training_teaches_more_than_random_weights_know() {
     let data = tempfile::tempdir().expect("a temporary folder");

@@ -14,17 +14,21 @@ pub(crate) fn slowburn(command: &str, arguments: &[&str]) -> Command {
     program
 }
 
-/// `train` with these arguments.
+/// `train` with these arguments, and where they do not say what, Mean Teacher on three convolutions.
 pub(crate) fn train(arguments: &[&str]) -> Command {
-    slowburn("train", arguments)
+    let says = |flags: &[&str]| arguments.iter().any(|argument| flags.contains(argument));
+    let mut line = Vec::new();
+    if !says(&["--config", "--recipe", "--preset", "--resume"]) {
+        line.extend(["--method", "mean-teacher"].into_iter().filter(|_| !says(&["--method"])));
+        line.extend(["--arch", "small"].into_iter().filter(|_| !says(&["--arch", "--from"])));
+    }
+    slowburn("train", &[&line, arguments].concat())
 }
 
 /// `train` with small settings for [`tiny_data`], flags on top.
 pub(crate) fn command(data: &Path, flags: &[&str]) -> Command {
     let small = ["--plain", "--batch", "16", "--labeled-batch", "8"];
-    let mut command = train(&[&small[..], &["--data", path(data)]].concat());
-    command.args(flags);
-    command
+    train(&[&small[..], &["--data", path(data)], flags].concat())
 }
 
 /// `pretrain` with small settings for [`tiny_data`], flags on top.

@@ -8,6 +8,7 @@ use slowburn_semi::{
 };
 
 use super::{Method, Recipe, TargetConfig, fashion};
+use crate::network::Arch;
 
 /// FixMatch's threshold (arXiv 2001.07685, table 4).
 const THRESHOLD: f64 = 0.95;
@@ -21,11 +22,12 @@ const SHORT: f64 = 0.99;
 const ICT_WEIGHT: f64 = 100.0;
 
 /// The method where nobody says another.
-pub const DEFAULT: Method = Method::MeanTeacher;
+pub const DEFAULT: Method = Method::FixMatch;
 
 /// Where the settings of a training with this method start, where no published recipe is asked for: see docs/trials.md.
 pub fn default_recipe(method: Method) -> Recipe {
     let mut recipe = fashion();
+    recipe.network.arch = Arch::ResNet10Quarter;
     change_method(&mut recipe, method);
     if let Some(targets) = &mut recipe.targets {
         targets.source = Some(LabelSource::Average);
