@@ -13,7 +13,7 @@ pub struct PretrainDefaults {
     pub queue: usize,
     /// Neighbours that vote in the kNN monitor: 200, or a tenth of its bank, at least 1.
     pub k: usize,
-    /// Passes over the images: 20, or as many as make 1,560 steps, at most 200.
+    /// Passes over the images: 20, or as many as make 4,680 steps, at most 200.
     pub epochs: u32,
 }
 
@@ -22,8 +22,8 @@ const BATCHES: usize = 8;
 const SPLITS: usize = 8;
 const QUEUE: usize = 4096;
 const NEIGHBOURS: usize = 200;
-/// Those of 20 epochs of 10,000 images.
-const STEPS: usize = 1560;
+/// Those of 60 epochs of 10,000 images.
+const STEPS: usize = 4680;
 const EPOCHS: [usize; 2] = [20, 200];
 /// The share of labelled images in the monitor's bank.
 const BANK: [usize; 2] = [4, 5];
@@ -80,16 +80,16 @@ mod tests {
 
     #[test]
     fn the_shipped_images_have_the_recipe_that_was_measured_with_them() {
-        let expected = PretrainDefaults { batch: 128, splits: 8, queue: 4096, k: 200, epochs: 20 };
+        let expected = PretrainDefaults { batch: 128, splits: 8, queue: 4096, k: 200, epochs: 60 };
         assert_eq!(pretrain(10_000, 10_000), expected);
-        assert_eq!(pretrain(1_281_167, 1_281_167), expected);
+        assert_eq!(pretrain(1_281_167, 1_281_167), PretrainDefaults { epochs: 20, ..expected });
         assert_eq!(few_labels(10_000), FewLabelsDefaults { batch: 64, labeled: 16, epochs: 10 });
     }
 
     #[test]
     fn few_images_have_settings_that_fit() {
-        assert_eq!(pretrain(60, 60), PretrainDefaults { batch: 6, splits: 2, queue: 54, k: 4, epochs: 156 });
-        assert_eq!(pretrain(1000, 0), PretrainDefaults { batch: 120, splits: 8, queue: 840, k: 1, epochs: 195 });
+        assert_eq!(pretrain(60, 60), PretrainDefaults { batch: 6, splits: 2, queue: 54, k: 4, epochs: 200 });
+        assert_eq!(pretrain(1000, 0), PretrainDefaults { batch: 120, splits: 8, queue: 840, k: 1, epochs: 200 });
         assert_eq!(few_labels(60), FewLabelsDefaults { batch: 7, labeled: 2, epochs: 174 });
         for images in 4..5000 {
             let PretrainDefaults { batch, splits, queue, k, epochs } = pretrain(images, images);

@@ -7,7 +7,7 @@ use slowburn_train::data::Dataset;
 use slowburn_train::defaults::{self, PretrainDefaults};
 
 use super::defaults::{gray_views, imagenet_views};
-use super::{Mask, Recipe};
+use super::{Mask, Method, Recipe, Version};
 use crate::data::is_small;
 use crate::settings::Given;
 use crate::train::SIDE;
@@ -58,6 +58,7 @@ fn views(recipe: &Recipe, data: &Dataset) -> Pipeline {
         false => SIDE,
     });
     match image.channels {
+        1 if recipe.method == Method::EndToEnd && version == Version::V2 => presets::mild_fashion(side),
         1 => gray_views(version, side),
         // The notebook's, the only ones of the authors for small images.
         _ if is_small(data) => presets::moco_cifar(side),

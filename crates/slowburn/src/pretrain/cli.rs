@@ -3,7 +3,7 @@ use clap::Args;
 use slowburn_ema::Length;
 
 use super::method::change_method;
-use super::{Mask, Method, Recipe, RecipeError, Version, fashion, preset};
+use super::{DEFAULT, Mask, Method, Recipe, RecipeError, Version, default_recipe, preset};
 use crate::args::{HelpAll, Images, Machine, Run, Shared, Start, set};
 use crate::network::Arch;
 use crate::recipes::unknown;
@@ -20,7 +20,7 @@ pub struct Cli {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub start: Start,
-    /// Where keys or targets come from [default: moco]
+    /// Where keys or targets come from [default: end-to-end]
     #[arg(long, help_heading = "Method")]
     pub method: Option<Method>,
     /// Head, temperature, learning rate and views as in MoCo v1 or v2 [default: v2]
@@ -87,7 +87,7 @@ impl Cli {
     /// For an unknown recipe.
     pub fn base(&self) -> Result<Recipe> {
         match &self.run.files.recipe {
-            None => Ok(fashion()),
+            None => Ok(default_recipe(self.method.unwrap_or(DEFAULT))),
             Some(name) => Ok(preset(name).ok_or_else(|| unknown(name))?.recipe()),
         }
     }
@@ -207,6 +207,7 @@ mod tests {
     use slowburn_augment::presets;
 
     use super::*;
+    use crate::pretrain::fashion;
     use clap::Parser;
     use slowburn_ema::RampShape;
 
@@ -222,7 +223,8 @@ mod tests {
 
     #[test]
     fn without_flags_it_is_the_default_recipe() {
-        assert_eq!(parse(&[]).recipe(None).expect("valid"), fashion());
+        assert_eq!(parse(&[]).recipe(None).expect("valid"), default_recipe(DEFAULT));
+        assert_eq!(parse(&["--method", "moco"]).recipe(None).expect("valid"), fashion());
     }
 
     #[test]
@@ -243,7 +245,7 @@ mod tests {
         assert_eq!((recipe.network.version, recipe.temperature), (Version::V1, 0.07));
         assert_eq!(recipe.optimizer.schedule.ramp_down, RampShape::Milestones(0.6, 0.8));
         assert_eq!(recipe.views, presets::moco_fashion_v1(28));
-        assert_eq!(parse(&["--version", "v2"]).recipe(None).expect("valid"), fashion());
+        assert_eq!(parse(&["--method", "moco", "--version", "v2"]).recipe(None).expect("valid"), fashion());
         let recipe = parse(&["--version", "v1", "--temperature", "0.5"]).recipe(None).expect("valid");
         assert_eq!(recipe.temperature, 0.5);
     }
@@ -278,7 +280,7 @@ mod tests {
             ("--preset=nothing", "no recipe `nothing`"),
             ("--preset=cifar10-200", "needs --data"),
         ] {
-            let error = parse(&[flag]).recipe(None).expect_err(flag).to_string();
+            let error = parse(&["--method=moco", flag]).recipe(None).expect_err(flag).to_string();
             assert!(error.contains(name), "{flag}: {error}");
         }
     }
@@ -310,7 +312,8 @@ mod tests {
 
     #[test]
     fn a_queue_holds_the_keys_of_a_step_and_at_most_those_of_the_other_images() {
-        let queue = |flags: &[&str]| parse(flags).recipe(None).expect("valid").validate_for(1000, 1000);
+        let moco = |flags: &[&str]| parse(&[&["--method", "moco"], flags].concat()).recipe(None).expect("valid");
+        let queue = |flags: &[&str]| moco(flags).validate_for(1000, 1000);
         assert_eq!(queue(&["--queue", "872"]), Ok(()));
         assert!(matches!(queue(&["--queue", "873"]), Err(RecipeError::LargeQueue { allowed: 872, .. })));
         assert_eq!(queue(&["--queue", "1744", "--symmetric"]), Ok(()));
@@ -320,7 +323,7 @@ mod tests {
         assert_eq!(bank("872"), Ok(()));
         assert!(matches!(bank("873"), Err(RecipeError::ManyNegatives { negatives: 873, allowed: 872, .. })));
         assert_eq!(queue(&["--method", "end-to-end"]), Ok(()), "the default's 4,096 keys are ignored");
-        let recipe = parse(&["--queue", "128"]).recipe(None).expect("valid");
+        let recipe = moco(&["--queue", "128"]);
         assert!(matches!(recipe.validate_for(1000, 250), Err(RecipeError::FewLabels { needed: 251, .. })));
     }
 }

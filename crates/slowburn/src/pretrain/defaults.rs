@@ -25,7 +25,7 @@ pub(super) fn imagenet_views(version: Version, side: u32) -> Pipeline {
 
 /// The recipe of the example without flags: the shipped images of Fashion-MNIST, minutes on two CPU cores.
 pub fn fashion() -> Recipe {
-    let length = Length::Epochs(20.0);
+    let length = Length::Epochs(60.0);
     Recipe {
         preset: None,
         size: None,

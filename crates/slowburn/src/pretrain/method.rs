@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use slowburn_models::MlpHeadConfig;
 
-use super::{Recipe, RecipeError};
+use super::{Recipe, RecipeError, fashion};
 
 /// Where keys or targets come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -61,6 +61,16 @@ impl Heads {
 /// ImageNet, as for other small images (lightly's CIFAR-10 benchmark has 1,024 and 256).
 const HIDDEN: usize = 512;
 const DIM: usize = 128;
+
+/// The method where nobody says another: the best on the shipped images (docs/trials.md).
+pub const DEFAULT: Method = Method::EndToEnd;
+
+/// Where the settings of a pre-training with this method start, where no published recipe is asked for.
+pub fn default_recipe(method: Method) -> Recipe {
+    let mut recipe = fashion();
+    change_method(&mut recipe, method);
+    recipe
+}
 
 impl Method {
     /// Heads of the paper's form with this hidden width; none for methods without a predictor.
@@ -145,7 +155,6 @@ mod tests {
     use slowburn_models::OutputNorm;
 
     use super::*;
-    use crate::pretrain::fashion;
 
     const ALL: [Method; 6] =
         [Method::Moco, Method::MocoV3, Method::Byol, Method::SimSiam, Method::EndToEnd, Method::MemoryBank];

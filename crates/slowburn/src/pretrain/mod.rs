@@ -17,7 +17,7 @@ pub use choose::fit_before_training;
 pub use cli::Cli;
 pub use defaults::fashion;
 pub use error::RecipeError;
-pub use method::{Heads, Method, change_method};
+pub use method::{DEFAULT, Heads, Method, change_method, default_recipe};
 pub use presets::{PRESETS, Preset, preset, preset_list};
 pub use recipe::{Mask, NetworkConfig, Recipe, Version};
 pub use run::{check, run};

@@ -31,7 +31,7 @@ pub struct Cli {
     /// Pre-train on all images first, labels unseen, for so many epochs
     #[arg(long, value_name = "EPOCHS", conflicts_with = "from", hide_short_help = true)]
     pub pretrain: Option<f64>,
-    /// The method of that pre-training [default: moco]
+    /// The method of that pre-training [default: end-to-end]
     #[arg(long, value_name = "METHOD", requires = "pretrain", hide_short_help = true)]
     pub pretrain_method: Option<crate::pretrain::Method>,
     /// A head of random weights in the place of that of --from

@@ -9,7 +9,7 @@ use super::Session;
 use super::choose::as_the_encoder;
 use super::recipe::Recipe;
 use crate::args::Files;
-use crate::pretrain::{self, Method, change_method};
+use crate::pretrain::{self, DEFAULT, Method, change_method, default_recipe};
 use crate::weights::{Choice, Weights};
 
 /// The folder of that part below the run's.
@@ -17,7 +17,8 @@ const PART: &str = "pretrain";
 
 /// Puts pre-training for so many epochs before a recipe: that of `slowburn pretrain`, with the same network.
 pub(super) fn begin_with(recipe: &mut Recipe, epochs: f64, method: Option<Method>) {
-    let mut before = recipe.pretrain.take().map_or_else(pretrain::fashion, |before| *before);
+    let chosen = || default_recipe(method.unwrap_or(DEFAULT));
+    let mut before = recipe.pretrain.take().map_or_else(chosen, |before| *before);
     if let Some(method) = method {
         change_method(&mut before, method);
     }

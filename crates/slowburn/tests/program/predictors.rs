@@ -66,16 +66,16 @@ fn masked_queries_are_scored_on_whole_images() {
 fn what_a_method_does_not_read_is_refused() {
     let data = data();
     for (flags, said) in [
-        (["--method=byol", "--queue=64"], "--queue means nothing to --method byol: it has no negatives"),
-        (["--method=simsiam", "--decay=0.9"], "--decay means nothing to --method simsiam"),
-        (["--method=moco-v3", "--version=v1"], "--version means nothing to --method moco-v3"),
-        (["--method=byol", "--mask=0.3"], "--mask means nothing to --method byol"),
-        (["--mask=0.3", "--symmetric"], "--mask is for one direction"),
-        (["--mask=1", "--queue=48"], "--mask is 1: it must be in [0, 1)"),
-        (["--hidden=8", "--queue=48"], "--hidden means nothing to --method moco"),
+        (&["--method=byol", "--queue=64"][..], "--queue means nothing to --method byol: it has no negatives"),
+        (&["--method=simsiam", "--decay=0.9"], "--decay means nothing to --method simsiam"),
+        (&["--method=moco-v3", "--version=v1"], "--version means nothing to --method moco-v3"),
+        (&["--method=byol", "--mask=0.3"], "--mask means nothing to --method byol"),
+        (&["--method=moco", "--mask=0.3", "--symmetric"], "--mask is for one direction"),
+        (&["--method=moco", "--mask=1", "--queue=48"], "--mask is 1: it must be in [0, 1)"),
+        (&["--method=moco", "--hidden=8", "--queue=48"], "--hidden means nothing to --method moco"),
     ] {
         let out = data.path().join("out");
-        let line = [&["--data", path(data.path()), "--out", path(&out)][..], &flags].concat();
+        let line = [&["--data", path(data.path()), "--out", path(&out)][..], flags].concat();
         let message = failure(slowburn("pretrain", &line));
         assert!(message.contains(said), "{flags:?}: {message}");
         assert!(!out.exists(), "{flags:?} left a folder behind");

@@ -35,6 +35,9 @@ pub(crate) fn command(data: &Path, flags: &[&str]) -> Command {
 pub(crate) fn pretrain(data: &Path, flags: &[&str]) -> Command {
     let mut command = slowburn("pretrain", &["--plain", "--batch", "16", "--dim", "8", "--knn", "10"]);
     let says = |methods: &[&str]| methods.iter().any(|method| flags.contains(method));
+    if !says(&["--method", "--config", "--recipe", "--preset", "--resume"]) {
+        command.args(["--method", "moco"]);
+    }
     let predictor = says(&["byol", "simsiam", "moco-v3"]);
     if !predictor {
         command.args(["--splits", "2"]);
