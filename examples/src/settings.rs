@@ -67,7 +67,8 @@ impl Setting {
     pub fn base(data: &Dataset, epochs: Option<f64>) -> Self {
         let chosen = defaults::pretrain(data.train.len(), labeled(&data.train.labels).len());
         let PretrainDefaults { batch, splits, queue, k: neighbours, epochs: by_images } = chosen;
-        let epochs = epochs.unwrap_or(by_images.into());
+        // A third of the program's passes: the table compares settings, and was measured with so many.
+        let epochs = epochs.unwrap_or((f64::from(by_images) / 3.0).ceil());
         let (method, version) = (Method::Moco, HeadVersion::V2);
         Self { method, version, queue, decay: 0.99, splits, shuffle: true, epochs, batch, neighbours }
     }
