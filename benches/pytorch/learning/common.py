@@ -34,6 +34,14 @@ def whole(pixels):
     return (torch.tensor(pixels).float().unsqueeze(1) / 255 - MEAN) / STD
 
 
+def started(network):
+    """Convolutions as in slowburn-models: normal, variance 2 / fan-out."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+    return network
+
+
 def apart(network):
     """A copy that no gradient reaches."""
     average = copy.deepcopy(network)

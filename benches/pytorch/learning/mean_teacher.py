@@ -13,7 +13,7 @@ import numpy
 import torch
 import torch.nn.functional as F
 import torchvision.transforms as T
-from common import MEAN, STD, Rows, Small, Split, apart, follow, images, passed, whole
+from common import MEAN, STD, Rows, Small, Split, apart, follow, images, passed, started, whole
 from PIL import Image
 
 EPOCHS, BATCH, LABELED, GROUP = 10, 64, 16, 16
@@ -56,7 +56,7 @@ def main():
     steps = len(others) // (BATCH - LABELED)
     total = EPOCHS * steps
 
-    student = Split(Small(10), in_groups)
+    student = Split(started(Small(10)), in_groups)
     teacher = apart(student)
     optimizer = torch.optim.Adam(student.parameters(), RATE)
     rows = Rows(given.out)

@@ -11,7 +11,7 @@ import numpy
 import torch
 import torch.nn.functional as F
 import torchvision.transforms as T
-from common import MEAN, STD, Rows, Small, Split, apart, follow, images, passed, whole
+from common import MEAN, STD, Rows, Small, Split, apart, follow, images, passed, started, whole
 from PIL import Image
 from torch import nn
 
@@ -45,7 +45,7 @@ def main():
     pixels, classes = images("train")
     test, truth = images("t10k")
     all_images, test = whole(pixels), whole(test)
-    encoder = Small(0)
+    encoder = started(Small(0))
     query = nn.Sequential(Split(encoder, in_splits), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, DIM))
     key = apart(query)
     queue = F.normalize(torch.randn(QUEUE, DIM))
