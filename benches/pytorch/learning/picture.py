@@ -7,6 +7,7 @@ Each argument behind the first is a folder: of runs of ours by seed (`0`, `1`, `
 """
 
 import json
+import re
 import statistics
 import sys
 from pathlib import Path
@@ -65,6 +66,9 @@ def main():
     panel(right, "MoCo v2: neighbours among training images", "knn_accuracy",
           [("Slowburn", OURS, ours(moco_ours, "moco")), ("PyTorch", THEIRS, theirs(moco_theirs, "moco"))])
     figure.savefig(out, metadata={"Date": None})
+    # Without the document type, which careful readers refuse.
+    text = Path(out).read_text()
+    Path(out).write_text(re.sub(r"<!DOCTYPE[^>]*>\s*", "", text))
 
 
 if __name__ == "__main__":
