@@ -7,12 +7,13 @@ use burn::{
         Dropout, DropoutConfig, GaussianNoise, GaussianNoiseConfig,
         pool::{MaxPool2d, MaxPool2dConfig},
     },
-    tensor::{Device, Tensor, assert_shape},
+    tensor::{Device, Tensor},
 };
 use slowburn_layers::{Maps, dropout, global_average_pool, in_pool, max_pool};
 
 use crate::{
     Encoder, ModelError, Normalization,
+    encoder::assert_images,
     error::{at_least_one, dropout_probability, negative_slope, new_value_weight, standard_deviation},
     layers::{ConvUnit, ConvUnitConfig},
 };
@@ -162,7 +163,7 @@ impl Encoder for ConvNet13 {
     /// If the images have another number of channels than configured or fewer than 12 pixels a
     /// side.
     fn features(&self, images: Tensor<4>) -> Tensor<2> {
-        self.check(&images);
+        assert_images(&images, self.in_channels, SMALLEST_SIDE);
         in_pool(&images.device(), || {
             let x = Maps::new(self.noise.forward(images));
             let x = through(&self.block1, x); // [N, w, H, W]
@@ -199,7 +200,7 @@ impl ConvNet13 {
     /// As [`features`](Encoder::features).
     #[must_use]
     pub fn init_from_batch(mut self, images: Tensor<4>) -> Self {
-        self.check(&images);
+        assert_images(&images, self.in_channels, SMALLEST_SIDE);
         let x = self.noise.forward(images);
         let x = initialise(&mut self.block1, x);
         let x = self.dropout1.forward(self.pool.forward(x));
@@ -207,17 +208,6 @@ impl ConvNet13 {
         let x = self.dropout2.forward(self.pool.forward(x));
         initialise(&mut self.block3, x);
         self
-    }
-
-    fn check(&self, images: &Tensor<4>) {
-        let in_channels = self.in_channels;
-        assert_shape!(images, [_, in_channels, _, _]);
-        let [_, _, height, width] = images.dims();
-        assert!(
-            height >= SMALLEST_SIDE && width >= SMALLEST_SIDE,
-            "images are {height}×{width} pixels, but must be at least \
-             {SMALLEST_SIDE}×{SMALLEST_SIDE}"
-        );
     }
 }
 

@@ -2,7 +2,7 @@
 
 use burn::{
     module::{Module, ModuleDisplay},
-    tensor::Tensor,
+    tensor::{Tensor, assert_shape},
 };
 
 /// A network that turns images into feature vectors.
@@ -58,4 +58,14 @@ pub trait Encoder: Module + ModuleDisplay {
     fn splits(&self) -> usize {
         1
     }
+}
+
+/// Panics unless images have these channels and at least so many pixels a side.
+pub(crate) fn assert_images(images: &Tensor<4>, in_channels: usize, smallest: usize) {
+    assert_shape!(images, [_, in_channels, _, _]);
+    let [_, _, height, width] = images.dims();
+    assert!(
+        height >= smallest && width >= smallest,
+        "images are {height}×{width} pixels, but must be at least {smallest}×{smallest}"
+    );
 }

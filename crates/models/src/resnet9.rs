@@ -4,12 +4,13 @@ use burn::{
     config::Config,
     module::Module,
     nn::pool::{MaxPool2d, MaxPool2dConfig},
-    tensor::{Device, Tensor, assert_shape},
+    tensor::{Device, Tensor},
 };
 use slowburn_layers::{Activation, Conv2d, Maps, global_average_pool, in_pool, max_pool};
 
 use crate::{
     Encoder, ModelError,
+    encoder::assert_images,
     error::{at_least_one, new_value_weight},
     layers::{Norm, SplitBatchNorm, convolution},
     resnet::{BlockKind, BlockShape, ResidualBlock},
@@ -160,13 +161,7 @@ impl Encoder for ResNet9 {
     /// If the images have another number of channels than configured or fewer than 8 pixels a side or, in training, if the
     /// splits of [`Norm::Split`] do not divide the batch.
     fn features(&self, images: Tensor<4>) -> Tensor<2> {
-        let in_channels = self.in_channels;
-        assert_shape!(images, [_, in_channels, _, _]);
-        let [_, _, height, width] = images.dims();
-        assert!(
-            height >= SMALLEST_SIDE && width >= SMALLEST_SIDE,
-            "images are {height}×{width} pixels, but must be at least {SMALLEST_SIDE}×{SMALLEST_SIDE}"
-        );
+        assert_images(&images, self.in_channels, SMALLEST_SIDE);
 
         in_pool(&images.device(), || {
             let x = self.bn1.forward_maps(self.conv1.forward_maps(Maps::new(images)), Activation::Relu);

@@ -4,12 +4,13 @@ use burn::{
     config::Config,
     module::Module,
     nn::{Dropout, DropoutConfig, GaussianNoise, GaussianNoiseConfig},
-    tensor::{Device, Tensor, assert_shape},
+    tensor::{Device, Tensor},
 };
 use slowburn_layers::{Activation, Conv2d, Maps, dropout, global_average_pool, in_pool};
 
 use crate::{
     Encoder, ModelError,
+    encoder::assert_images,
     error::{at_least_one, dropout_probability, new_value_weight, standard_deviation},
     layers::{Norm, SplitBatchNorm, convolution},
 };
@@ -136,14 +137,7 @@ impl Encoder for SmallConvNet {
     /// If the images have another number of channels than configured or fewer than 9 pixels a
     /// side or, in training, if the splits of [`Norm::Split`] do not divide the batch.
     fn features(&self, images: Tensor<4>) -> Tensor<2> {
-        let in_channels = self.in_channels;
-        assert_shape!(images, [_, in_channels, _, _]);
-        let [_, _, height, width] = images.dims();
-        assert!(
-            height >= SMALLEST_SIDE && width >= SMALLEST_SIDE,
-            "images are {height}×{width} pixels, but must be at least \
-             {SMALLEST_SIDE}×{SMALLEST_SIDE}"
-        );
+        assert_images(&images, self.in_channels, SMALLEST_SIDE);
 
         in_pool(&images.device(), || {
             let x = Maps::new(self.noise.forward(images));
