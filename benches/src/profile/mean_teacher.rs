@@ -7,7 +7,7 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use slowburn_augment::loader::ViewBatch;
 use slowburn_augment::presets;
-use slowburn_benches::work::steps::{LEARNING_RATE, labels, mean_teacher, optimizer};
+use slowburn_benches::work::steps::{LABELED, LEARNING_RATE, labels, mean_teacher, optimizer};
 use slowburn_ema::sync_running_state;
 use slowburn_models::{Classifier, ConvNet13};
 use slowburn_semi::{MeanTeacher, Predict, SemiBatch, Targets};
@@ -42,7 +42,7 @@ pub(super) fn profile(batch: usize, rounds: u32, device: &Device) -> Result<Repo
 }
 
 fn on_device(host: ViewBatch, device: &Device) -> Result<SemiBatch<Tensor<4>>> {
-    let (samples, labels) = (host.samples.clone(), labels(host.len()));
+    let (samples, labels) = (host.samples.clone(), labels(host.len(), LABELED));
     let mut views = host.into_tensors(device).into_iter();
     let mut view = || views.next().context("two views");
     Ok(SemiBatch { student: view()?, teacher: view()?, labels, samples })

@@ -4,24 +4,21 @@
 use std::fmt::Write;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use burn::module::Module;
-use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use serde::Serialize;
 use slowburn_benches::stats::{duration, median};
-use slowburn_benches::work::images::cifar;
+use slowburn_benches::work::Run;
 use slowburn_benches::work::networks::{CLASSES, resnet18_cifar};
-use slowburn_benches::work::steps::{LEARNING_RATE, QUEUE, optimizer};
-use slowburn_contrastive::{
-    ByolConfig, Contrastive, Encode, EndToEndConfig, MocoConfig, MocoV3Config, SimSiamConfig, ViewPair,
-};
+use slowburn_benches::work::steps::{QUEUE, contrastive_step, few_labels_step};
+use slowburn_contrastive::{ByolConfig, Contrastive, Encode, EndToEndConfig, MocoConfig, MocoV3Config, SimSiamConfig};
 use slowburn_models::{
     Classifier, ClassifierConfig, Encoder, HeadVersion, MlpHead, MlpHeadConfig, ProjectionConfig, Projector,
 };
 use slowburn_semi::{
-    FixMatch, IctConfig, MeanTeacherConfig, PiModelConfig, PseudoLabelConfig, Refused, SemiBatch, SemiSupervised,
-    SupervisedConfig, Teacher, TemporalConfig,
+    FixMatch, IctConfig, MeanTeacherConfig, PiModelConfig, PseudoLabelConfig, SemiSupervised, SupervisedConfig,
+    Teacher, TemporalConfig,
 };
 
 /// Images of a training set like CIFAR-10: FlexMatch and temporal ensembling keep something of each.
@@ -68,13 +65,10 @@ pub(super) fn profile(batch: usize, rounds: u32, device: &Device) -> Result<Vec<
     let free = || Ok(Free { feature_dim: 3 * HANDED_ON });
     let real = || resnet18_cifar(1, device);
     let tiny = MlpHeadConfig::new(vec![HANDED_ON], DIM);
-    let mut rows = Vec::new();
     let own = clock.few_labels(free)?.into_iter().chain(clock.no_labels(free, &tiny)?);
     let whole = clock.few_labels(real)?.into_iter().chain(clock.no_labels(real, &MlpHeadConfig::moco_v3_predictor())?);
-    for ((method, own_seconds), (_, step_seconds)) in own.zip(whole) {
-        rows.push(Row { method, own_seconds, step_seconds });
-    }
-    Ok(rows)
+    let row = |((method, own_seconds), (_, step_seconds))| Row { method, own_seconds, step_seconds };
+    Ok(own.zip(whole).map(row).collect())
 }
 
 /// The rows as a table.
@@ -99,7 +93,7 @@ struct Rounds {
 type Timed = Vec<(&'static str, f64)>;
 
 impl Rounds {
-    fn few_labels<E: Encoder>(&self, encoder: impl Fn() -> Result<E>) -> Result<Timed> {
+    fn few_labels<E: Encoder + 'static>(&self, encoder: impl Fn() -> Result<E>) -> Result<Timed> {
         let device = &self.device;
         let network = || -> Result<Classifier<E>> { Ok(ClassifierConfig::new(CLASSES).init(encoder()?, device)?) };
         let pseudo = |config: PseudoLabelConfig| -> Result<FixMatch<Classifier<E>>> {
@@ -118,7 +112,11 @@ impl Rounds {
         ])
     }
 
-    fn no_labels<E: Encoder>(&self, encoder: impl Fn() -> Result<E>, predictor: &MlpHeadConfig) -> Result<Timed> {
+    fn no_labels<E: Encoder + 'static>(
+        &self,
+        encoder: impl Fn() -> Result<E>,
+        predictor: &MlpHeadConfig,
+    ) -> Result<Timed> {
         let device = &self.device;
         let network = || -> Result<Projector<E>> {
             Ok(ProjectionConfig::new(HeadVersion::V2).with_dim(DIM).init(encoder()?, device)?)
@@ -137,47 +135,29 @@ impl Rounds {
         ])
     }
 
-    fn semi<E: Encoder, T: Teacher<Classifier<E>>>(&self, method: SemiSupervised<Classifier<E>, T>) -> Result<f64> {
-        let (batch, mut optimizer) = (self.batch, optimizer()?);
-        let views = SemiBatch {
-            student: cifar(batch, 1, &self.device),
-            teacher: cifar(batch, 2, &self.device),
-            labels: (0..batch).map(|image| (image < batch.div_ceil(SHARE)).then_some(image % CLASSES)).collect(),
-            samples: (0..batch).collect(),
-        };
-        self.time(method, |method| {
-            let losses = method.losses(views.clone())?;
-            let gradients = GradientsParams::from_grads(losses.total.backward(), &method.student);
-            Ok(method.optimize(&mut optimizer, LEARNING_RATE, gradients).map_err(Refused::into_error)?)
-        })
+    fn semi<E, T>(&self, method: SemiSupervised<Classifier<E>, T>) -> Result<f64>
+    where
+        E: Encoder + 'static,
+        T: Teacher<Classifier<E>> + 'static,
+    {
+        self.time(few_labels_step(method, self.batch, SHARE, &self.device)?)
     }
 
     fn contrast<C>(&self, method: C) -> Result<f64>
     where
-        C: Contrastive<Encoder: Encode<Input = Tensor<4>>>,
+        C: Contrastive<Encoder: Encode<Input = Tensor<4>>> + 'static,
     {
-        let (batch, mut optimizer) = (self.batch, optimizer()?);
-        let views = ViewPair {
-            query: cifar(batch, 1, &self.device),
-            key: cifar(batch, 2, &self.device),
-            samples: (0..batch).collect(),
-        };
-        self.time(method, |method| {
-            Ok(method.step(views.clone(), &mut optimizer, LEARNING_RATE).map_err(Refused::into_error)?.0)
-        })
+        self.time(contrastive_step(method, self.batch, &self.device)?)
     }
 
     /// The median over the steps behind the first.
-    fn time<M>(&self, method: M, mut step: impl FnMut(M) -> Result<M>) -> Result<f64> {
-        let (mut method, mut seconds) = (Some(method), Vec::new());
-        for _ in 0..=self.rounds {
-            let before = method.take().context("put back below")?;
+    fn time(&self, mut step: Run) -> Result<f64> {
+        step()?;
+        let timed = |_| {
             let start = Instant::now();
-            let after = step(before)?;
-            self.device.sync()?;
-            seconds.push(start.elapsed().as_secs_f64());
-            method = Some(after);
-        }
-        Ok(median(&seconds[1..]))
+            step()?;
+            Ok(start.elapsed().as_secs_f64())
+        };
+        Ok(median(&(0..self.rounds).map(timed).collect::<Result<Vec<f64>>>()?))
     }
 }

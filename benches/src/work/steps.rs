@@ -2,11 +2,11 @@
 
 use anyhow::{Context, Result};
 use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::tensor::Device;
-use slowburn_contrastive::{Contrastive, Moco, MocoConfig, ViewPair};
+use burn::tensor::{Device, Tensor};
+use slowburn_contrastive::{Contrastive, Encode, Moco, MocoConfig, ViewPair};
 use slowburn_models::{Classifier, ConvNet13, Projector, ResNet};
 use slowburn_optim::FusedSgdConfig;
-use slowburn_semi::{MeanTeacher, MeanTeacherConfig, SemiBatch};
+use slowburn_semi::{MeanTeacher, MeanTeacherConfig, Predict, Refused, SemiBatch, SemiSupervised, Teacher};
 
 use super::networks::{CLASSES, classifier, projector};
 use super::{Run, images};
@@ -51,9 +51,9 @@ pub fn mean_teacher(device: &Device) -> Result<MeanTeacher<Classifier<ConvNet13>
     Ok(MeanTeacherConfig::default().init(classifier(device)?, &device.clone().autodiff())?)
 }
 
-/// The label of each image of a batch that has one.
-pub fn labels(batch: usize) -> Vec<Option<usize>> {
-    (0..batch).map(|image| (image < batch.div_ceil(LABELED)).then_some(image % CLASSES)).collect()
+/// The label of each image of a batch that has one: one of so many, the first ones.
+pub fn labels(batch: usize, one_of: usize) -> Vec<Option<usize>> {
+    (0..batch).map(|image| (image < batch.div_ceil(one_of)).then_some(image % CLASSES)).collect()
 }
 
 /// Steps of MoCo with plain batch normalisation, always of the same two views.
@@ -61,22 +61,7 @@ pub fn labels(batch: usize) -> Vec<Option<usize>> {
 /// # Errors
 /// None with these settings.
 pub fn moco_step(batch: usize, device: &Device) -> Result<Run> {
-    let (mut method, mut optimizer) = (Some(moco(1, device)?), optimizer()?);
-    let autodiff = device.clone().autodiff();
-    let views = ViewPair {
-        query: images::cifar(batch, 1, &autodiff),
-        key: images::cifar(batch, 2, &autodiff),
-        samples: (0..batch).collect(),
-    };
-    let device = device.clone();
-    Ok(Box::new(move || {
-        let before = method.take().context("put back below")?;
-        let (after, outcome) = before.step(views.clone(), &mut optimizer, LEARNING_RATE)?;
-        device.sync()?;
-        std::hint::black_box(outcome);
-        method = Some(after);
-        Ok(1)
-    }))
+    contrastive_step(moco(1, device)?, batch, device)
 }
 
 /// Steps of Mean Teacher, always of the same two views.
@@ -84,22 +69,63 @@ pub fn moco_step(batch: usize, device: &Device) -> Result<Run> {
 /// # Errors
 /// None with these settings.
 pub fn mean_teacher_step(batch: usize, device: &Device) -> Result<Run> {
-    let (mut method, mut optimizer) = (Some(mean_teacher(device)?), optimizer()?);
+    few_labels_step(mean_teacher(device)?, batch, LABELED, device)
+}
+
+/// Steps of a method without labels, always of the same two views.
+///
+/// # Errors
+/// None with the optimizer's settings.
+pub fn contrastive_step<C>(method: C, batch: usize, device: &Device) -> Result<Run>
+where
+    C: Contrastive<Encoder: Encode<Input = Tensor<4>>> + 'static,
+{
+    let autodiff = device.clone().autodiff();
+    let views = ViewPair {
+        query: images::cifar(batch, 1, &autodiff),
+        key: images::cifar(batch, 2, &autodiff),
+        samples: (0..batch).collect(),
+    };
+    let mut optimizer = optimizer()?;
+    Ok(again(method, device, move |method: C| {
+        let (after, outcome) =
+            method.step(views.clone(), &mut optimizer, LEARNING_RATE).map_err(Refused::into_error)?;
+        std::hint::black_box(outcome);
+        Ok(after)
+    }))
+}
+
+/// Steps of a method with few labels, one image of so many, always of the same two views.
+///
+/// # Errors
+/// None with the optimizer's settings.
+pub fn few_labels_step<M, T>(method: SemiSupervised<M, T>, batch: usize, one_of: usize, device: &Device) -> Result<Run>
+where
+    M: Predict<Input = Tensor<4>> + 'static,
+    T: Teacher<M> + 'static,
+{
     let autodiff = device.clone().autodiff();
     let views = SemiBatch {
         student: images::cifar(batch, 1, &autodiff),
         teacher: images::cifar(batch, 2, &autodiff),
-        labels: labels(batch),
+        labels: labels(batch, one_of),
         samples: (0..batch).collect(),
     };
-    let device = device.clone();
-    Ok(Box::new(move || {
-        let before = method.take().context("put back below")?;
-        let losses = before.losses(views.clone())?;
-        let gradients = GradientsParams::from_grads(losses.total.backward(), &before.student);
-        let after = before.optimize(&mut optimizer, LEARNING_RATE, gradients)?;
+    let mut optimizer = optimizer()?;
+    Ok(again(method, device, move |method: SemiSupervised<M, T>| {
+        let losses = method.losses(views.clone())?;
+        let gradients = GradientsParams::from_grads(losses.total.backward(), &method.student);
+        Ok(method.optimize(&mut optimizer, LEARNING_RATE, gradients).map_err(Refused::into_error)?)
+    }))
+}
+
+/// A step that goes on from what the one before left.
+fn again<M: 'static>(method: M, device: &Device, mut step: impl FnMut(M) -> Result<M> + 'static) -> Run {
+    let (mut method, device) = (Some(method), device.clone());
+    Box::new(move || {
+        let after = step(method.take().context("put back below")?)?;
         device.sync()?;
         method = Some(after);
         Ok(1)
-    }))
+    })
 }
