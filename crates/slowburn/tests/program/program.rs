@@ -14,13 +14,20 @@ pub(crate) fn slowburn(command: &str, arguments: &[&str]) -> Command {
     program
 }
 
+/// Whether one of these is among the arguments.
+fn says(arguments: &[&str], any: &[&str]) -> bool {
+    arguments.iter().any(|argument| any.contains(argument))
+}
+
+/// Where settings come from other than flags.
+const WHOLE: [&str; 4] = ["--config", "--recipe", "--preset", "--resume"];
+
 /// `train` with these arguments, and where they do not say what, Mean Teacher on three convolutions.
 pub(crate) fn train(arguments: &[&str]) -> Command {
-    let says = |flags: &[&str]| arguments.iter().any(|argument| flags.contains(argument));
     let mut line = Vec::new();
-    if !says(&["--config", "--recipe", "--preset", "--resume"]) {
-        line.extend(["--method", "mean-teacher"].into_iter().filter(|_| !says(&["--method"])));
-        line.extend(["--arch", "small"].into_iter().filter(|_| !says(&["--arch", "--from"])));
+    if !says(arguments, &WHOLE) {
+        line.extend(["--method", "mean-teacher"].into_iter().filter(|_| !says(arguments, &["--method"])));
+        line.extend(["--arch", "small"].into_iter().filter(|_| !says(arguments, &["--arch", "--from"])));
     }
     slowburn("train", &[&line, arguments].concat())
 }
@@ -34,15 +41,14 @@ pub(crate) fn command(data: &Path, flags: &[&str]) -> Command {
 /// `pretrain` with small settings for [`tiny_data`], flags on top.
 pub(crate) fn pretrain(data: &Path, flags: &[&str]) -> Command {
     let mut command = slowburn("pretrain", &["--plain", "--batch", "16", "--dim", "8", "--knn", "10"]);
-    let says = |methods: &[&str]| methods.iter().any(|method| flags.contains(method));
-    if !says(&["--method", "--config", "--recipe", "--preset", "--resume"]) {
+    if !says(flags, &WHOLE) && !says(flags, &["--method"]) {
         command.args(["--method", "moco"]);
     }
-    let predictor = says(&["byol", "simsiam", "moco-v3"]);
+    let predictor = says(flags, &["byol", "simsiam", "moco-v3"]);
     if !predictor {
         command.args(["--splits", "2"]);
     }
-    if !predictor && !says(&["end-to-end"]) {
+    if !predictor && !says(flags, &["end-to-end"]) {
         command.args(["--queue", "48"]);
     }
     command.args(["--data", path(data)]).args(flags);
