@@ -48,7 +48,7 @@ fn begin(cli: &Cli) -> Result<()> {
         "--batch is {batch}, but there are {images} training images: it must be at most that"
     );
     recipe.views.validate_for(data.image_size())?;
-    warn_of_labels(&recipe, &data)?;
+    warn(&recipe, &data)?;
     let start = start::weights(&recipe)?;
     let fingerprint = data.fingerprint()?;
     let data = recipe.prepare(data)?;
@@ -89,8 +89,14 @@ fn begin(cli: &Cli) -> Result<()> {
     compare::finish(&session, &folder, None, &fingerprint, files)
 }
 
-/// Says what is probably not meant about the labels.
-fn warn_of_labels(recipe: &Recipe, data: &Dataset) -> Result<()> {
+/// Says what is probably not meant.
+fn warn(recipe: &Recipe, data: &Dataset) -> Result<()> {
+    if recipe.has_statistics_apart() {
+        tracing::warn!(
+            "targets are of the average, which sees weak views alone, and all views of a batch share the student's batch \
+             statistics: targets will be worse than they need be; use --group 16, or --targets-from student"
+        );
+    }
     let labels = Plan::new(recipe, data)?.labels;
     for concern in Labeled::new(Arc::clone(&data.train.images), labels, data.classes.clone())?.concerns() {
         tracing::warn!("{concern}");

@@ -6,7 +6,7 @@ use std::path::Path;
 use slowburn_models::StateDict;
 use slowburn_models::weights::WeightsFile;
 
-use crate::program::{command, failure, path, success, tiny_data, train};
+use crate::program::{command, failure, path, run, success, tiny_data, train};
 use crate::resume::checkpoints;
 
 const SHORT: &[&str] = &["--labels", "16", "--epochs", "3"];
@@ -164,6 +164,26 @@ fn labelled_images_have_strong_views_where_asked() {
         let (config, _, strong) = short_run(data.path(), "strong", &["--method", method, "--strong-labels"]);
         assert!(config.contains("\"strong_labels\": true") && config.contains("rand_augment"), "{config}");
         assert_ne!(weak, strong, "{method}");
+    }
+}
+
+#[test]
+fn batch_statistics_that_the_student_never_sees_are_warned_of() {
+    let data = data();
+    let said = |name: &str, flags: &[&str]| {
+        let flags = [&["--method", "fixmatch", "--epochs", "0.1", "--no-baseline"], flags].concat();
+        let output = run(with_out(data.path(), &data.path().join(name), &flags));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        said
+    };
+    let warning = "all views of a batch share the student's batch statistics";
+    assert!(said("whole", &["--targets-from", "average", "--group", "0"]).contains(warning));
+    for (name, flags) in [
+        ("groups", ["--targets-from", "average", "--group", "16"]),
+        ("student", ["--targets-from", "student", "--group", "0"]),
+    ] {
+        assert!(!said(name, &flags).contains(warning), "{name}");
     }
 }
 

@@ -27,7 +27,7 @@ use slowburn_train::OptimizerConfig;
 
 use crate::args::{Reading, SharedSettings};
 use crate::data::Dataset;
-use crate::network::{Fixed, NetworkConfig};
+use crate::network::{Fixed, NetworkConfig, Normalization};
 
 /// Which method trains the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -269,6 +269,14 @@ impl Recipe {
             Some(whitening) => Ok(data.whitened(whitening)?),
             None => Ok(data),
         }
+    }
+
+    /// Whether targets come from passes whose batch statistics the student never trains with: the average passes weak views
+    /// alone, the student weak and strong ones under one set of statistics. See docs/fixmatch.md, "In the program".
+    pub fn has_statistics_apart(&self) -> bool {
+        let from_average = self.targets.as_ref().is_some_and(|it| it.source_of(self.method) == LabelSource::Average);
+        let one_set = self.network.group.is_none() && self.network.normalization != Normalization::Weight;
+        from_average && one_set && self.strong_views.is_some() && !self.strong_labels
     }
 
     /// Checks what can be checked before any data are read.
