@@ -81,15 +81,19 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// Where settings start: the published recipe that was asked for, else the default.
+    /// Where settings start: the published recipe that was asked for, else the default of the method, by a flag or by the file.
     ///
     /// # Errors
-    /// For an unknown recipe.
-    pub fn base(&self) -> Result<Recipe> {
-        match &self.run.files.recipe {
-            None => Ok(default_recipe(self.method.unwrap_or(DEFAULT))),
-            Some(name) => Ok(preset(name).ok_or_else(|| unknown(name))?.recipe()),
-        }
+    /// For an unknown recipe, and for a method that there is not.
+    pub fn base(&self, config: Option<&Config>) -> Result<Recipe> {
+        let Some(name) = &self.run.files.recipe else {
+            let method = match (self.method, config) {
+                (None, Some(config)) => config.method()?,
+                (method, _) => method,
+            };
+            return Ok(default_recipe(method.unwrap_or(DEFAULT)));
+        };
+        Ok(preset(name).ok_or_else(|| unknown(name))?.recipe())
     }
 
     /// The recipe for a new run, before it has seen the images, with the settings of the file.
@@ -97,7 +101,7 @@ impl Cli {
     /// # Errors
     /// For an unknown recipe, unknown settings and settings out of range.
     pub fn recipe(&self, config: Option<&Config>) -> Result<Recipe> {
-        let base = self.base()?;
+        let base = self.base(config)?;
         let recipe = self.apply(config.map_or(Ok(base.clone()), |config| config.on(&base))?)?;
         match &self.run.files.recipe {
             Some(name) if recipe.data == crate::data::shipped() => {
@@ -225,6 +229,19 @@ mod tests {
     fn without_flags_it_is_the_default_recipe() {
         assert_eq!(parse(&[]).recipe(None).expect("valid"), default_recipe(DEFAULT));
         assert_eq!(parse(&["--method", "moco"]).recipe(None).expect("valid"), fashion());
+    }
+
+    #[test]
+    fn a_method_in_a_file_brings_its_heads_as_a_flag_does() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("settings.json");
+        std::fs::write(&path, r#"{"method": "byol"}"#).expect("written");
+        let config = Config::read(&path).expect("settings");
+        let recipe = parse(&[]).recipe(Some(&config)).expect("valid");
+        assert_eq!(recipe, default_recipe(Method::Byol));
+        assert!(recipe.network.heads.is_some());
+        // A flag has the last word, and heads go with it.
+        assert_eq!(parse(&["--method=moco"]).recipe(Some(&config)).expect("valid"), fashion());
     }
 
     #[test]

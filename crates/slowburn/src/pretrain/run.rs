@@ -57,7 +57,7 @@ fn begin(cli: &Cli) -> Result<()> {
         let steps = session.steps_within(seconds)?;
         recipe.set_length(Length::Steps(steps));
     }
-    let (base, images) = (cli.base()?, data.train.len());
+    let (base, images) = (cli.base(config.as_ref())?, data.train.len());
     let origins = Origins { base: &base, recipe: recipe.preset.as_deref(), asked: &asked, given: &given, images };
     if !announce(&recipe, &origins, files)? {
         return Ok(());

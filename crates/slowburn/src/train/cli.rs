@@ -163,26 +163,19 @@ impl From<TargetFlag> for LabelForm {
 }
 
 impl Cli {
-    /// Where settings start: the published recipe that was asked for, else the default.
+    /// Where settings start: the published recipe that was asked for, else the default of the method, by a flag or by the file.
     ///
     /// # Errors
-    /// For an unknown recipe.
-    pub fn base(&self) -> Result<Recipe> {
-        match &self.run.files.recipe {
-            None => Ok(default_recipe(self.method.unwrap_or(DEFAULT))),
-            Some(name) => Ok(preset(name).ok_or_else(|| unknown(name))?.recipe()),
-        }
-    }
-
-    /// The same where a file of settings may say the method.
-    ///
-    /// # Errors
-    /// As [`base`](Self::base), and for a method that there is not.
-    pub fn base_of(&self, config: Option<&Config>) -> Result<Recipe> {
-        match (&self.run.files.recipe, self.method, config) {
-            (None, None, Some(config)) => Ok(default_recipe(config.method()?.unwrap_or(DEFAULT))),
-            _ => self.base(),
-        }
+    /// For an unknown recipe, and for a method that there is not.
+    pub fn base(&self, config: Option<&Config>) -> Result<Recipe> {
+        let Some(name) = &self.run.files.recipe else {
+            let method = match (self.method, config) {
+                (None, Some(config)) => config.method()?,
+                (method, _) => method,
+            };
+            return Ok(default_recipe(method.unwrap_or(DEFAULT)));
+        };
+        Ok(preset(name).ok_or_else(|| unknown(name))?.recipe())
     }
 
     /// The recipe for a new run, before it has seen the images, with the settings of the file.
@@ -190,7 +183,7 @@ impl Cli {
     /// # Errors
     /// For an unknown recipe, unknown settings and settings out of range.
     pub fn recipe(&self, config: Option<&Config>) -> Result<Recipe> {
-        let base = self.base_of(config)?;
+        let base = self.base(config)?;
         let base = config.map_or(Ok(base.clone()), |config| config.on(&base))?;
         let recipe = self.apply(base)?;
         if let (Some(name), true) = (&self.run.files.recipe, recipe.data == crate::data::shipped()) {
@@ -394,7 +387,7 @@ mod tests {
             let cli = parse(flags);
             let recipe = cli.recipe(None).expect("valid");
             let given = Given::new(cli.settings(), []);
-            let base = cli.base().expect("known");
+            let base = cli.base(None).expect("known");
             let origins = Origins { base: &base, recipe: None, asked: &base, given: &given, images: 0 };
             let text = table(&recipe, &origins);
             assert!(!text.contains("chosen for") && text.contains("flag"), "{flags:?}\n{text}");

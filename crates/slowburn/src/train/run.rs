@@ -66,7 +66,7 @@ fn begin(cli: &Cli) -> Result<()> {
         recipe.set_length(Length::Steps(steps));
     }
     let plan = Plan::new(&recipe, &data)?;
-    let base = cli.base_of(config.as_ref())?;
+    let base = cli.base(config.as_ref())?;
     let origins = Origins {
         base: &base,
         recipe: recipe.preset.as_deref(),
