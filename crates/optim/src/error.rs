@@ -34,6 +34,12 @@ pub enum OptimError {
         /// The value given.
         value: f64,
     },
+    /// LARS's trust is not positive and finite.
+    #[error("trust is {value}: it must be positive and finite")]
+    Trust {
+        /// The value given.
+        value: f64,
+    },
     /// Nesterov's form needs momentum, and a velocity without dampening.
     #[error("nesterov with momentum {momentum} and dampening {dampening}: it needs momentum in (0, 1) and dampening 0")]
     Nesterov {

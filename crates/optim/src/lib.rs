@@ -5,10 +5,12 @@
 mod adam;
 mod error;
 mod kernel;
+mod lars;
 mod sgd;
 
 pub use adam::{Betas, RampedAdam, RampedAdamConfig};
 pub use error::OptimError;
+pub use lars::{Lars, LarsConfig};
 pub use sgd::{FusedSgd, FusedSgdConfig, FusedSgdState, Velocity};
 
 // The derive of `RecordState` names these at the root of the crate that it is used in.

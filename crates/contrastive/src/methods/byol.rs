@@ -107,7 +107,8 @@ impl ByolConfig {
 /// [`spread`](crate::evaluation::spread) and [`Contrast::accuracy`], see [`negative_cosine`].
 ///
 /// Where ours differs: steps are counted from 1 in the cosine, so that τ at step k is theirs at k + 1. By default the target
-/// starts as a copy ([`ByolConfig::init`]), which the authors' does not. LARS is not here: any optimizer takes the gradients.
+/// starts as a copy ([`ByolConfig::init`]), which the authors' does not. Any optimizer takes the gradients; the
+/// paper's is LARS, which is in `slowburn-optim`.
 #[derive(Module, Debug)]
 pub struct Byol<E: Module, P: Module> {
     /// What the optimizer trains: encoder with projector, and predictor.

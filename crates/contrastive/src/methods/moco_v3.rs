@@ -89,8 +89,8 @@ impl MocoV3Config {
 /// Keys are not shuffled: statistics of the paper are those of the whole batch, of all devices together. Give the encoder
 /// plain batch normalisation.
 ///
-/// Where ours differs: the decay's cosine counts steps from 1, theirs from 0. LARS is not here: any optimizer takes the
-/// gradients. On vision transformers the paper uses other heads and freezes the patch projection; this crate has no
+/// Where ours differs: the decay's cosine counts steps from 1, theirs from 0. Any optimizer takes the gradients; the
+/// paper's is LARS, which is in `slowburn-optim`. On vision transformers the paper uses other heads and freezes the patch projection; this crate has no
 /// transformer.
 #[derive(Module, Debug)]
 pub struct MocoV3<E: Module, P: Module> {

@@ -8,6 +8,7 @@ mod burn_facts;
 mod errors;
 mod fixture;
 mod fused;
+mod lars;
 mod module;
 mod oracle;
 mod record;

@@ -2,7 +2,7 @@ use burn::module::ParamGroup;
 use burn::optim::ModuleOptimizer;
 use serde::{Deserialize, Serialize};
 use slowburn_ema::{Length, Ramp, Schedule, Timeline};
-use slowburn_optim::{Betas, FusedSgdConfig, OptimError, RampedAdamConfig};
+use slowburn_optim::{Betas, FusedSgdConfig, LarsConfig, OptimError, RampedAdamConfig};
 
 use super::TrainError;
 
@@ -29,6 +29,16 @@ pub enum Algorithm {
         momentum: f64,
         /// Nesterov's form.
         nesterov: bool,
+    },
+    /// Layer-wise adaptive rate scaling (LARS, arXiv 1708.03888), which spares normalisation parameters and biases.
+    Lars {
+        /// Weight of the old velocity, in [0, 1).
+        momentum: f64,
+        /// How long a step is beside its weight, at a learning rate of 1; > 0.
+        trust: f64,
+        /// Whether a layer's own rate may only lower the learning rate.
+        #[serde(default)]
+        clip: bool,
     },
 }
 
@@ -68,6 +78,13 @@ impl OptimizerConfig {
         Self { algorithm, ..Self::sgd(learning_rate) }
     }
 
+    /// LARS with the paper's momentum and trust and a learning rate that falls as half a cosine.
+    pub fn lars(learning_rate: f64) -> Self {
+        let LarsConfig { momentum, trust, clip, .. } = LarsConfig::default();
+        let algorithm = Algorithm::Lars { momentum, trust, clip };
+        Self { algorithm, decay_norm_and_bias: false, ..Self::sgd(learning_rate) }
+    }
+
     /// Sets the weight of the L2 penalty.
     pub fn with_weight_decay(self, weight_decay: f32) -> Self {
         Self { weight_decay, ..self }
@@ -89,7 +106,7 @@ impl OptimizerConfig {
     /// Checks every setting.
     ///
     /// # Errors
-    /// [`TrainError::Schedule`] or [`TrainError::Optimizer`], which name the setting.
+    /// [`TrainError::Schedule`], [`TrainError::Optimizer`] or [`TrainError::Setting`], which name the setting.
     pub fn validate(&self) -> Result<(), TrainError> {
         self.schedule.validate()?;
         match self.algorithm {
@@ -98,6 +115,14 @@ impl OptimizerConfig {
                 for beta_1 in [beta_1, beta_1_end] {
                     let weight_decay = self.weight_decay;
                     RampedAdamConfig { beta_1, beta_2, epsilon, weight_decay }.validate()?;
+                }
+            }
+            Algorithm::Lars { momentum, trust, clip } => {
+                lars(momentum, trust, clip, self.weight_decay).validate()?;
+                if self.decay_norm_and_bias {
+                    let range = "false with LARS, which spares them".to_owned();
+                    let (field, value) = ("decay_norm_and_bias", true.to_string());
+                    return Err(TrainError::Setting { field, value, range });
                 }
             }
         }
@@ -122,6 +147,8 @@ impl OptimizerConfig {
                 Algorithm::Sgd { momentum, nesterov } => {
                     optimizer.with_group(plain, self.sgd_rule(momentum, nesterov, 0.0).build()?, None)
                 }
+                // Its rule spares them itself.
+                Algorithm::Lars { .. } => optimizer,
             };
         }
         Ok(OptimizerState { optimizer, config: self.clone(), timeline, betas })
@@ -147,12 +174,17 @@ impl OptimizerConfig {
                 Ok(RampedAdamConfig { beta_1, beta_2, epsilon, weight_decay }.build(betas)?.into())
             }
             Algorithm::Sgd { momentum, nesterov } => self.sgd_rule(momentum, nesterov, weight_decay).init(),
+            Algorithm::Lars { momentum, trust, clip } => lars(momentum, trust, clip, weight_decay).init(),
         }
     }
 
     fn sgd_rule(&self, momentum: f64, nesterov: bool, weight_decay: f32) -> FusedSgdConfig {
         FusedSgdConfig::new().with_momentum(momentum).with_nesterov(nesterov).with_weight_decay(weight_decay.into())
     }
+}
+
+fn lars(momentum: f64, trust: f64, clip: bool, weight_decay: f32) -> LarsConfig {
+    LarsConfig { momentum, weight_decay: weight_decay.into(), trust, clip }
 }
 
 /// An optimizer and its schedules, which are pure functions of the step.
