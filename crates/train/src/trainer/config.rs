@@ -114,6 +114,8 @@ mod tests {
     #[test]
     fn settings_out_of_range_are_named() {
         let good = TrainerConfig::default;
+        let spared = OptimizerConfig { decay_norm_and_bias: true, ..OptimizerConfig::lars(0.1) };
+        OptimizerConfig::lars(0.1).validate().expect("fine");
         for (config, name) in [
             (TrainerConfig { batch: Some(0), ..good() }, "batch"),
             (TrainerConfig { length: Some(Length::Steps(0)), ..good() }, "length"),
@@ -123,6 +125,7 @@ mod tests {
             (TrainerConfig { time: Some(-1.0), ..good() }, "time"),
             (TrainerConfig { time: Some(1.0), length: Some(Length::Steps(1)), ..good() }, "time"),
             (TrainerConfig { optimizer: OptimizerConfig::adam(0.0), ..good() }, "learning_rate"),
+            (TrainerConfig { optimizer: spared, ..good() }, "decay_norm_and_bias"),
         ] {
             let error = config.validate().expect_err(name).to_string();
             assert!(error.starts_with(name), "{error}");
