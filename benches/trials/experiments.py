@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""Runs the experiments of docs/experiments.md and prints their tables.
+
+    python3 benches/trials/experiments.py EXPERIMENTS.json OUT [--only NAME,...] [--seeds 0,1,2] [--jobs 2] [--slowburn PATH]
+
+EXPERIMENTS.json is a list of {"name", "command", "flags", "rows", "columns"}; rows and columns map a name to flags, of which every
+row is joined with every column. In a flag, {seed} is the seed and {out} the folder OUT. `until` lists accuracies: the table then
+says after how many passes the curve first reached them. Runs lie in OUT/NAME/ROW/COLUMN/SEED: what is finished there is not run
+again, and what was stopped goes on. Accuracies are of all test images after the last epoch, and nothing is chosen by them: for
+`train` that of the network that the method evaluates, for `pretrain` nearest neighbours / linear probe.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+
+def run(job, given):
+    experiment, flags, folder, seed = job
+    if (folder / "summary.json").exists():
+        return
+    command = [given.slowburn, experiment["command"]]
+    if (folder / "config.json").exists():
+        command += ["--resume", str(folder)]
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+        command += ["--seed", str(seed), "--out", str(folder)]
+        command += [flag.format(seed=seed, out=given.out) for flag in flags]
+    environment = dict(os.environ, RAYON_NUM_THREADS=os.environ.get("RAYON_NUM_THREADS", "1"))
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if done.returncode != 0:
+        print(f"FAILED {' '.join(command)}\n{done.stderr[-1500:]}", flush=True)
+        return
+    # Checkpoints of finished runs are only for going on.
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    print(folder, flush=True)
+
+
+def curve(folder, key):
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [(row["epoch"], row[key]) for row in rows if row.get(key) is not None]
+
+
+def values(experiment, folder):
+    """What a run is worth, one number or more."""
+    summary = json.loads((folder / "summary.json").read_text())
+    if experiment["command"] == "pretrain":
+        return [100 * summary["knn_accuracy"], 100 * summary["linear_accuracy"]]
+    names = ["teacher_accuracy", "supervised_accuracy", "student_accuracy"]
+    if "until" in experiment:
+        key = next(name for name in [names[0], names[2]] if curve(folder, name))
+        reached = [[epoch for epoch, accuracy in curve(folder, key) if 100 * accuracy >= bar] for bar in experiment["until"]]
+        return [min(epochs) if epochs else None for epochs in reached]
+    return [100 * next(summary[name] for name in names if summary.get(name) is not None)]
+
+
+def spread(numbers):
+    if None in numbers:
+        reached = [number for number in numbers if number is not None]
+        return f"{min(reached)} to never" if reached else "never"
+    deviation = f" ± {statistics.stdev(numbers):.2f}" if len(numbers) > 1 else ""
+    return f"{statistics.mean(numbers):.2f}{deviation}"
+
+
+def table(experiment, given, seeds):
+    columns = list(experiment["columns"])
+    print(f"\n{experiment['name']}\n| | " + " | ".join(columns) + " |\n|---|" + "---|" * len(columns))
+    for row in experiment["rows"]:
+        cells = []
+        for column in columns:
+            folders = [Path(given.out, experiment["name"], row, column, str(seed)) for seed in seeds]
+            found = [values(experiment, folder) for folder in folders if (folder / "summary.json").exists()]
+            cells.append(" / ".join(spread(numbers) for numbers in zip(*found)) + ("" if len(found) == len(seeds) else f" ({len(found)})"))
+        print(f"| {row} | " + " | ".join(cells) + " |")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("experiments", type=Path)
+    parser.add_argument("out")
+    parser.add_argument("--only", default="")
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--slowburn", default="target/release/slowburn")
+    given = parser.parse_args()
+    only = [name for name in given.only.split(",") if name]
+    experiments = [it for it in json.loads(given.experiments.read_text()) if not only or it["name"] in only]
+    seeds = [int(seed) for seed in given.seeds.split(",")]
+    jobs = []
+    for experiment in experiments:
+        for seed in seeds:
+            for row, row_flags in experiment["rows"].items():
+                for column, column_flags in experiment["columns"].items():
+                    folder = Path(given.out, experiment["name"], row, column, str(seed))
+                    jobs.append((experiment, [*experiment["flags"], *row_flags, *column_flags], folder, seed))
+    with ThreadPoolExecutor(given.jobs) as pool:
+        list(pool.map(lambda job: run(job, given), jobs))
+    for experiment in experiments:
+        table(experiment, given, seeds)
+
+
+if __name__ == "__main__":
+    main()
