@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Runs the experiments of docs/experiments.md and prints their tables.
+"""Runs lists of experiments and prints their tables.
 
+    python3 crates/slowburn/data/make_unbalanced.py OUT/files      (NumPy; for `unlike-classes` alone)
     python3 benches/trials/experiments.py EXPERIMENTS.json OUT [--only NAME,...] [--seeds 0,1,2] [--jobs 2] [--slowburn PATH]
 
 EXPERIMENTS.json is a list of {"name", "command", "flags", "rows", "columns"}; rows and columns map a name to flags, of which every
