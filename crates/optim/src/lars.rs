@@ -2,8 +2,7 @@ use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, FloatDType, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::{self, Rule, Slot};
-use crate::{FusedSgd, FusedSgdConfig, FusedSgdState, OptimError, Velocity};
+use crate::{FusedSgd, FusedSgdConfig, FusedSgdState, OptimError};
 
 /// How to step: the settings of [`Lars`].
 ///
@@ -72,7 +71,7 @@ impl LarsConfig {
     /// Those of [`validate`](Self::validate).
     pub fn build(&self) -> Result<Lars, OptimError> {
         self.validate()?;
-        Ok(Lars { config: *self })
+        Ok(Lars { config: *self, descent: self.descent().build()? })
     }
 
     /// The optimizer of a whole module.
@@ -109,6 +108,7 @@ impl LarsConfig {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Lars {
     config: LarsConfig,
+    descent: FusedSgd,
 }
 
 impl Lars {
@@ -161,18 +161,13 @@ impl Optimizer for Lars {
         gradient: Tensor<D>,
         state: Option<FusedSgdState<D>>,
     ) -> (Tensor<D>, Option<FusedSgdState<D>>) {
-        let velocity = state.and_then(|state| state.momentum).map(|momentum| momentum.velocity);
+        // Before it is scaled; the descent checks the velocity.
         assert_eq!(gradient.dims(), weight.dims(), "a gradient has the shape of its weight");
-        if let Some(velocity) = &velocity {
-            assert_eq!(velocity.dims(), weight.dims(), "a velocity has the shape of its weight");
-        }
         let gradient = match D {
             0 | 1 => gradient,
             _ => self.scaled(rate, &weight, gradient),
         };
-        let rule = Rule::new(&self.config.descent(), rate);
-        let (weight, velocity) = kernel::step(rule, Slot { weight, gradient, velocity });
-        (weight, Some(FusedSgdState { momentum: velocity.map(|velocity| Velocity { velocity }) }))
+        self.descent.step(rate, weight, gradient, state)
     }
 
     fn to_device<const D: usize>(state: FusedSgdState<D>, device: &Device) -> FusedSgdState<D> {

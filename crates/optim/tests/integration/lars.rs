@@ -1,22 +1,13 @@
 //! LARS: a loop over numbers in f64, what is spared, and what a record holds.
 
-use burn::nn::{Linear, LinearConfig};
-use burn::optim::{GradientsParams, ModuleOptimizer, Optimizer};
-use burn::tensor::{Device, Tensor};
+use burn::nn::LinearConfig;
+use burn::optim::Optimizer;
+use burn::tensor::Device;
 use proptest::prelude::*;
-use slowburn_optim::{FusedSgdConfig, FusedSgdState, Lars, LarsConfig, OptimError};
+use slowburn_optim::{FusedSgdConfig, LarsConfig, OptimError};
 
+use crate::record::{all_bits, resumed, train};
 use crate::{bits, numbers, tensor, values};
-
-fn step<const D: usize>(
-    lars: &Lars,
-    rate: f64,
-    weight: Tensor<D>,
-    gradient: Tensor<D>,
-    state: Option<FusedSgdState<D>>,
-) -> (Tensor<D>, Option<FusedSgdState<D>>) {
-    lars.step(rate, weight, gradient, state)
-}
 
 fn norm(values: &[f64]) -> f64 {
     values.iter().map(|value| value * value).sum::<f64>().sqrt()
@@ -67,7 +58,7 @@ proptest! {
         let expected = descend(&config, &rates, &start, &gradients);
         let (mut weight, mut state) = (tensor(&start, [rows, columns]), None);
         for ((gradient, &rate), expected) in gradients.iter().zip(&rates).zip(&expected) {
-            (weight, state) = step(&lars, rate, weight, tensor(gradient, [rows, columns]), state);
+            (weight, state) = lars.step(rate, weight, tensor(gradient, [rows, columns]), state);
             for (ours, expected) in values(&weight).into_iter().zip(expected) {
                 // At most 8 steps of some ten roundings of 2^-24, of numbers that stay below 16.
                 prop_assert!((f64::from(ours) - expected).abs() <= 3e-5, "{config:?}: {ours} instead of {expected}");
@@ -82,7 +73,7 @@ fn a_step_is_as_long_as_trust_and_rate_say_whatever_the_gradient() {
     let start = numbers(0, 12);
     for scale in [1e-6, 1.0, 1e6] {
         let gradient = tensor(&numbers(1, 12), [3, 4]).mul_scalar(scale);
-        let (stepped, _) = step(&lars, 0.5, tensor(&start, [3, 4]), gradient, None);
+        let (stepped, _) = lars.step(0.5, tensor(&start, [3, 4]), gradient, None);
         let moved: Vec<f64> = values(&stepped).iter().zip(&start).map(|(new, old)| f64::from(new - old)).collect();
         let long = norm(&start.iter().map(|&value| value.into()).collect::<Vec<_>>());
         // Differences of f32 numbers below 4.
@@ -97,7 +88,7 @@ fn weights_of_one_axis_descend_as_with_sgd_and_without_penalty() {
     let (start, first, second) = (numbers(0, 5), numbers(1, 5), numbers(2, 5));
     let (mut ours, mut theirs) = ((tensor(&start, [5]), None), (tensor(&start, [5]), None));
     for gradient in [first, second] {
-        ours = step(&lars, 0.1, ours.0, tensor(&gradient, [5]), ours.1);
+        ours = lars.step(0.1, ours.0, tensor(&gradient, [5]), ours.1);
         theirs = sgd.step(0.1, theirs.0, tensor(&gradient, [5]), theirs.1);
     }
     assert_eq!(bits(&ours.0), bits(&theirs.0));
@@ -108,9 +99,9 @@ fn a_weight_or_gradient_of_zeros_has_no_rate_of_its_own() {
     for clip in [false, true] {
         let lars = LarsConfig::default().with_clip(clip).build().unwrap();
         let (zeros, some) = (tensor(&[0.0; 4], [2, 2]), tensor(&[1.0, -2.0, 3.0, 0.5], [2, 2]));
-        let (stepped, _) = step(&lars, 0.5, zeros.clone(), some.clone(), None);
+        let (stepped, _) = lars.step(0.5, zeros.clone(), some.clone(), None);
         assert_eq!(values(&stepped), [-0.5, 1.0, -1.5, -0.25]);
-        let (stepped, _) = step(&lars, 0.5, some.clone(), zeros, None);
+        let (stepped, _) = lars.step(0.5, some.clone(), zeros, None);
         assert_eq!(bits(&stepped), bits(&some));
     }
 }
@@ -123,7 +114,7 @@ fn a_large_weight_has_the_same_rate_with_any_number_of_threads() {
     let (start, gradient) = (numbers(0, 2100 * 2100), numbers(1, 2100 * 2100));
     let on = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| bits(&step(&lars, 10.0, tensor(&start, shape), tensor(&gradient, shape), None).0))
+        pool.install(|| bits(&lars.step(10.0, tensor(&start, shape), tensor(&gradient, shape), None).0))
     };
     let one = on(1);
     for threads in [2, 3] {
@@ -131,28 +122,15 @@ fn a_large_weight_has_the_same_rate_with_any_number_of_threads() {
     }
 }
 
-fn train(optimizer: &mut ModuleOptimizer, mut network: Linear, seeds: std::ops::Range<u32>) -> Linear {
-    for seed in seeds {
-        let input = Tensor::from_inner(tensor(&numbers(seed, 20), [4, 5]));
-        let gradients = GradientsParams::from_grads(network.forward(input).square().mean().backward(), &network);
-        network = optimizer.step(1.0, network, gradients);
-    }
-    network
-}
-
 #[test]
 fn a_resumed_training_ends_with_the_same_bits() {
     let start = LinearConfig::new(5, 6).init(&Device::flex().autodiff());
     let fresh = || LarsConfig::default().with_trust(0.02).with_weight_decay(1e-3).init().unwrap();
-    let whole = train(&mut fresh(), start.clone(), 0..8);
-    let mut first = fresh();
-    let half = train(&mut first, start, 0..3);
-    let bytes = first.into_bytes().unwrap();
-    let resumed = train(&mut fresh().from_bytes(bytes).unwrap(), half.clone(), 3..8);
-    assert_eq!(bits(&resumed.weight.val()), bits(&whole.weight.val()));
+    let whole = all_bits(&train(&mut fresh(), start.clone(), 0..8));
+    assert_eq!(resumed(fresh(), fresh(), start.clone()), whole);
     // The test would notice a velocity that is lost.
-    let forgotten = train(&mut fresh(), half, 3..8);
-    assert_ne!(bits(&forgotten.weight.val()), bits(&whole.weight.val()));
+    let forgotten = train(&mut fresh(), train(&mut fresh(), start, 0..3), 3..8);
+    assert_ne!(all_bits(&forgotten), whole);
 }
 
 #[test]

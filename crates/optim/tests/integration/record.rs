@@ -8,7 +8,7 @@ use slowburn_optim::FusedSgdConfig;
 
 use crate::{bits, numbers, rules, tensor};
 
-fn train(optimizer: &mut ModuleOptimizer, mut network: Linear, seeds: std::ops::Range<u32>) -> Linear {
+pub(crate) fn train(optimizer: &mut ModuleOptimizer, mut network: Linear, seeds: std::ops::Range<u32>) -> Linear {
     for seed in seeds {
         let input = Tensor::from_inner(tensor(&numbers(seed, 20), [4, 5]));
         let gradients = GradientsParams::from_grads(network.forward(input).square().mean().backward(), &network);
@@ -17,12 +17,12 @@ fn train(optimizer: &mut ModuleOptimizer, mut network: Linear, seeds: std::ops::
     network
 }
 
-fn all_bits(network: &Linear) -> Vec<u32> {
+pub(crate) fn all_bits(network: &Linear) -> Vec<u32> {
     [bits(&network.weight.val()), bits(&network.bias.as_ref().unwrap().val())].concat()
 }
 
 /// Three steps, then five with what the first optimizer saved, loaded into the second.
-fn resumed(mut first: ModuleOptimizer, second: ModuleOptimizer, start: Linear) -> Vec<u32> {
+pub(crate) fn resumed(mut first: ModuleOptimizer, second: ModuleOptimizer, start: Linear) -> Vec<u32> {
     let network = train(&mut first, start, 0..3);
     let mut second = second.from_bytes(first.into_bytes().unwrap()).unwrap();
     all_bits(&train(&mut second, network, 3..8))

@@ -167,46 +167,47 @@ fn notebook(length: Length, symmetric: bool) -> Recipe {
     }
 }
 
-/// ResNet-18 with batches of 512 and statistics of the whole batch.
-fn predictor(length: Length, method: Method) -> Recipe {
+/// The notebook with another method, heads of this width and embeddings of this length, and statistics of the whole batch.
+fn with_heads(length: Length, method: Method, hidden: usize, dim: usize) -> Recipe {
     let mut recipe = notebook(length, false);
     change_method(&mut recipe, method);
-    // Width and length of the heads, learning rate, weight decay, first decay of the average.
-    let (hidden, dim, rate, penalty, decay) = match method {
-        // 0.06·batch/128 of a mean.
-        Method::Byol => (1024, 256, 0.12, 1e-3, 0.99),
-        // 0.03·batch/256; a bottleneck of 512.
-        _ => (2048, 2048, 0.06, 5e-4, recipe.decay),
-    };
     recipe.network.heads = method.heads(hidden, dim);
     recipe.network.dim = dim;
-    (recipe.decay, recipe.temperature) = (decay, 0.2);
-    recipe.optimizer = sgd(rate, penalty, RampShape::CosineByEpochFromZero);
+    recipe.temperature = 0.2;
     recipe.scoring.representation = Representation::Features;
     recipe
 }
 
+/// ResNet-18 with batches of 512.
+fn predictor(length: Length, method: Method) -> Recipe {
+    // Width and length of the heads, learning rate, weight decay.
+    let (hidden, dim, rate, penalty) = match method {
+        // 0.06·batch/128 of a mean.
+        Method::Byol => (1024, 256, 0.12, 1e-3),
+        // 0.03·batch/256; a bottleneck of 512.
+        _ => (2048, 2048, 0.06, 5e-4),
+    };
+    let optimizer = sgd(rate, penalty, RampShape::CosineByEpochFromZero);
+    Recipe { optimizer, ..with_heads(length, method, hidden, dim) }
+}
+
 /// ResNet-18 with batches of 256 and LARS: `scripts/pretrain/cifar/byol.yaml` and `mocov3.yaml` of solo-learn.
 fn lars(length: Length, method: Method) -> Recipe {
-    let mut recipe = predictor(length, method);
-    let (rate, penalty) = match method {
+    let (learning_rate, weight_decay) = match method {
         Method::Byol => (1.0, 1e-5),
         _ => (0.3, 1e-6),
     };
-    recipe.network.heads = method.heads(4096, 256);
-    recipe.network.dim = 256;
-    (recipe.decay, recipe.batch) = (0.99, 256);
-    recipe.optimizer = OptimizerConfig {
+    let optimizer = OptimizerConfig {
         algorithm: Algorithm::Lars { momentum: 0.9, trust: 0.02, clip: true },
         schedule: Schedule {
-            learning_rate: rate,
+            learning_rate,
             ramp_up: RampShape::LinearUp(Length::Epochs(10.0)),
             ramp_down: RampShape::CosineDown(length),
         },
-        weight_decay: penalty,
+        weight_decay,
         decay_norm_and_bias: false,
     };
-    recipe
+    Recipe { batch: 256, optimizer, ..with_heads(length, method, 4096, 256) }
 }
 
 /// ResNet-50 with batches of 256 on 8 GPUs.

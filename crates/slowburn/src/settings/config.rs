@@ -103,11 +103,21 @@ impl Config {
         serde_json::from_value(value).map_err(|error| format(error.to_string()))
     }
 
-    /// The method that the file says, by which other settings start.
+    /// The method by which other settings start: that of a flag, else that of the file.
     ///
     /// # Errors
     /// [`ConfigError::Format`] for a method that there is not.
-    pub fn method<M: DeserializeOwned>(&self) -> Result<Option<M>, ConfigError> {
+    pub fn method_or_flag<M: DeserializeOwned>(
+        config: Option<&Self>,
+        flag: Option<M>,
+    ) -> Result<Option<M>, ConfigError> {
+        match (flag, config) {
+            (None, Some(config)) => config.method(),
+            (flag, _) => Ok(flag),
+        }
+    }
+
+    fn method<M: DeserializeOwned>(&self) -> Result<Option<M>, ConfigError> {
         let method = self.settings.get("method").cloned().map(serde_json::from_value).transpose();
         method.map_err(|error| ConfigError::Format { path: self.path.clone(), reason: error.to_string() })
     }

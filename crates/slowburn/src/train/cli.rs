@@ -168,14 +168,10 @@ impl Cli {
     /// # Errors
     /// For an unknown recipe, and for a method that there is not.
     pub fn base(&self, config: Option<&Config>) -> Result<Recipe> {
-        let Some(name) = &self.run.files.recipe else {
-            let method = match (self.method, config) {
-                (None, Some(config)) => config.method()?,
-                (method, _) => method,
-            };
-            return Ok(default_recipe(method.unwrap_or(DEFAULT)));
-        };
-        Ok(preset(name).ok_or_else(|| unknown(name))?.recipe())
+        match &self.run.files.recipe {
+            None => Ok(default_recipe(Config::method_or_flag(config, self.method)?.unwrap_or(DEFAULT))),
+            Some(name) => Ok(preset(name).ok_or_else(|| unknown(name))?.recipe()),
+        }
     }
 
     /// The recipe for a new run, before it has seen the images, with the settings of the file.
