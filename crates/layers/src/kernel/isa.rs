@@ -79,3 +79,23 @@ pub(crate) fn fma<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f3
     }
     simd.mul_add_f32s(a, b, c)
 }
+
+/// Vector `number` of a row, with zeros where it ends before the vector does.
+#[inline(always)]
+pub(crate) fn load<S: Simd>(simd: S, row: &[f32], number: usize) -> S::f32s {
+    let (whole, rest) = S::as_simd_f32s(row);
+    match whole.get(number) {
+        Some(vector) => *vector,
+        None => simd.partial_load_f32s(rest),
+    }
+}
+
+/// Writes vector `number` of a row, or as much of it as the row has.
+#[inline(always)]
+pub(crate) fn store<S: Simd>(simd: S, row: &mut [f32], number: usize, value: S::f32s) {
+    let (whole, rest) = S::as_mut_simd_f32s(row);
+    match whole.get_mut(number) {
+        Some(vector) => *vector = value,
+        None => simd.partial_store_f32s(rest, value),
+    }
+}

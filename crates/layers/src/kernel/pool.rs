@@ -1,6 +1,9 @@
 //! Pooling of feature maps `[images, height, width, channels]`.
 
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
+
+use super::isa::{dispatch, instruction_set, load, store};
 
 /// The shape of a pooling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,10 +54,15 @@ impl PoolShape {
         place(start)..place(start + self.kernel[axis])
     }
 
-    /// The places of the pixels of a window in their image, row by row.
-    fn pixels(&self, y: usize, x: usize) -> impl Iterator<Item = usize> + use<> {
-        let (columns, width, channels) = (self.window(1, x), self.input[1], self.channels);
-        self.window(0, y).flat_map(move |row| columns.clone().map(move |column| (row * width + column) * channels))
+    /// The places of the pixels of window `y`, `x` in their image, row by row, in the place of what `places` held.
+    #[inline(always)]
+    fn pixels(&self, y: usize, x: usize, places: &mut Vec<usize>) {
+        places.clear();
+        let columns = self.window(1, x);
+        for row in self.window(0, y) {
+            let first = row * self.input[1];
+            places.extend(columns.clone().map(|column| (first + column) * self.channels));
+        }
     }
 }
 
@@ -68,18 +76,47 @@ pub fn max(shape: &PoolShape, input: &[f32], output: &mut [f32]) {
     if output.is_empty() {
         return;
     }
-    let height = shape.output()[0];
+    let (height, isa) = (shape.output()[0], instruction_set());
     output.par_chunks_mut(shape.row()).enumerate().with_min_len(4).for_each(|(row, output)| {
         let image = &input[row / height * shape.image()..][..shape.image()];
-        for (x, best) in output.chunks_exact_mut(shape.channels).enumerate() {
-            best.fill(f32::NEG_INFINITY);
-            for at in shape.pixels(row % height, x) {
-                for (best, &value) in best.iter_mut().zip(&image[at..]) {
-                    *best = if value > *best || value.is_nan() { value } else { *best };
+        dispatch(isa, Row { shape, image, y: row % height, output });
+    });
+}
+
+/// The maxima of a row of windows.
+struct Row<'a> {
+    shape: &'a PoolShape,
+    image: &'a [f32],
+    y: usize,
+    output: &'a mut [f32],
+}
+
+impl WithSimd for Row<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { shape, image, y, output } = self;
+        let mut places = Vec::with_capacity(shape.kernel[0] * shape.kernel[1]);
+        for (x, output) in output.chunks_exact_mut(shape.channels).enumerate() {
+            shape.pixels(y, x, &mut places);
+            for number in 0..shape.channels.div_ceil(S::F32_LANES) {
+                let mut best = simd.splat_f32s(f32::NEG_INFINITY);
+                for &at in &places {
+                    let value = load(simd, &image[at..][..shape.channels], number);
+                    best = larger(simd, [best, value], [best, value]);
                 }
+                store(simd, output, number, best);
             }
         }
-    });
+    }
+}
+
+/// The second of `given` where the second of `values` is larger than the first, or NaN; the first elsewhere.
+#[inline(always)]
+fn larger<S: Simd>(simd: S, [best, value]: [S::f32s; 2], given: [S::f32s; 2]) -> S::f32s {
+    let number = simd.select_f32s(simd.less_than_f32s(best, value), given[1], given[0]);
+    simd.select_f32s(simd.equal_f32s(value, value), number, given[1])
 }
 
 /// The gradient to the input of [`max`]: a window's goes to the first of its largest values, or to its last NaN, as in Burn
@@ -95,34 +132,46 @@ pub fn max_backward(shape: &PoolShape, input: &[f32], grad: &[f32], out: &mut [f
     if grad.is_empty() {
         return;
     }
-    let [height, width] = shape.output();
-    out.par_chunks_mut(shape.image()).enumerate().for_each(|(number, out)| {
-        let image = &input[number * shape.image()..][..shape.image()];
-        let mut best = vec![f32::NEG_INFINITY; shape.channels];
-        let mut place = vec![0usize; shape.channels];
-        for y in 0..height {
-            for x in 0..width {
-                let grad = &grad[((number * height + y) * width + x) * shape.channels..][..shape.channels];
-                first_maxima(shape, image, [y, x], &mut best, &mut place);
-                for (channel, (&at, grad)) in place.iter().zip(grad).enumerate() {
-                    // A window that lies outside altogether has no maximum.
-                    if at != usize::MAX {
-                        out[at + channel] += grad;
-                    }
-                }
-            }
-        }
-    });
+    let isa = instruction_set();
+    let per_image = grad.len() / shape.images;
+    let images = out.par_chunks_mut(shape.image()).zip(input.par_chunks(shape.image())).zip(grad.par_chunks(per_image));
+    images.for_each(|((out, image), grad)| dispatch(isa, Shares { shape, image, grad, out }));
 }
 
-/// The place of the first of a window's largest values, or of its last NaN, by channel.
-fn first_maxima(shape: &PoolShape, image: &[f32], [y, x]: [usize; 2], best: &mut [f32], place: &mut [usize]) {
-    place.fill(usize::MAX);
-    for at in shape.pixels(y, x) {
-        for (channel, &value) in image[at..][..shape.channels].iter().enumerate() {
-            let larger = value > best[channel] || value.is_nan();
-            if place[channel] == usize::MAX || larger {
-                (best[channel], place[channel]) = (value, at);
+/// The gradients of an image's windows, added to those of its pixels.
+struct Shares<'a> {
+    shape: &'a PoolShape,
+    image: &'a [f32],
+    grad: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl WithSimd for Shares<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { shape, image, grad, out } = self;
+        let (width, channels) = (shape.output()[1], shape.channels);
+        let mut places = Vec::with_capacity(shape.kernel[0] * shape.kernel[1]);
+        for (window, grad) in grad.chunks_exact(channels).enumerate() {
+            shape.pixels(window / width, window % width, &mut places);
+            for number in 0..channels.div_ceil(S::F32_LANES) {
+                let zero = simd.splat_f32s(0.0);
+                // The maximum so far, and which pixel of the window has it.
+                let (mut best, mut winner) = (simd.splat_f32s(f32::NEG_INFINITY), zero);
+                for (pixel, &at) in places.iter().enumerate() {
+                    let value = load(simd, &image[at..][..channels], number);
+                    winner = larger(simd, [best, value], [winner, simd.splat_f32s(pixel as f32)]);
+                    best = larger(simd, [best, value], [best, value]);
+                }
+                let grad = load(simd, grad, number);
+                for (pixel, &at) in places.iter().enumerate() {
+                    let out = &mut out[at..][..channels];
+                    let own = simd.equal_f32s(winner, simd.splat_f32s(pixel as f32));
+                    let sum = simd.add_f32s(load(simd, out, number), simd.select_f32s(own, grad, zero));
+                    store(simd, out, number, sum);
+                }
             }
         }
     }

@@ -3,32 +3,13 @@
 use pulp::{Simd, WithSimd};
 
 use super::Rectifier;
-use crate::kernel::isa::fma;
+use crate::kernel::isa::{fma, load, store};
 
 /// Vectors whose sums stay in registers.
 const HELD: usize = 4;
 
 /// Rows that are summed by themselves before they are added to the others: a longer sum would round off more.
 const ROWS: usize = 128;
-
-/// Vector `number` of a row, with zeros where it ends before the vector does.
-#[inline(always)]
-fn load<S: Simd>(simd: S, row: &[f32], number: usize) -> S::f32s {
-    let (whole, rest) = S::as_simd_f32s(row);
-    match whole.get(number) {
-        Some(vector) => *vector,
-        None => simd.partial_load_f32s(rest),
-    }
-}
-
-#[inline(always)]
-fn store<S: Simd>(simd: S, row: &mut [f32], number: usize, value: S::f32s) {
-    let (whole, rest) = S::as_mut_simd_f32s(row);
-    match whole.get_mut(number) {
-        Some(vector) => *vector = value,
-        None => simd.partial_store_f32s(rest, value),
-    }
-}
 
 /// Of a piece, for each place of a row: a number x₀ near its mean, and the sums of x − x₀ and of its square. About any other
 /// number, such as the first, the squares would lose the digits of a variance that is small beside them.
