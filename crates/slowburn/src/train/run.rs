@@ -6,7 +6,7 @@ use slowburn_ema::Length;
 use slowburn_train::data::Labeled;
 use slowburn_train::run::{RunFolder, default_folder};
 
-use super::recipe::Recipe;
+use super::recipe::{Method, Recipe};
 use super::{Cli, Plan, Session, choose, compare, start};
 use crate::advice::in_flags;
 use crate::data::{self, Dataset};
@@ -98,8 +98,15 @@ fn warn(recipe: &Recipe, data: &Dataset) -> Result<()> {
         );
     }
     let labels = Plan::new(recipe, data)?.labels;
-    for concern in Labeled::new(Arc::clone(&data.train.images), labels, data.classes.clone())?.concerns() {
+    let labeled = Labeled::new(Arc::clone(&data.train.images), labels, data.classes.clone())?;
+    for concern in labeled.concerns() {
         tracing::warn!("{concern}");
+    }
+    if labeled.is_unbalanced() && recipe.method != Method::FreeMatch {
+        tracing::warn!(
+            "with such labels, images without one helped FreeMatch alone (docs/results.md): \
+             use --method freematch"
+        );
     }
     Ok(())
 }

@@ -167,24 +167,35 @@ fn labelled_images_have_strong_views_where_asked() {
     }
 }
 
+/// What a short run says beside its results.
+fn said(data: &Path, name: &str, flags: &[&str]) -> String {
+    let output = run(with_out(data, &data.join(name), &[&["--epochs", "0.1", "--no-baseline"], flags].concat()));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    said
+}
+
 #[test]
 fn batch_statistics_that_the_student_never_sees_are_warned_of() {
     let data = data();
-    let said = |name: &str, flags: &[&str]| {
-        let flags = [&["--method", "fixmatch", "--epochs", "0.1", "--no-baseline"], flags].concat();
-        let output = run(with_out(data.path(), &data.path().join(name), &flags));
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{said}");
-        said
+    let said = |name: &str, source: &str, group: &str| {
+        said(data.path(), name, &["--method", "fixmatch", "--targets-from", source, "--group", group])
     };
     let warning = "all views of a batch share the student's batch statistics";
-    assert!(said("whole", &["--targets-from", "average", "--group", "0"]).contains(warning));
-    for (name, flags) in [
-        ("groups", ["--targets-from", "average", "--group", "16"]),
-        ("student", ["--targets-from", "student", "--group", "0"]),
-    ] {
-        assert!(!said(name, &flags).contains(warning), "{name}");
-    }
+    assert!(said("whole", "average", "0").contains(warning));
+    assert!(!said("groups", "average", "16").contains(warning));
+    assert!(!said("student", "student", "0").contains(warning));
+}
+
+#[test]
+fn a_method_is_named_that_unbalanced_labels_do_not_harm() {
+    let data = data();
+    let file = data.path().join("unbalanced.txt");
+    let labels: String = (0..45).filter(|i| i % 4 == 0 || *i < 4).map(|i| format!("{i} {}\n", i % 4)).collect();
+    fs::write(&file, labels).expect("written");
+    let said = |method: &str| said(data.path(), method, &["--method", method, "--labels", path(&file)]);
+    assert!(said("fixmatch").contains("use --method freematch"));
+    assert!(!said("freematch").contains("use --method freematch"));
 }
 
 #[test]

@@ -109,6 +109,19 @@ impl Labeled {
         counts
     }
 
+    /// Whether some class has ten times as many labels as another, which rare classes suffer from.
+    pub fn is_unbalanced(&self) -> bool {
+        self.unlike().is_some()
+    }
+
+    /// The class with the most labels and that with the fewest, each with their number, where these are too unlike.
+    fn unlike(&self) -> Option<[(usize, usize); 2]> {
+        let counts = || self.counts().into_iter().enumerate().filter(|&(_, count)| count > 0);
+        let most = counts().max_by_key(|&(_, count)| count)?;
+        let fewest = counts().min_by_key(|&(_, count)| count)?;
+        (most.1 >= UNBALANCED * fewest.1).then_some([most, fewest])
+    }
+
     /// Warns of labels that are probably not meant, in words.
     pub fn concerns(&self) -> Vec<String> {
         let counts = self.counts();
@@ -118,11 +131,7 @@ impl Labeled {
         if !without.is_empty() {
             concerns.push(format!("no image has the label of {}: it will never be predicted", without.join(", ")));
         }
-        let most = counts.iter().enumerate().max_by_key(|(_, count)| **count);
-        let fewest = counts.iter().enumerate().filter(|(_, count)| **count > 0).min_by_key(|(_, count)| **count);
-        if let (Some((most, &high)), Some((fewest, &low))) = (most, fewest)
-            && high >= UNBALANCED * low
-        {
+        if let Some([(most, high), (fewest, low)]) = self.unlike() {
             let (most, fewest) = (&self.classes[most], &self.classes[fewest]);
             concerns.push(format!(
                 "labels are unbalanced: {high} of {most}, {low} of {fewest}; rare classes will be predicted less often than \

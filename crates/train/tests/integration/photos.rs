@@ -155,7 +155,7 @@ fn class_folders_have_labels_and_unlabeled_has_none() {
     assert_eq!(labeled.classes(), ["boot", "coat"]);
     assert_eq!(labeled.labels(), [Some(0), Some(0), Some(0), Some(1), Some(1), None, None, None, None]);
     assert_eq!(labeled.source().id(8), "unlabeled/p3.jpg");
-    assert!(labeled.concerns().is_empty());
+    assert!(labeled.concerns().is_empty() && !labeled.is_unbalanced());
 }
 
 #[test]
@@ -169,6 +169,7 @@ fn unbalanced_and_missing_classes_are_said() {
     let said = labeled.concerns().join("\n");
     assert!(said.contains("no image has the label of none"), "{said}");
     assert!(said.contains("29 of many, 1 of one"), "{said}");
+    assert!(labeled.is_unbalanced());
 }
 
 #[test]
