@@ -6,7 +6,7 @@
 
 EXPERIMENTS.json is a list of {"name", "command", "flags", "rows", "columns"}; rows and columns map a name to flags, of which every
 row is joined with every column. In a flag, {seed} is the seed and {out} the folder OUT. `until` lists accuracies: the table then
-says after how many passes the curve first reached them. Runs lie in OUT/NAME/ROW/COLUMN/SEED: what is finished there is not run
+says after how many passes the curve of each seed first reached them. Runs lie in OUT/NAME/ROW/COLUMN/SEED: what is finished there is not run
 again, and what was stopped goes on. Accuracies are of all test images after the last epoch, and nothing is chosen by them: for
 `train` that of the network that the method evaluates, for `pretrain` nearest neighbours / linear probe.
 """
@@ -61,22 +61,25 @@ def values(experiment, folder):
 
 
 def spread(numbers):
-    if None in numbers:
-        reached = [number for number in numbers if number is not None]
-        return f"{min(reached)} to never" if reached else "never"
     deviation = f" ± {statistics.stdev(numbers):.2f}" if len(numbers) > 1 else ""
     return f"{statistics.mean(numbers):.2f}{deviation}"
 
 
+def passes(numbers):
+    """Of each seed."""
+    return ", ".join("never" if number is None else str(number) for number in numbers)
+
+
 def table(experiment, given, seeds):
     columns = list(experiment["columns"])
+    together = passes if "until" in experiment else spread
     print(f"\n{experiment['name']}\n| | " + " | ".join(columns) + " |\n|---|" + "---|" * len(columns))
     for row in experiment["rows"]:
         cells = []
         for column in columns:
             folders = [Path(given.out, experiment["name"], row, column, str(seed)) for seed in seeds]
             found = [values(experiment, folder) for folder in folders if (folder / "summary.json").exists()]
-            cells.append(" / ".join(spread(numbers) for numbers in zip(*found)) + ("" if len(found) == len(seeds) else f" ({len(found)})"))
+            cells.append(" / ".join(together(numbers) for numbers in zip(*found)) + ("" if len(found) == len(seeds) else f" ({len(found)})"))
         print(f"| {row} | " + " | ".join(cells) + " |")
 
 
