@@ -6,9 +6,10 @@
 
 EXPERIMENTS.json is a list of {"name", "command", "flags", "rows", "columns"}; rows and columns map a name to flags, of which every
 row is joined with every column. In a flag, {seed} is the seed and {out} the folder OUT. `until` lists accuracies: the table then
-says after how many passes the curve of each seed first reached them. Runs lie in OUT/NAME/ROW/COLUMN/SEED: what is finished there is not run
-again, and what was stopped goes on. Accuracies are of all test images after the last epoch, and nothing is chosen by them: for
-`train` that of the network that the method evaluates, for `pretrain` nearest neighbours / linear probe.
+says after how many passes the curve of each seed first reached them. `over` names a row over which the others' gains are given.
+Runs lie in OUT/NAME/ROW/COLUMN/SEED: what is finished there is not run again, and what was stopped goes on. Accuracies are of
+all test images after the last epoch, and nothing is chosen by them: for `train` that of the network that the method evaluates,
+for `pretrain` nearest neighbours / linear probe.
 """
 
 import argparse
@@ -70,16 +71,28 @@ def passes(numbers):
     return ", ".join("never" if number is None else str(number) for number in numbers)
 
 
+def gain(numbers):
+    """Over another row, within a seed."""
+    return "+" * (statistics.mean(numbers) >= 0) + spread(numbers)
+
+
 def table(experiment, given, seeds):
-    columns = list(experiment["columns"])
-    together = passes if "until" in experiment else spread
+    columns, over = list(experiment["columns"]), experiment.get("over")
     print(f"\n{experiment['name']}\n| | " + " | ".join(columns) + " |\n|---|" + "---|" * len(columns))
+
+    def found(row, column):
+        folders = {seed: Path(given.out, experiment["name"], row, column, str(seed)) for seed in seeds}
+        return {seed: values(experiment, folder) for seed, folder in folders.items() if (folder / "summary.json").exists()}
+
     for row in experiment["rows"]:
         cells = []
         for column in columns:
-            folders = [Path(given.out, experiment["name"], row, column, str(seed)) for seed in seeds]
-            found = [values(experiment, folder) for folder in folders if (folder / "summary.json").exists()]
-            cells.append(" / ".join(together(numbers) for numbers in zip(*found)) + ("" if len(found) == len(seeds) else f" ({len(found)})"))
+            runs, together = found(row, column), passes if "until" in experiment else spread
+            if over not in (None, row):
+                base, together = found(over, column), gain
+                runs = {seed: [a - b for a, b in zip(run, base[seed])] for seed, run in runs.items() if seed in base}
+            missing = "" if len(runs) == len(seeds) else f" ({len(runs)})"
+            cells.append(" / ".join(together(numbers) for numbers in zip(*runs.values())) + missing)
         print(f"| {row} | " + " | ".join(cells) + " |")
 
 
