@@ -25,7 +25,7 @@ mod transparent;
 mod weight_norm;
 
 pub use activation::Activation;
-pub use arithmetic::{Arithmetic, arithmetic, set_arithmetic};
+pub use arithmetic::{Arithmetic, arithmetic, has_bf16, set_arithmetic};
 pub use batch_norm::{BatchNorm, BatchNormConfig};
 pub use conv2d::{Conv2d, Conv2dConfig};
 pub use dropout::dropout;

@@ -59,7 +59,7 @@ fn near_pixels([images, height, width, channels]: [usize; 4], plain: &[bool], [d
 fn check(case: &Case, spoilt: Spoilt, what: &str) -> Result<(), String> {
     let plain = case.expected().map(|answer| answer.values.iter().map(|value| !value.is_finite()).collect::<Vec<_>>());
     assert!(plain.iter().any(|plain| plain.contains(&true)), "{what}: nothing is spoilt");
-    for arithmetic in [Arithmetic::Exact, Arithmetic::Fast] {
+    for arithmetic in [Arithmetic::Exact, Arithmetic::Fast, Arithmetic::Bf16] {
         let compute = || case.found(arithmetic);
         each_way(compute, |set, found| {
             for (index, (found, plain)) in found.iter().zip(&plain).enumerate() {
@@ -117,6 +117,7 @@ fn non_finite_numbers_stay_in_their_neighbourhood() {
     assert_shape("1x1", square(2, [5, 6], [17, 33], 1, 1));
     assert_shape("1x1 stride 2", square(2, [5, 6], [16, 32], 1, 2));
     assert_shape("5x5", square(2, [9, 10], [3, 16], 5, 1));
+    assert_shape("3x3 of 16 images", square(16, [5, 6], [16, 32], 3, 1));
     assert_shape("7x7 stride 2", square(2, [18, 17], [3, 64], 7, 2));
 }
 

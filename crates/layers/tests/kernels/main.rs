@@ -6,6 +6,7 @@
 #![cfg(feature = "flex")]
 #![allow(clippy::unwrap_used)]
 
+mod bf16;
 mod conv_non_finite;
 mod fixture;
 mod fixture_layers;

@@ -25,6 +25,7 @@ pub(crate) fn tolerance(arithmetic: Arithmetic) -> f64 {
     match arithmetic {
         Arithmetic::Exact => EXACT,
         Arithmetic::Fast => FAST,
+        Arithmetic::Bf16 => 4e-3,
     }
 }
 

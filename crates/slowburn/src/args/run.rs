@@ -28,6 +28,9 @@ pub struct Run {
     /// Convolutions as other frameworks compute them, without Winograd's way: to compare digit by digit, slower
     #[arg(long, hide_short_help = true)]
     pub exact: bool,
+    /// Convolutions on numbers rounded to bf16, summed in f32: faster where the processor has Intel's AMX, no change elsewhere
+    #[arg(long, hide_short_help = true, conflicts_with = "exact")]
+    pub bf16: bool,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub files: Files,

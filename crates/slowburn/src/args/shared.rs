@@ -44,6 +44,8 @@ pub struct SharedSettings<'a> {
     pub patience: &'a mut Option<u64>,
     /// Whether convolutions do without Winograd's way.
     pub exact: &'a mut bool,
+    /// Whether they round to bf16, where the processor has a unit for it.
+    pub bf16: &'a mut bool,
 }
 
 impl Shared<'_> {
@@ -69,7 +71,9 @@ impl Shared<'_> {
         set(to.learning_rate, &run.lr);
         *to.time = run.time.map(|time| time.as_secs_f64()).or(*to.time);
         *to.patience = run.patience.or(*to.patience);
-        *to.exact |= run.exact;
+        if run.exact || run.bf16 {
+            (*to.exact, *to.bf16) = (run.exact, run.bf16);
+        }
         Ok(())
     }
 
@@ -90,6 +94,7 @@ impl Shared<'_> {
             ("optimizer.learning_rate", run.lr.is_some()),
             ("seed", run.seed.is_some()),
             ("exact", run.exact),
+            ("bf16", run.bf16),
             ("device", machine.device.is_some()),
         ]
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
 use burn::tensor::wgpu::WgpuBackend;
 use burn::tensor::{Device, Tensor};
-use slowburn_layers::{Arithmetic, set_arithmetic};
+use slowburn_layers::{Arithmetic, has_bf16, set_arithmetic};
 
 /// Every backend: its name on the command line, and the cargo feature that builds it in.
 const BACKENDS: [(&str, &str); 6] = [
@@ -38,6 +38,9 @@ pub enum DeviceError {
         /// What was asked for.
         name: String,
     },
+    /// Settings ask for two ways of computing convolutions.
+    #[error("`exact` and `bf16` are two ways of computing convolutions: set one of them")]
+    TwoArithmetics,
     /// The backend exists but this program was built without it.
     #[error("the backend `{name}` is not built into this program: build it with `--features {feature}`")]
     NotBuilt {
@@ -84,14 +87,30 @@ pub fn parse(name: &str) -> Result<Device, DeviceError> {
     Ok(device)
 }
 
-/// As [`parse`], with autodiff, for all that a recipe does from here on: with `exact` the convolutions of this process do
-/// without Winograd's way, see [`slowburn_layers::set_arithmetic`].
+/// As [`parse`], with autodiff, for all that a recipe does from here on: the convolutions of this process have the
+/// arithmetic, see [`set_arithmetic`].
 ///
 /// # Errors
 /// Those of [`parse`].
-pub fn for_training(name: &str, exact: bool) -> Result<Device, DeviceError> {
-    set_arithmetic(if exact { Arithmetic::Exact } else { Arithmetic::Fast });
+pub fn for_training(name: &str, arithmetic: Arithmetic) -> Result<Device, DeviceError> {
+    set_arithmetic(arithmetic);
+    if arithmetic == Arithmetic::Bf16 && (is_gpu(name) || !has_bf16()) {
+        tracing::warn!("bf16: `{name}` has no matrix unit that slowburn knows (Intel's AMX, on Linux): it stays in f32");
+    }
     Ok(parse(name)?.autodiff())
+}
+
+/// How convolutions are computed where a recipe says `exact` or `bf16`.
+///
+/// # Errors
+/// Where it says both.
+pub fn arithmetic(exact: bool, bf16: bool) -> Result<Arithmetic, DeviceError> {
+    match (exact, bf16) {
+        (false, false) => Ok(Arithmetic::Fast),
+        (true, false) => Ok(Arithmetic::Exact),
+        (false, true) => Ok(Arithmetic::Bf16),
+        (true, true) => Err(DeviceError::TwoArithmetics),
+    }
 }
 
 /// Whether the device of this name works ahead of the host.
@@ -170,11 +189,14 @@ mod tests {
     #[test]
     fn a_recipe_says_how_convolutions_are_computed() {
         use slowburn_layers::arithmetic;
-        for (exact, expected) in [(true, Arithmetic::Exact), (false, Arithmetic::Fast)] {
-            let device = for_training("cpu", exact).expect("a CPU backend is built in for tests");
+        let said = [(true, false, Arithmetic::Exact), (false, true, Arithmetic::Bf16), (false, false, Arithmetic::Fast)];
+        for (exact, bf16, expected) in said {
+            let asked = super::arithmetic(exact, bf16).expect("one of them");
+            let device = for_training("cpu", asked).expect("a CPU backend is built in for tests");
             assert!(device.is_autodiff());
             assert_eq!(arithmetic(), expected);
         }
+        assert!(super::arithmetic(true, true).is_err_and(|error| error.to_string().contains("bf16")));
     }
 
     #[test]

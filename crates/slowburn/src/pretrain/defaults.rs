@@ -65,5 +65,6 @@ pub fn fashion() -> Recipe {
         monitor: 4,
         device: "cpu".to_owned(),
         exact: false,
+        bf16: false,
     }
 }

@@ -134,6 +134,9 @@ pub struct Recipe {
     /// Whether convolutions do without Winograd's way.
     #[serde(default)]
     pub exact: bool,
+    /// Whether they round to bf16, where the processor has a unit for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub bf16: bool,
     /// Side of the images in pixels as the network sees photos; by the images if nothing is said.
     #[serde(default)]
     pub size: Option<u32>,
@@ -266,6 +269,7 @@ impl Recipe {
             time: &mut self.time,
             patience: &mut self.patience,
             exact: &mut self.exact,
+            bf16: &mut self.bf16,
         }
     }
 

@@ -38,7 +38,8 @@ pub(super) fn fit(recipe: &mut Recipe, data: &Dataset) -> Result<()> {
     ensure!(recipe.whitening.is_none(), "--pretrain has no whitened images, and {} wants them", recipe.views.name());
     before.data.clone_from(&recipe.data);
     before.device.clone_from(&recipe.device);
-    (before.seed, before.size, before.reading, before.exact) = (recipe.seed, recipe.size, recipe.reading, recipe.exact);
+    (before.seed, before.size, before.reading) = (recipe.seed, recipe.size, recipe.reading);
+    (before.exact, before.bf16) = (recipe.exact, recipe.bf16);
     before.network.arch = recipe.network.arch;
     if !before.network.arch.splits() {
         before.network.splits = 1;

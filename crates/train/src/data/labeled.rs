@@ -116,9 +116,9 @@ impl Labeled {
 
     /// The class with the most labels and that with the fewest, each with their number, where these are too unlike.
     fn unlike(&self) -> Option<[(usize, usize); 2]> {
-        let counts = || self.counts().into_iter().enumerate().filter(|&(_, count)| count > 0);
-        let most = counts().max_by_key(|&(_, count)| count)?;
-        let fewest = counts().min_by_key(|&(_, count)| count)?;
+        let counts: Vec<_> = self.counts().into_iter().enumerate().filter(|&(_, count)| count > 0).collect();
+        let most = counts.iter().copied().max_by_key(|&(_, count)| count)?;
+        let fewest = counts.iter().copied().min_by_key(|&(_, count)| count)?;
         (most.1 >= UNBALANCED * fewest.1).then_some([most, fewest])
     }
 

@@ -8,6 +8,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::gather::{Images, Window};
+use super::phase::Phase;
 use super::weights::{Direction, Weights};
 use crate::kernel::ConvShape;
 use crate::kernel::isa::{InstructionSet, dispatch, instruction_set};
@@ -26,27 +27,11 @@ const PIXELS: usize = 48;
 /// Terms of a sum that is taken at a time.
 const PIECE: usize = 512 / CHUNK;
 
-/// A convolution with a whole number of pixels between windows, whose results lie on a grid of the output. One with a
-/// stride, turned round, is several: one for each place of an output pixel between the steps.
-struct Phase {
-    /// The first pixel of the output that it writes, down and to the right, and the steps between them.
-    first: [usize; 2],
-    every: [usize; 2],
-    /// The pixels that it writes, down and to the right.
-    grid: [usize; 2],
-    /// Where the first window begins, and the steps between windows, in pixels of the source.
-    origin: [isize; 2],
-    step: [usize; 2],
-    /// The window's height and width; 0 where nothing reaches the pixels.
-    window: [usize; 2],
-    /// The weights that its pixels are multiplied with, packed.
-    weights: Scratch,
-}
-
 /// What all tasks of a convolution share.
 struct Plan<'a> {
     source: Images<'a>,
-    phases: Vec<Phase>,
+    /// Behind the packed weights that their pixels are multiplied with.
+    phases: Vec<(Scratch, Phase)>,
     bias: Option<Scratch>,
     /// The output's height, width and channels.
     output: [usize; 3],
@@ -56,83 +41,24 @@ struct Plan<'a> {
 pub(super) fn forward(shape: &ConvShape, input: &[f32], weight: &[f32], bias: Option<&[f32]>, output: &mut [f32]) {
     let isa = instruction_set();
     let weights = Weights::new(shape, weight, Direction::Forward);
-    let taps: Vec<usize> = (0..shape.kernel[0] * shape.kernel[1]).collect();
-    let [[top, _], [left, _]] = shape.padding;
-    let grid = shape.output();
-    let phase = Phase {
-        first: [0, 0],
-        every: [1, 1],
-        grid,
-        origin: [-(top as isize), -(left as isize)],
-        step: shape.stride,
-        window: shape.kernel,
-        weights: weights.pack(&taps, isa),
-    };
+    let phase = Phase::forward(shape);
+    let [rows, columns] = phase.grid;
+    let packed = weights.pack(&phase.taps, isa);
     let [height, width] = shape.input;
     let source = Images { values: input, height, width, channels: shape.channels[0] };
     let bias = bias.map(|bias| padded(bias, isa.panel()));
-    Plan { source, phases: vec![phase], bias, output: [grid[0], grid[1], shape.channels[1]], isa }.run(shape, output);
+    Plan { source, phases: vec![(packed, phase)], bias, output: [rows, columns, shape.channels[1]], isa }.run(shape, output);
 }
 
 pub(super) fn to_input(shape: &ConvShape, weight: &[f32], grad: &[f32], out: &mut [f32]) {
     let isa = instruction_set();
     let weights = Weights::new(shape, weight, Direction::ToInput);
-    let places =
-        |axis: usize| (0..shape.stride[axis].min(shape.input[axis])).map(move |place| Place::new(shape, axis, place));
-    let phases = places(0)
-        .flat_map(|down| places(1).map(move |right| (down, right)))
-        .map(|(down, right)| {
-            let taps = |place: Place| (0..place.taps).map(move |tap| place.tap(tap));
-            let taps: Vec<usize> = taps(down).flat_map(|y| taps(right).map(move |x| y * shape.kernel[1] + x)).collect();
-            Phase {
-                first: [down.first, right.first],
-                every: shape.stride,
-                grid: [down.count, right.count],
-                origin: [down.origin, right.origin],
-                step: [1, 1],
-                window: [down.taps, right.taps],
-                weights: weights.pack(&taps, isa),
-            }
-        })
-        .collect();
+    let phases = Phase::to_input(shape).into_iter();
+    let phases = phases.map(|phase| (weights.pack(&phase.taps, isa), phase)).collect();
     let [height, width] = shape.output();
     let source = Images { values: grad, height, width, channels: shape.channels[1] };
     let output = [shape.input[0], shape.input[1], shape.channels[0]];
     Plan { source, phases, bias: None, output, isa }.run(shape, out);
-}
-
-/// One axis of a phase of the gradient to the input. Input pixel `first + s·u` receives from output pixel
-/// `(first + s·u + padding − k)/s` by tap k, for the taps where that is whole: every s-th one, from the last to the first.
-#[derive(Clone, Copy)]
-struct Place {
-    first: usize,
-    count: usize,
-    origin: isize,
-    taps: usize,
-    /// The tap of the window's first pixel, and the distance to the next, backwards.
-    last: usize,
-    stride: usize,
-}
-
-impl Place {
-    fn new(shape: &ConvShape, axis: usize, first: usize) -> Self {
-        let (stride, kernel) = (shape.stride[axis], shape.kernel[axis]);
-        let shifted = first + shape.padding[axis][0];
-        let (lowest, whole) = (shifted % stride, shifted / stride);
-        let taps = kernel.saturating_sub(lowest).div_ceil(stride);
-        Self {
-            first,
-            count: (shape.input[axis] - first).div_ceil(stride),
-            origin: whole as isize - taps as isize + 1,
-            taps,
-            last: lowest + stride * taps.saturating_sub(1),
-            stride,
-        }
-    }
-
-    fn tap(self, number: usize) -> usize {
-        self.last - self.stride * number
-    }
 }
 
 /// `values`, filled up with zeros to whole panels.
@@ -177,7 +103,7 @@ impl WithSimd for Task<'_> {
 impl Task<'_> {
     #[inline(always)]
     fn run<S: Simd, const M: usize>(mut self, simd: S) {
-        for phase in &self.plan.phases {
+        for (weights, phase) in &self.plan.phases {
             let pixels = self.pixels(phase);
             if phase.window[0] * phase.window[1] == 0 {
                 self.clear(&pixels);
@@ -199,7 +125,7 @@ impl Task<'_> {
                         chunk[number % M] = *line;
                     }
                 }
-                self.multiply::<S, M>(simd, phase, groups, pixels, chunks);
+                self.multiply::<S, M>(simd, weights, groups, pixels, chunks);
             }
         }
     }
@@ -236,14 +162,14 @@ impl Task<'_> {
     fn multiply<S: Simd, const M: usize>(
         &mut self,
         simd: S,
-        phase: &Phase,
+        weights: &[f32],
         groups: &[[[f32; CHUNK]; M]],
         pixels: &[(usize, Window)],
         chunks: usize,
     ) {
         let channels = self.plan.output[2];
         let width = 2 * S::F32_LANES;
-        let weights = pairs::<S>(&phase.weights);
+        let weights = pairs::<S>(weights);
         let bias = self.plan.bias.as_ref().map(|bias| pairs::<S>(bias));
         for (panel, weights) in weights.chunks_exact(chunks * CHUNK).enumerate() {
             let start = bias.map_or([simd.splat_f32s(0.0); 2], |bias| bias[panel]);

@@ -1,12 +1,37 @@
 //! Convolutions in all three directions: of the input, of the gradient to the input, of the gradient to the weight.
 
+#[cfg(target_arch = "x86_64")]
+mod bf16;
 mod direct;
 mod gather;
+mod phase;
 mod weights;
 mod winograd;
 
 use super::threads::together;
 use super::{Arithmetic, ConvShape};
+#[cfg(target_arch = "x86_64")]
+pub(crate) use bf16::available as has_bf16;
+
+/// Who computes a convolution.
+enum Way {
+    #[cfg(target_arch = "x86_64")]
+    Bf16,
+    Winograd,
+    Direct,
+}
+
+impl Way {
+    /// Of an arithmetic, where Winograd's pays in a direction or not.
+    fn of(shape: &ConvShape, arithmetic: Arithmetic, winograd: bool) -> Self {
+        match arithmetic {
+            #[cfg(target_arch = "x86_64")]
+            Arithmetic::Bf16 if bf16::pays(shape) => Self::Bf16,
+            Arithmetic::Fast | Arithmetic::Bf16 if winograd => Self::Winograd,
+            _ => Self::Direct,
+        }
+    }
+}
 
 /// `y = w ∗ x + b`.
 ///
@@ -36,9 +61,11 @@ pub fn forward(
     if input.is_empty() || weight.is_empty() {
         return fill(output, bias);
     }
-    together(|| match arithmetic == Arithmetic::Fast && winograd::pays(shape) {
-        true => winograd::forward(shape, input, weight, bias, output),
-        false => direct::forward(shape, input, weight, bias, output),
+    together(|| match Way::of(shape, arithmetic, winograd::pays(shape)) {
+        #[cfg(target_arch = "x86_64")]
+        Way::Bf16 => bf16::forward(shape, input, weight, bias, output),
+        Way::Winograd => winograd::forward(shape, input, weight, bias, output),
+        Way::Direct => direct::forward(shape, input, weight, bias, output),
     });
 }
 
@@ -55,10 +82,11 @@ pub fn to_input(shape: &ConvShape, weight: &[f32], grad: &[f32], out: &mut [f32]
     if grad.is_empty() || weight.is_empty() {
         return out.fill(0.0);
     }
-    // With stride 1 it is a convolution itself, of the gradient with the weights turned by half a turn.
-    together(|| match arithmetic == Arithmetic::Fast && winograd::pays_to_input(shape) {
-        true => winograd::to_input(shape, weight, grad, out),
-        false => direct::to_input(shape, weight, grad, out),
+    together(|| match Way::of(shape, arithmetic, winograd::pays_to_input(shape)) {
+        #[cfg(target_arch = "x86_64")]
+        Way::Bf16 => bf16::to_input(shape, weight, grad, out),
+        Way::Winograd => winograd::to_input(shape, weight, grad, out),
+        Way::Direct => direct::to_input(shape, weight, grad, out),
     });
 }
 
@@ -72,9 +100,11 @@ pub fn to_weight(shape: &ConvShape, input: &[f32], grad: &[f32], out: &mut [f32]
     if grad.is_empty() || input.is_empty() {
         return out.fill(0.0);
     }
-    together(|| match arithmetic == Arithmetic::Fast && winograd::pays(shape) {
-        true => winograd::to_weight(shape, input, grad, out),
-        false => direct::to_weight(shape, input, grad, out),
+    together(|| match Way::of(shape, arithmetic, winograd::pays(shape)) {
+        #[cfg(target_arch = "x86_64")]
+        Way::Bf16 => bf16::to_weight(shape, input, grad, out),
+        Way::Winograd => winograd::to_weight(shape, input, grad, out),
+        Way::Direct => direct::to_weight(shape, input, grad, out),
     });
 }
 

@@ -56,6 +56,7 @@ pub fn fashion() -> Recipe {
         baseline: true,
         device: "cpu".to_owned(),
         exact: false,
+        bf16: false,
         curve_images: 2000,
         size: None,
         reading: Reading::PHOTOS,

@@ -163,6 +163,9 @@ pub struct Recipe {
     /// Whether convolutions do without Winograd's way.
     #[serde(default)]
     pub exact: bool,
+    /// Whether they round to bf16, where the processor has a unit for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub bf16: bool,
     /// Test images that the curves are drawn from, spread evenly; the final table uses all.
     #[serde(alias = "monitor")]
     pub curve_images: usize,
@@ -245,6 +248,7 @@ impl Recipe {
             time: &mut self.time,
             patience: &mut self.patience,
             exact: &mut self.exact,
+            bf16: &mut self.bf16,
         }
     }
 

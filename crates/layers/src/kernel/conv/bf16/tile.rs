@@ -1,0 +1,124 @@
+//! Tiles of a matrix unit: Intel's AMX, whose instructions multiply 16×32 numbers of bf16 by 32×16 and add to 16×16 of f32.
+//!
+//! A core has eight tiles. Four hold sums, two a pair of left factors, two a pair of right factors, so that four loads
+//! feed four products.
+#![allow(unsafe_code)] // Rust has no functions for the unit's instructions.
+
+use std::arch::asm;
+use std::arch::x86_64::{__cpuid, __cpuid_count};
+use std::marker::PhantomData;
+use std::sync::LazyLock;
+
+/// Rows of a tile, and its columns of f32.
+pub(super) const SIDE: usize = 16;
+
+/// Columns of a left factor: terms of a sum that one instruction takes.
+pub(super) const TERMS: usize = 32;
+
+/// Numbers of bf16 in a factor.
+pub(super) const FACTOR: usize = SIDE * TERMS;
+
+/// Whether the processor has the unit, and the system lets this process use it.
+pub(crate) fn available() -> bool {
+    static AVAILABLE: LazyLock<bool> = LazyLock::new(|| has_unit() && permitted());
+    *AVAILABLE
+}
+
+fn has_unit() -> bool {
+    const BF16: u32 = 1 << 22;
+    const TILE: u32 = 1 << 24;
+    __cpuid(0).eax >= 7 && __cpuid_count(7, 0).edx & (BF16 | TILE) == BF16 | TILE
+}
+
+/// Asks Linux for the tiles' state, which it saves for processes that asked alone. Other systems are not asked.
+fn permitted() -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        const ARCH_PRCTL: i64 = 158;
+        const REQUEST: u64 = 0x1023;
+        const TILE_DATA: u64 = 18;
+        let answer: i64;
+        // SAFETY: the call changes which state the kernel saves for this process, and no memory of it.
+        unsafe {
+            asm!("syscall", inlateout("rax") ARCH_PRCTL => answer, in("rdi") REQUEST, in("rsi") TILE_DATA,
+                out("rcx") _, out("r11") _, options(nostack));
+        }
+        answer == 0
+    }
+    #[cfg(not(target_os = "linux"))]
+    false
+}
+
+/// The tiles of this thread, set up for sums of `rows`×16; they are given back on drop. They stay on their thread, and a
+/// thread has one of these at a time.
+pub(super) struct Tiles(PhantomData<*const ()>);
+
+impl Tiles {
+    /// `rows` from 1 to 16 of left factors and sums.
+    pub(super) fn new(rows: usize) -> Self {
+        #[repr(C, align(64))]
+        struct Setting([u8; 64]);
+        assert!(available() && (1..=SIDE).contains(&rows), "{rows} rows");
+        let mut setting = Setting([0; 64]);
+        setting.0[0] = 1;
+        for tile in 0..8 {
+            setting.0[16 + 2 * tile] = 64;
+            setting.0[48 + tile] = if tile < 6 { rows as u8 } else { SIDE as u8 };
+        }
+        // SAFETY: the unit is there, and the setting is one that its manual allows.
+        unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const setting, options(nostack)) };
+        Self(PhantomData)
+    }
+
+    /// Sums begin at zero.
+    #[inline(always)]
+    pub(super) fn clear(&mut self) {
+        // SAFETY: the tiles are set up while `self` lives.
+        unsafe { asm!("tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3", options(nostack, nomem)) };
+    }
+
+    /// Sums begin at earlier ones: four of 16×16, one behind the other.
+    #[inline(always)]
+    pub(super) fn load(&mut self, sums: &[f32; 4 * SIDE * SIDE]) {
+        // SAFETY: the tiles are set up, and each reads 16 rows of 64 bytes of `sums`.
+        unsafe {
+            asm!("tileloadd tmm0, [{at} + {row}]", "tileloadd tmm1, [{at} + {row} + 1024]",
+                "tileloadd tmm2, [{at} + {row} + 2048]", "tileloadd tmm3, [{at} + {row} + 3072]",
+                at = in(reg) sums.as_ptr(), row = in(reg) 64usize, options(nostack, readonly));
+        }
+    }
+
+    /// Adds the products of two left factors with two right ones.
+    ///
+    /// A left factor is `[rows][32]`, a right one `[16][16][2]`: pairs of terms lie side by side.
+    #[inline(always)]
+    pub(super) fn multiply(&mut self, left: [&[u16; FACTOR]; 2], right: &[u16; 2 * FACTOR]) {
+        // SAFETY: the tiles are set up, and each reads at most 16 rows of 64 bytes of what is borrowed.
+        unsafe {
+            asm!("tileloadd tmm4, [{a} + {row}]", "tileloadd tmm5, [{b} + {row}]",
+                "tileloadd tmm6, [{c} + {row}]", "tileloadd tmm7, [{c} + {row} + 1024]",
+                "tdpbf16ps tmm0, tmm4, tmm6", "tdpbf16ps tmm1, tmm4, tmm7",
+                "tdpbf16ps tmm2, tmm5, tmm6", "tdpbf16ps tmm3, tmm5, tmm7",
+                a = in(reg) left[0].as_ptr(), b = in(reg) left[1].as_ptr(), c = in(reg) right.as_ptr(),
+                row = in(reg) 64usize, options(nostack, readonly));
+        }
+    }
+
+    /// Writes four sums, one behind the other.
+    #[inline(always)]
+    pub(super) fn store(&mut self, sums: &mut [f32; 4 * SIDE * SIDE]) {
+        // SAFETY: the tiles are set up, and each writes at most 16 rows of 64 bytes of `sums`.
+        unsafe {
+            asm!("tilestored [{at} + {row}], tmm0", "tilestored [{at} + {row} + 1024], tmm1",
+                "tilestored [{at} + {row} + 2048], tmm2", "tilestored [{at} + {row} + 3072], tmm3",
+                at = in(reg) sums.as_mut_ptr(), row = in(reg) 64usize, options(nostack));
+        }
+    }
+}
+
+impl Drop for Tiles {
+    fn drop(&mut self) {
+        // SAFETY: the unit is there.
+        unsafe { asm!("tilerelease", options(nostack, nomem)) };
+    }
+}
