@@ -95,7 +95,9 @@ pub fn parse(name: &str) -> Result<Device, DeviceError> {
 pub fn for_training(name: &str, arithmetic: Arithmetic) -> Result<Device, DeviceError> {
     set_arithmetic(arithmetic);
     if arithmetic == Arithmetic::Bf16 && (is_gpu(name) || !has_bf16()) {
-        tracing::warn!("bf16: `{name}` has no matrix unit that slowburn knows (Intel's AMX, on Linux): it stays in f32");
+        tracing::warn!(
+            "bf16: `{name}` has no matrix unit that slowburn knows (Intel's AMX, on Linux): it stays in f32"
+        );
     }
     Ok(parse(name)?.autodiff())
 }
@@ -189,7 +191,8 @@ mod tests {
     #[test]
     fn a_recipe_says_how_convolutions_are_computed() {
         use slowburn_layers::arithmetic;
-        let said = [(true, false, Arithmetic::Exact), (false, true, Arithmetic::Bf16), (false, false, Arithmetic::Fast)];
+        let said =
+            [(true, false, Arithmetic::Exact), (false, true, Arithmetic::Bf16), (false, false, Arithmetic::Fast)];
         for (exact, bf16, expected) in said {
             let asked = super::arithmetic(exact, bf16).expect("one of them");
             let device = for_training("cpu", asked).expect("a CPU backend is built in for tests");

@@ -63,6 +63,9 @@ pub struct Cli {
     /// Epochs from one look of the monitor to the next [default: 4; 1 with --patience]
     #[arg(long, value_name = "EPOCHS", help_heading = "Method", hide_short_help = true)]
     pub monitor: Option<u64>,
+    /// Do not score random weights and raw pixels beside it
+    #[arg(long, help_heading = "Method", hide_short_help = true)]
+    pub no_baseline: bool,
     /// Neighbours that vote [default: 200, or what fits]
     #[arg(long, value_name = "K", help_heading = "Method", hide_short_help = true)]
     pub knn: Option<usize>,
@@ -137,6 +140,7 @@ impl Cli {
             ("decay", self.decay.is_some()),
             ("symmetric", self.symmetric),
             ("shuffle", self.no_shuffle),
+            ("baseline", self.no_baseline),
             ("monitor", self.monitor.is_some()),
             ("scoring.knn.k", self.knn.is_some()),
         ]);
@@ -174,6 +178,7 @@ impl Cli {
         set(&mut recipe.scoring.knn.k, &self.knn);
         recipe.symmetric |= self.symmetric;
         recipe.shuffle &= !self.no_shuffle;
+        recipe.baseline &= !self.no_baseline;
         self.shared().apply(recipe.shared())?;
         if self.run.patience.is_some() && self.monitor.is_none() && recipe.image.is_none() {
             recipe.monitor = 1;

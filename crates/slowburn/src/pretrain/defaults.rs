@@ -62,6 +62,7 @@ pub fn fashion() -> Recipe {
             decay_norm_and_bias: true,
         },
         scoring: Scoring::default(),
+        baseline: true,
         monitor: 4,
         device: "cpu".to_owned(),
         exact: false,

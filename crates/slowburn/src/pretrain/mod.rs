@@ -22,7 +22,7 @@ pub use presets::{PRESETS, Preset, preset, preset_list};
 pub use recipe::{Mask, NetworkConfig, Recipe, Version};
 pub use run::{check, run};
 pub use session::Session;
-pub use summary::{Scored, Summary};
+pub use summary::{Baseline, Scored, Summary};
 
 use std::path::PathBuf;
 

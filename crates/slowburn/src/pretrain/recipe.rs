@@ -87,6 +87,11 @@ pub struct Mask {
     pub patch: Option<u32>,
 }
 
+/// What recipes of earlier versions meant.
+fn yes() -> bool {
+    true
+}
+
 /// Everything that decides how a run ends: with the same recipe on the same backend, the same weights come out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
@@ -127,6 +132,9 @@ pub struct Recipe {
     pub optimizer: OptimizerConfig,
     /// How encoders are scored.
     pub scoring: Scoring,
+    /// Whether random weights and raw pixels are scored beside the encoder.
+    #[serde(default = "yes")]
+    pub baseline: bool,
     /// Epochs from one look of the kNN monitor to the next.
     pub monitor: u64,
     /// The device, as on the command line.

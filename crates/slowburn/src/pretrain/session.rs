@@ -12,7 +12,7 @@ use slowburn_train::run::RunFolder;
 use slowburn_train::trainer::{initialized, mix};
 
 use super::part::{Beside, Part, Speed, Train, Visit};
-use super::summary::{Scored, Summary};
+use super::summary::{Baseline, Scored, Summary};
 use super::{History, Method, Recipe, Resume};
 use crate::network::Backbone;
 use crate::report::{Scatter, draw_scatter};
@@ -193,27 +193,34 @@ impl Session<'_> {
         }
     }
 
-    /// Scores of the encoder beside random weights and pixels, and the features of the test images.
+    /// Scores of the encoder, beside random weights and pixels where these are wanted, and the features of the test images.
     fn score(&self, encoder: &Projector<Backbone>, train: &ImageSet, test: &ImageSet) -> Result<(Scored, FeatureSet)> {
         let (scoring, plain) = (&self.recipe.scoring, self.device.clone().without_autodiff());
         let pretrained = scoring.sets(encoder, train, test, &plain)?;
-        let random = scoring.sets(&self.network()?, train, test, &plain)?;
-        let raw = ScoredSets::same(pixels(train, &plain)?, pixels(test, &plain)?);
-        let [scores, random, pixel]: [Scores; 3] =
-            [scoring.score(&pretrained)?, scoring.score(&random)?, scoring.score(&raw)?];
+        let scores: Scores = scoring.score(&pretrained)?;
         let scored = Scored {
             knn_accuracy: scores.knn.accuracy,
-            random_knn_accuracy: random.knn.accuracy,
-            pixel_knn_accuracy: pixel.knn.accuracy,
             linear_accuracy: scores.linear.probe.accuracy,
-            random_linear_accuracy: random.linear.probe.accuracy,
-            pixel_linear_accuracy: pixel.linear.probe.accuracy,
+            baseline: self.recipe.baseline.then(|| self.baseline(train, test)).transpose()?,
             train_images: pretrained.neighbours[0].samples(),
             test_images: pretrained.neighbours[1].samples(),
             scores,
         };
         let [_, test] = pretrained.neighbours;
         Ok((scored, test))
+    }
+
+    /// Scores of random weights and pixels.
+    fn baseline(&self, train: &ImageSet, test: &ImageSet) -> Result<Baseline> {
+        let (scoring, plain) = (&self.recipe.scoring, self.device.clone().without_autodiff());
+        let random = scoring.score(&scoring.sets(&self.network()?, train, test, &plain)?)?;
+        let pixel = scoring.score(&ScoredSets::same(pixels(train, &plain)?, pixels(test, &plain)?))?;
+        Ok(Baseline {
+            random_knn_accuracy: random.knn.accuracy,
+            pixel_knn_accuracy: pixel.knn.accuracy,
+            random_linear_accuracy: random.linear.probe.accuracy,
+            pixel_linear_accuracy: pixel.linear.probe.accuracy,
+        })
     }
 
     /// Features of training images, where there are no scores.

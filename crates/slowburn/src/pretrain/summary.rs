@@ -51,20 +51,28 @@ pub struct Summary {
 pub struct Scored {
     /// Weighted kNN on features of the pre-trained encoder.
     pub knn_accuracy: f64,
-    /// The same of the encoder with its initial weights.
-    pub random_knn_accuracy: f64,
-    /// The same of pixels.
-    pub pixel_knn_accuracy: f64,
     /// Linear probe on features of the pre-trained encoder.
     pub linear_accuracy: f64,
-    /// The same of the encoder with its initial weights.
-    pub random_linear_accuracy: f64,
-    /// The same of pixels.
-    pub pixel_linear_accuracy: f64,
+    /// What it is compared with.
+    #[serde(flatten)]
+    pub baseline: Option<Baseline>,
     /// The training images that neighbours and probes were from.
     pub train_images: usize,
     /// The test images that the accuracies are from.
     pub test_images: usize,
     /// The scores of the pre-trained encoder with everything that they depend on.
     pub scores: Scores,
+}
+
+/// Scores of what nobody trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// Weighted kNN on features of the encoder with its initial weights.
+    pub random_knn_accuracy: f64,
+    /// The same of pixels.
+    pub pixel_knn_accuracy: f64,
+    /// Linear probe on features of the encoder with its initial weights.
+    pub random_linear_accuracy: f64,
+    /// The same of pixels.
+    pub pixel_linear_accuracy: f64,
 }

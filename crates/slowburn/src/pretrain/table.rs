@@ -95,11 +95,12 @@ fn scores(summary: &Summary, scored: &Scored) -> String {
     let mut text = format!("test accuracy, {} images, seed {}\n", scored.test_images, summary.seed);
     // Writing to a string cannot fail.
     let _ = writeln!(text, "  {:<28} {:>10} {:>14}", "", "kNN", "linear probe");
-    for (name, knn, linear) in [
-        (format!("{}, pre-trained", summary.method), scored.knn_accuracy, scored.linear_accuracy),
-        ("random encoder".to_owned(), scored.random_knn_accuracy, scored.random_linear_accuracy),
-        ("pixels".to_owned(), scored.pixel_knn_accuracy, scored.pixel_linear_accuracy),
-    ] {
+    let mut rows = vec![(format!("{}, pre-trained", summary.method), scored.knn_accuracy, scored.linear_accuracy)];
+    if let Some(beside) = &scored.baseline {
+        rows.push(("random encoder".to_owned(), beside.random_knn_accuracy, beside.random_linear_accuracy));
+        rows.push(("pixels".to_owned(), beside.pixel_knn_accuracy, beside.pixel_linear_accuracy));
+    }
+    for (name, knn, linear) in rows {
         let _ = writeln!(text, "  {name:<28} {:>8.2} % {:>12.2} %", 100.0 * knn, 100.0 * linear);
     }
     text

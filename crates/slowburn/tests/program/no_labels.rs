@@ -73,6 +73,19 @@ fn a_run_leaves_all_that_is_promised() {
 }
 
 #[test]
+fn random_weights_and_pixels_are_left_out_on_request() {
+    let data = data();
+    let out = data.path().join("run");
+    let printed = success(with_out(data.path(), &out, &["--epochs", "1", "--no-baseline"]));
+    assert!(printed.contains("pre-trained") && !printed.contains("pixels"), "{printed}");
+    let summary = summary(&out);
+    assert!(summary["knn_accuracy"].is_number() && summary["linear_accuracy"].is_number());
+    for left_out in ["random_knn_accuracy", "pixel_knn_accuracy", "random_linear_accuracy", "pixel_linear_accuracy"] {
+        assert!(summary.get(left_out).is_none(), "{left_out}");
+    }
+}
+
+#[test]
 fn the_files_have_the_names_of_mocos_checkpoints_and_the_key_encoder_lags_behind() {
     let data = data();
     let out = data.path().join("run");

@@ -133,6 +133,11 @@ fn mean_teacher_with_hard_targets_resumes_bit_for_bit() {
 }
 
 #[test]
+fn training_in_bf16_resumes_bit_for_bit() {
+    check_method("supervised", &["--bf16"]);
+}
+
+#[test]
 fn supervised_training_resumes_bit_for_bit() {
     check_method("supervised", &["--exact"]);
 }

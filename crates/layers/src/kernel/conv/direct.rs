@@ -47,7 +47,8 @@ pub(super) fn forward(shape: &ConvShape, input: &[f32], weight: &[f32], bias: Op
     let [height, width] = shape.input;
     let source = Images { values: input, height, width, channels: shape.channels[0] };
     let bias = bias.map(|bias| padded(bias, isa.panel()));
-    Plan { source, phases: vec![(packed, phase)], bias, output: [rows, columns, shape.channels[1]], isa }.run(shape, output);
+    Plan { source, phases: vec![(packed, phase)], bias, output: [rows, columns, shape.channels[1]], isa }
+        .run(shape, output);
 }
 
 pub(super) fn to_input(shape: &ConvShape, weight: &[f32], grad: &[f32], out: &mut [f32]) {

@@ -63,7 +63,8 @@ impl Plan<'_> {
         let mut tiles = Tiles::new(SIDE);
         for piece in pieces {
             let first = [piece / blocks * TERMS, piece % blocks * self.rows];
-            Piece { plan: self, first, rows: self.rows.min(self.shape.output()[0] - first[1]) }.add(&mut tiles, &mut sums);
+            Piece { plan: self, first, rows: self.rows.min(self.shape.output()[0] - first[1]) }
+                .add(&mut tiles, &mut sums);
         }
         sums
     }
@@ -103,10 +104,8 @@ impl Piece<'_> {
     fn add(&self, tiles: &mut Tiles, sums: &mut [f32]) {
         let Plan { shape, pairs, .. } = self.plan;
         let [_, width] = shape.output();
-        let laid = [
-            (self.rows - 1) * shape.stride[0] + shape.kernel[0],
-            (width - 1) * shape.stride[1] + shape.kernel[1],
-        ];
+        let laid =
+            [(self.rows - 1) * shape.stride[0] + shape.kernel[0], (width - 1) * shape.stride[1] + shape.kernel[1]];
         let mut input = Scratch::new(laid[0] * laid[1] * pairs[0] * FACTOR);
         let mut grad = Scratch::new(self.rows * width * pairs[1] * FACTOR);
         let [[top, _], [left, _]] = shape.padding;

@@ -121,7 +121,13 @@ impl Task<'_> {
             ];
             let part = Part { phase, rows, laid, blocks: plan.source.channels.div_ceil(TERMS) };
             let mut source = Scratch::new(laid[0] * laid[1] * part.blocks * FACTOR / 2);
-            let lay = Lay { source: &plan.source, part: &part, first: self.first[0], images: self.output.len(), out: cast_slice_mut(&mut source) };
+            let lay = Lay {
+                source: &plan.source,
+                part: &part,
+                first: self.first[0],
+                images: self.output.len(),
+                out: cast_slice_mut(&mut source),
+            };
             dispatch(plan.isa, lay);
             self.multiply(&mut tiles, &part, cast_slice(&source), cast_slice(weights));
         }
@@ -151,12 +157,13 @@ impl Task<'_> {
         let (source, _) = source.as_chunks::<FACTOR>();
         let (weights, _) = weights.as_chunks::<{ 2 * FACTOR }>();
         let [down, across] = phase.window;
-        let taps: Vec<usize> =
-            (0..down).flat_map(|y| (0..across).map(move |x| (y * laid[1] + x) * blocks)).collect();
+        let taps: Vec<usize> = (0..down).flat_map(|y| (0..across).map(move |x| (y * laid[1] + x) * blocks)).collect();
         let pixels: Vec<(usize, usize)> = rows
             .clone()
             .flat_map(|u| (0..phase.grid[1]).map(move |v| (u, v)))
-            .map(|(u, v)| (((u - rows.start) * phase.step[0] * laid[1] + v * phase.step[1]) * blocks, self.at(phase, u, v)))
+            .map(|(u, v)| {
+                (((u - rows.start) * phase.step[0] * laid[1] + v * phase.step[1]) * blocks, self.at(phase, u, v))
+            })
             .collect();
         let channels = self.plan.output[2];
         let mut sums = [[0.0; 4 * SIDE * SIDE]; GROUP / 2];

@@ -20,5 +20,7 @@ const CHANNELS: usize = 16;
 
 /// Whether the unit is there and does the convolution faster than any other way.
 pub(super) fn pays(shape: &ConvShape) -> bool {
-    shape.channels.iter().all(|channels| channels.is_multiple_of(CHANNELS)) && shape.images >= tile::SIDE && tile::available()
+    shape.channels.iter().all(|channels| channels.is_multiple_of(CHANNELS))
+        && shape.images >= tile::SIDE
+        && tile::available()
 }

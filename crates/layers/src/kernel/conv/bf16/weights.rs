@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::round::round;
 use super::tile::{FACTOR, SIDE, TERMS};
-use crate::kernel::conv::weights::{Direction, Weights};
+use crate::kernel::conv::weights::Weights;
 use crate::kernel::scratch::Scratch;
 
 /// Output channels whose sums the tiles hold at a time.
