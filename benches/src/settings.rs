@@ -3,7 +3,7 @@
 use anyhow::Result;
 use burn::tensor::Device;
 use clap::{Args, ValueEnum};
-use slowburn_layers::{Arithmetic, ComputePath, arithmetic, fast_path, set_arithmetic};
+use slowburn_layers::{Arithmetic, ComputePath, arithmetic, fast_path, has_bf16, set_arithmetic};
 
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Settings {
@@ -14,6 +14,9 @@ pub(crate) struct Settings {
     /// Convolutions by their definition everywhere: none by fewer multiplications.
     #[arg(long)]
     exact: bool,
+    /// Convolutions on numbers rounded to bf16, where the processor has a unit for it. PyTorch stays in f32.
+    #[arg(long, conflicts_with = "exact")]
+    bf16: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -24,12 +27,21 @@ enum InstructionSet {
 impl Settings {
     /// From now on, for the whole process.
     pub(crate) fn apply(self) -> Result<()> {
-        if self.exact {
-            set_arithmetic(Arithmetic::Exact);
+        if let Some((_, arithmetic)) = self.arithmetic() {
+            set_arithmetic(arithmetic);
         }
         match self.isa {
             Some(InstructionSet::Avx2) => limit_to_avx2(),
             None => Ok(()),
+        }
+    }
+
+    /// What was asked for, where it is not the default, behind its option.
+    fn arithmetic(self) -> Option<(&'static str, Arithmetic)> {
+        match (self.exact, self.bf16) {
+            (true, _) => Some(("--exact", Arithmetic::Exact)),
+            (_, true) => Some(("--bf16", Arithmetic::Bf16)),
+            _ => None,
         }
     }
 
@@ -44,7 +56,7 @@ impl Settings {
             Some(InstructionSet::Avx2) => &["--isa", "avx2"],
             None => &[],
         };
-        isa.iter().copied().chain(self.exact.then_some("--exact")).collect()
+        isa.iter().copied().chain(self.arithmetic().map(|(option, _)| option)).collect()
     }
 
     /// What asks PyTorch for the same: its own kernels, oneDNN and MKL have a variable each.
@@ -61,8 +73,13 @@ impl Settings {
 /// How the layers are computed on this device, where that is by the kernels: the instruction set that they use now, and
 /// their arithmetic if it is not the default.
 pub(crate) fn kernels(device: &Device) -> Option<String> {
-    let exact = if arithmetic() == Arithmetic::Exact { ", exact" } else { "" };
-    (fast_path(device) == ComputePath::Kernels).then(|| format!("{}{exact}", instruction_set()))
+    let how = match arithmetic() {
+        Arithmetic::Fast => "",
+        Arithmetic::Exact => ", exact",
+        Arithmetic::Bf16 if has_bf16() => ", bf16",
+        Arithmetic::Bf16 => ", no unit for bf16",
+    };
+    (fast_path(device) == ComputePath::Kernels).then(|| format!("{}{how}", instruction_set()))
 }
 
 #[cfg(feature = "flex")]

@@ -5,8 +5,9 @@
     python3 benches/trials/experiments.py EXPERIMENTS.json OUT [--only NAME,...] [--seeds 0,1,2] [--jobs 2] [--slowburn PATH]
 
 EXPERIMENTS.json is a list of {"name", "command", "flags", "rows", "columns"}; rows and columns map a name to flags, of which every
-row is joined with every column. In a flag, {seed} is the seed and {out} the folder OUT. `until` lists accuracies: the table then
-says after how many passes the curve of each seed first reached them. `over` names a row over which the others' gains are given.
+row is joined with every column. In a flag, {seed} is the seed, {out} the folder OUT and {here} that of EXPERIMENTS.json. `until` lists
+accuracies: the table then says after how many passes the curve of each seed first reached them. `over` names a row over which the
+others' gains are given.
 Runs lie in OUT/NAME/ROW/COLUMN/SEED: what is finished there is not run again, and what was stopped goes on. Accuracies are of
 all test images after the last epoch, and nothing is chosen by them: for `train` that of the network that the method evaluates,
 for `pretrain` nearest neighbours / linear probe.
@@ -32,7 +33,7 @@ def run(job, given):
     else:
         shutil.rmtree(folder, ignore_errors=True)
         command += ["--seed", str(seed), "--out", str(folder)]
-        command += [flag.format(seed=seed, out=given.out) for flag in flags]
+        command += [flag.format(seed=seed, out=given.out, here=given.experiments.parent) for flag in flags]
     environment = dict(os.environ, RAYON_NUM_THREADS=os.environ.get("RAYON_NUM_THREADS", "1"))
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if done.returncode != 0:
