@@ -74,10 +74,10 @@ impl Settings {
 /// their arithmetic if it is not the default.
 pub(crate) fn kernels(device: &Device) -> Option<String> {
     let how = match arithmetic() {
-        Arithmetic::Fast => "",
         Arithmetic::Exact => ", exact",
         Arithmetic::Bf16 if has_bf16() => ", bf16",
         Arithmetic::Bf16 => ", no unit for bf16",
+        _ => "",
     };
     (fast_path(device) == ComputePath::Kernels).then(|| format!("{}{how}", instruction_set()))
 }

@@ -20,7 +20,8 @@ pub enum InstructionSet {
 /// The limit of [`limit_instruction_set`], as a number.
 static LIMIT: AtomicU8 = AtomicU8::new(InstructionSet::Avx512 as u8);
 
-/// Limits the kernels of this process to `limit`, for tests and benchmarks; `None` lifts the limit.
+/// Limits the kernels of this process to `limit`, for tests and benchmarks; `None` lifts the limit. The matrix unit of
+/// [`Arithmetic::Bf16`](crate::Arithmetic::Bf16) has none.
 pub fn limit_instruction_set(limit: Option<InstructionSet>) {
     LIMIT.store(limit.unwrap_or(InstructionSet::Avx512) as u8, Ordering::Relaxed);
 }

@@ -117,6 +117,7 @@ fn non_finite_numbers_stay_in_their_neighbourhood() {
     assert_shape("1x1", square(2, [5, 6], [17, 33], 1, 1));
     assert_shape("1x1 stride 2", square(2, [5, 6], [16, 32], 1, 2));
     assert_shape("5x5", square(2, [9, 10], [3, 16], 5, 1));
+    assert_shape("3x3 stride 2 of 18 images", square(18, [5, 6], [16, 48], 3, 2));
     assert_shape("3x3 of 16 images", square(16, [5, 6], [16, 32], 3, 1));
     assert_shape("7x7 stride 2", square(2, [18, 17], [3, 64], 7, 2));
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
 use burn::tensor::wgpu::WgpuBackend;
 use burn::tensor::{Device, Tensor};
-use slowburn_layers::{Arithmetic, has_bf16, set_arithmetic};
+use slowburn_layers::{Arithmetic, ComputePath, fast_path, has_bf16, set_arithmetic};
 
 /// Every backend: its name on the command line, and the cargo feature that builds it in.
 const BACKENDS: [(&str, &str); 6] = [
@@ -94,12 +94,13 @@ pub fn parse(name: &str) -> Result<Device, DeviceError> {
 /// Those of [`parse`].
 pub fn for_training(name: &str, arithmetic: Arithmetic) -> Result<Device, DeviceError> {
     set_arithmetic(arithmetic);
-    if arithmetic == Arithmetic::Bf16 && (is_gpu(name) || !has_bf16()) {
+    let device = parse(name)?.autodiff();
+    if arithmetic == Arithmetic::Bf16 && (fast_path(&device) != ComputePath::Kernels || !has_bf16()) {
         tracing::warn!(
             "bf16: `{name}` has no matrix unit that slowburn knows (Intel's AMX, on Linux): it stays in f32"
         );
     }
-    Ok(parse(name)?.autodiff())
+    Ok(device)
 }
 
 /// How convolutions are computed where a recipe says `exact` or `bf16`.

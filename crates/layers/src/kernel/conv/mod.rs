@@ -97,6 +97,9 @@ pub fn to_input(shape: &ConvShape, weight: &[f32], grad: &[f32], out: &mut [f32]
 /// If a slice has another length.
 pub fn to_weight(shape: &ConvShape, input: &[f32], grad: &[f32], out: &mut [f32], arithmetic: Arithmetic) {
     check(shape, input.len(), out.len(), grad.len());
+    if out.is_empty() {
+        return;
+    }
     if grad.is_empty() || input.is_empty() {
         return out.fill(0.0);
     }

@@ -2,6 +2,8 @@
 //!
 //! The terms of a product are 32 images at one pixel, so that any height, width and stride fill it.
 
+use std::ops::Range;
+
 use bytemuck::cast_slice;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -11,7 +13,9 @@ use super::tile::{FACTOR, SIDE, TERMS, Tiles};
 use crate::kernel::ConvShape;
 use crate::kernel::isa::{InstructionSet, dispatch, instruction_set};
 use crate::kernel::scratch::Scratch;
-use crate::kernel::turn::turn;
+use crate::kernel::turn::{self, turn};
+
+const _: () = assert!(SIDE == turn::SIDE);
 
 /// Numbers of bf16 that a task lays out at a time; they stay in the second cache.
 const LAID: usize = 384 * 1024;
@@ -45,10 +49,12 @@ pub(crate) fn to_weight(shape: &ConvShape, input: &[f32], grad: &[f32], out: &mu
     let blocks = height.div_ceil(rows);
     let pieces = shape.images.div_ceil(TERMS) * blocks;
     let tasks = (ROOM / out.len()).clamp(TASKS[0], TASKS[1]).min(pieces);
+    let length = plan.taps() * pairs[0] * pairs[1] * SUMS;
+    let mut sums = Scratch::new(tasks * length);
     // How pieces are dealt out depends on the shape alone, and so do the sums.
-    let own = pieces.div_ceil(tasks);
-    let sums: Vec<Scratch> =
-        (0..pieces).collect::<Vec<_>>().par_chunks(own).map(|pieces| plan.sum(pieces, blocks)).collect();
+    sums.par_chunks_mut(length).enumerate().for_each(|(task, sums)| {
+        plan.sum(task * pieces / tasks..(task + 1) * pieces / tasks, blocks, sums);
+    });
     plan.write(&sums, out);
 }
 
@@ -57,22 +63,21 @@ impl Plan<'_> {
         self.shape.kernel[0] * self.shape.kernel[1]
     }
 
-    /// The sums of some pieces, `[tap][pair out][pair in]`.
-    fn sum(&self, pieces: &[usize], blocks: usize) -> Scratch {
-        let mut sums = Scratch::zeros(self.taps() * self.pairs[0] * self.pairs[1] * SUMS);
+    /// Writes the sums of some pieces, `[tap][pair out][pair in]`.
+    fn sum(&self, pieces: Range<usize>, blocks: usize, sums: &mut [f32]) {
+        sums.fill(0.0);
         let mut tiles = Tiles::new(SIDE);
         for piece in pieces {
             let first = [piece / blocks * TERMS, piece % blocks * self.rows];
-            Piece { plan: self, first, rows: self.rows.min(self.shape.output()[0] - first[1]) }
-                .add(&mut tiles, &mut sums);
+            Piece { plan: self, first, rows: self.rows.min(self.shape.output()[0] - first[1]) }.add(&mut tiles, sums);
         }
-        sums
     }
 
     /// Adds the sums of all tasks, and puts them where the weights lie.
-    fn write(&self, sums: &[Scratch], out: &mut [f32]) {
+    fn write(&self, sums: &[f32], out: &mut [f32]) {
         let [channels, _] = self.shape.channels;
         let taps = self.taps();
+        let length = taps * self.pairs[0] * self.pairs[1] * SUMS;
         out.par_chunks_mut(channels * taps).enumerate().for_each(|(row, out)| {
             let (pair, half, line) = (row / (2 * SIDE), row / SIDE % 2, row % SIDE);
             for tap in 0..taps {
@@ -80,7 +85,7 @@ impl Plan<'_> {
                     let tile = (tap * self.pairs[1] + pair) * self.pairs[0] + first / (2 * SIDE);
                     let at = tile * SUMS + ((half * 2 + first / SIDE % 2) * SIDE + line) * SIDE;
                     let mut total = [0.0; SIDE];
-                    for sums in sums {
+                    for sums in sums.chunks_exact(length) {
                         total.iter_mut().zip(&sums[at..]).for_each(|(total, sum)| *total += sum);
                     }
                     for (channel, total) in total.iter().enumerate().take(channels - first) {
@@ -117,11 +122,11 @@ impl Piece<'_> {
         let (input, _) = cast_slice::<f32, u16>(&input).as_chunks::<{ 2 * FACTOR }>();
         let (grad, _) = cast_slice::<f32, u16>(&grad).as_chunks::<FACTOR>();
         let (sums, _) = sums.as_chunks_mut::<SUMS>();
-        let mut sums = sums.iter_mut();
-        for (down, across) in (0..shape.kernel[0]).flat_map(|down| (0..shape.kernel[1]).map(move |x| (down, x))) {
+        for tap in 0..self.plan.taps() {
+            let (down, across) = (tap / shape.kernel[1], tap % shape.kernel[1]);
             for out in 0..pairs[1] {
                 for own in 0..pairs[0] {
-                    let Some(sums) = sums.next() else { return };
+                    let sums = &mut sums[(tap * pairs[1] + out) * pairs[0] + own];
                     tiles.load(sums);
                     for y in 0..self.rows {
                         let row = (y * shape.stride[0] + down) * laid[1] + across;
@@ -151,7 +156,8 @@ struct Map<'a> {
     pairs: usize,
 }
 
-/// Lays out pixels of 32 images as `[row][column][tile][16 pairs of images][16 channels][2]`, or, turned, as `[…][16 channels][32 images]`.
+/// Lays out pixels of 32 images as `[row][column][tile][16 pairs of images][16 channels][2]`, or, turned, as
+/// `[row][column][tile][16 channels][32 images]`.
 struct Lay<'a> {
     map: Map<'a>,
     origin: [isize; 2],
@@ -183,11 +189,11 @@ impl WithSimd for Lay<'_> {
                 if start < channels {
                     let (lines, _) = square.as_chunks_mut::<SIDE>();
                     for (pair, line) in lines.iter_mut().enumerate().take(images.div_ceil(2)) {
-                        let own = |image: usize| match image < images {
-                            true => values[at(image) + start..].first_chunk::<SIDE>().copied().unwrap_or_default(),
-                            false => [0.0; SIDE],
+                        let line_of = |image: usize| match image < images {
+                            true => &values[at(image) + start..][..SIDE],
+                            false => &[0.0; SIDE],
                         };
-                        let (one, other) = (own(2 * pair), own(2 * pair + 1));
+                        let (one, other) = (line_of(2 * pair), line_of(2 * pair + 1));
                         for k in 0..SIDE {
                             line[k] = f32::from_bits(u32::from(round(one[k])) | u32::from(round(other[k])) << 16);
                         }

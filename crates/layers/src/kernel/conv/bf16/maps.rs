@@ -22,6 +22,9 @@ const LAID: usize = 256 * 1024;
 /// Pixels whose sums lie in the first cache, beside the weights of 32 channels that they are multiplied with.
 const GROUP: usize = 8;
 
+/// Sums of four tiles.
+const SUMS: usize = 4 * SIDE * SIDE;
+
 /// What all tasks of a convolution share.
 struct Plan<'a> {
     source: Images<'a>,
@@ -60,19 +63,17 @@ impl Plan<'_> {
         let step = self.phases.iter().map(|(_, phase)| phase.step[0]).max().unwrap_or(1);
         let row = (self.source.width + 2) * SIDE * self.source.channels.next_multiple_of(TERMS) * step;
         let rows = (LAID / row).saturating_sub(2).max(2).next_multiple_of(every);
-        let images = output.chunks_mut(height * width * channels);
+        let blocks = height.div_ceil(rows);
         let mut tasks: Vec<Vec<&mut [f32]>> = Vec::new();
-        for (number, image) in images.enumerate() {
-            let blocks = height.div_ceil(rows);
-            for (block, rows) in image.chunks_mut(rows * width * channels).enumerate() {
+        for (number, image) in output.chunks_mut(height * width * channels).enumerate() {
+            for (block, part) in image.chunks_mut(rows * width * channels).enumerate() {
                 let at = number / SIDE * blocks + block;
                 match tasks.get_mut(at) {
-                    Some(task) => task.push(rows),
-                    None => tasks.push(vec![rows]),
+                    Some(task) => task.push(part),
+                    None => tasks.push(vec![part]),
                 }
             }
         }
-        let blocks = height.div_ceil(rows);
         tasks.into_par_iter().enumerate().for_each(|(number, output)| {
             let first = [number / blocks * SIDE, number % blocks * rows];
             Task { plan: self, first, output }.run();
@@ -95,7 +96,8 @@ struct Part<'a> {
     rows: std::ops::Range<usize>,
     /// Rows and columns of the source that are laid out.
     laid: [usize; 2],
-    blocks: usize,
+    /// Blocks of 32 channels of the source.
+    depth: usize,
 }
 
 impl Task<'_> {
@@ -119,8 +121,8 @@ impl Task<'_> {
                 (rows.len() - 1) * phase.step[0] + phase.window[0],
                 (phase.grid[1] - 1) * phase.step[1] + phase.window[1],
             ];
-            let part = Part { phase, rows, laid, blocks: plan.source.channels.div_ceil(TERMS) };
-            let mut source = Scratch::new(laid[0] * laid[1] * part.blocks * FACTOR / 2);
+            let part = Part { phase, rows, laid, depth: plan.source.channels.div_ceil(TERMS) };
+            let mut source = Scratch::new(laid[0] * laid[1] * part.depth * FACTOR / 2);
             let lay = Lay {
                 source: &plan.source,
                 part: &part,
@@ -153,25 +155,26 @@ impl Task<'_> {
     }
 
     fn multiply(&mut self, tiles: &mut Tiles, part: &Part, source: &[u16], weights: &[u16]) {
-        let Part { phase, rows, laid, blocks } = part;
+        let Part { phase, rows, laid, depth } = part;
         let (source, _) = source.as_chunks::<FACTOR>();
         let (weights, _) = weights.as_chunks::<{ 2 * FACTOR }>();
         let [down, across] = phase.window;
-        let taps: Vec<usize> = (0..down).flat_map(|y| (0..across).map(move |x| (y * laid[1] + x) * blocks)).collect();
+        let taps: Vec<usize> = (0..down).flat_map(|y| (0..across).map(move |x| (y * laid[1] + x) * depth)).collect();
         let pixels: Vec<(usize, usize)> = rows
             .clone()
             .flat_map(|u| (0..phase.grid[1]).map(move |v| (u, v)))
             .map(|(u, v)| {
-                (((u - rows.start) * phase.step[0] * laid[1] + v * phase.step[1]) * blocks, self.at(phase, u, v))
+                (((u - rows.start) * phase.step[0] * laid[1] + v * phase.step[1]) * depth, self.at(phase, u, v))
             })
             .collect();
         let channels = self.plan.output[2];
-        let mut sums = [[0.0; 4 * SIDE * SIDE]; GROUP / 2];
-        for (panel, weights) in weights.chunks_exact(taps.len() * blocks).enumerate() {
+        let mut sums = Scratch::new(GROUP / 2 * SUMS);
+        let (sums, _) = sums.as_chunks_mut::<SUMS>();
+        for (panel, weights) in weights.chunks_exact(taps.len() * depth).enumerate() {
             let own = PANEL.min(channels - panel * PANEL);
             for group in pixels.chunks(GROUP) {
                 for (block, weights) in weights.chunks_exact(taps.len()).enumerate() {
-                    for (pair, sums) in group.chunks(2).zip(&mut sums) {
+                    for (pair, sums) in group.chunks(2).zip(&mut *sums) {
                         let (first, last) = (pair[0].0 + block, pair[pair.len() - 1].0 + block);
                         match block {
                             0 => tiles.clear(),
@@ -183,7 +186,7 @@ impl Task<'_> {
                         tiles.store(sums);
                     }
                 }
-                for (pair, sums) in group.chunks(2).zip(&sums) {
+                for (pair, sums) in group.chunks(2).zip(&*sums) {
                     for (half, &(_, at)) in pair.iter().enumerate() {
                         self.write(&sums[half * 2 * SIDE * SIDE..], at + panel * PANEL, panel, own);
                     }
@@ -198,12 +201,11 @@ impl Task<'_> {
         let (rows, _) = sums.as_chunks::<SIDE>();
         for (image, output) in self.output.iter_mut().enumerate() {
             for half in 0..own / SIDE {
-                if let Some(out) = output[at + half * SIDE..].first_chunk_mut::<SIDE>() {
-                    *out = rows[half * SIDE + image];
-                    if let Some(bias) = self.plan.bias {
-                        let bias = &bias[panel * PANEL + half * SIDE..];
-                        out.iter_mut().zip(bias).for_each(|(out, bias)| *out += bias);
-                    }
+                let out = &mut output[at + half * SIDE..][..SIDE];
+                out.copy_from_slice(&rows[half * SIDE + image]);
+                if let Some(bias) = self.plan.bias {
+                    let bias = &bias[panel * PANEL + half * SIDE..];
+                    out.iter_mut().zip(bias).for_each(|(out, bias)| *out += bias);
                 }
             }
         }
@@ -225,7 +227,7 @@ impl WithSimd for Lay<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let Self { source, part, first, images, out } = self;
-        let Part { phase, rows, laid, blocks } = part;
+        let Part { phase, rows, laid, depth } = part;
         let channels = source.channels;
         let (lines, _) = out.as_chunks_mut::<TERMS>();
         for row in 0..laid[0] {
@@ -233,9 +235,9 @@ impl WithSimd for Lay<'_> {
             for image in 0..images {
                 for column in 0..laid[1] {
                     let x = phase.origin[1] + column as isize;
-                    let at = (row * laid[1] + column) * blocks * SIDE + image;
+                    let at = (row * laid[1] + column) * depth * SIDE + image;
                     if y < 0 || y >= source.height as isize || x < 0 || x >= source.width as isize {
-                        for block in 0..*blocks {
+                        for block in 0..*depth {
                             lines[at + block * SIDE] = [0; TERMS];
                         }
                         continue;

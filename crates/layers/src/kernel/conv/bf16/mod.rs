@@ -1,7 +1,7 @@
 //! Products in bf16 with sums in f32, in a processor's matrix unit.
 //!
 //! Input, weight and gradient are rounded to bf16, as their factors are laid out; products of two such numbers are exact in
-//! f32, in which they are summed.
+//! f32, in which they are summed. Numbers below 1.2e-38 count as zero, and those above 3.39e38 as infinite.
 
 mod grad_weight;
 mod maps;
@@ -15,12 +15,9 @@ pub(crate) use tile::available;
 
 use crate::kernel::ConvShape;
 
-/// The fewest channels, in and out, that fill factors.
-const CHANNELS: usize = 16;
-
-/// Whether the unit is there and does the convolution faster than any other way.
+/// Whether the unit is there and the shape fills its tiles.
 pub(super) fn pays(shape: &ConvShape) -> bool {
-    shape.channels.iter().all(|channels| channels.is_multiple_of(CHANNELS))
+    shape.channels.iter().all(|channels| channels.is_multiple_of(tile::SIDE))
         && shape.images >= tile::SIDE
         && tile::available()
 }

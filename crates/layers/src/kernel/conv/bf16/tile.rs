@@ -6,6 +6,7 @@
 
 use std::arch::asm;
 use std::arch::x86_64::{__cpuid, __cpuid_count};
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::LazyLock;
 
@@ -30,27 +31,54 @@ fn has_unit() -> bool {
     __cpuid(0).eax >= 7 && __cpuid_count(7, 0).edx & (BF16 | TILE) == BF16 | TILE
 }
 
-/// Asks Linux for the tiles' state, which it saves for processes that asked alone. Other systems are not asked.
+/// Asks Linux for the tiles' state, which it saves only for processes that asked, and whether they have it now. On other
+/// systems the unit is not used.
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 fn permitted() -> bool {
-    #[cfg(target_os = "linux")]
-    {
-        const ARCH_PRCTL: i64 = 158;
-        const REQUEST: u64 = 0x1023;
-        const TILE_DATA: u64 = 18;
-        let answer: i64;
-        // SAFETY: the call changes which state the kernel saves for this process, and no memory of it.
-        unsafe {
-            asm!("syscall", inlateout("rax") ARCH_PRCTL => answer, in("rdi") REQUEST, in("rsi") TILE_DATA,
-                out("rcx") _, out("r11") _, options(nostack));
-        }
-        answer == 0
+    const REQUEST: u64 = 0x1023;
+    const PERMITTED: u64 = 0x1022;
+    const TILE_DATA: u64 = 18;
+    let mut permitted = 0u64;
+    // SAFETY: the first call changes which state the kernel saves for this process, and no memory of it; the second writes
+    // the number that is borrowed.
+    unsafe {
+        arch_prctl(REQUEST, TILE_DATA) == 0
+            && arch_prctl(PERMITTED, &raw mut permitted as u64) == 0
+            && permitted & 1 << TILE_DATA != 0
     }
-    #[cfg(not(target_os = "linux"))]
+}
+
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+fn permitted() -> bool {
     false
 }
 
-/// The tiles of this thread, set up for sums of `rows`×16; they are given back on drop. They stay on their thread, and a
-/// thread has one of these at a time.
+/// Linux's system call of this name.
+///
+/// # Safety
+///
+/// As the call says of its arguments.
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+unsafe fn arch_prctl(what: u64, argument: u64) -> i64 {
+    const ARCH_PRCTL: i64 = 158;
+    let answer: i64;
+    // SAFETY: registers are those of Linux's system calls; the rest is the caller's.
+    unsafe {
+        asm!("syscall", inlateout("rax") ARCH_PRCTL => answer, in("rdi") what, in("rsi") argument,
+            out("rcx") _, out("r11") _, options(nostack));
+    }
+    answer
+}
+
+thread_local! {
+    /// Whether this thread has its tiles out.
+    static HELD: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The tiles of this thread, set up for sums of `rows`×16; they are given back on drop. They stay on their thread, which has
+/// one of these at a time: no work of rayon's may start while it lives.
+// Rust touches tiles for AMX intrinsics alone, which nothing here uses, nor any function that is called meanwhile: what tiles
+// hold, and how they are set up, stays from one block of assembly to the next.
 pub(super) struct Tiles(PhantomData<*const ()>);
 
 impl Tiles {
@@ -59,14 +87,15 @@ impl Tiles {
         #[repr(C, align(64))]
         struct Setting([u8; 64]);
         assert!(available() && (1..=SIDE).contains(&rows), "{rows} rows");
+        assert!(!HELD.replace(true), "a thread has one set of tiles");
         let mut setting = Setting([0; 64]);
         setting.0[0] = 1;
         for tile in 0..8 {
             setting.0[16 + 2 * tile] = 64;
             setting.0[48 + tile] = if tile < 6 { rows as u8 } else { SIDE as u8 };
         }
-        // SAFETY: the unit is there, and the setting is one that its manual allows.
-        unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const setting, options(nostack)) };
+        // SAFETY: the unit is there; the setting is one that its manual allows, and 64 bytes of it are read.
+        unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const setting, options(nostack, readonly)) };
         Self(PhantomData)
     }
 
@@ -80,10 +109,10 @@ impl Tiles {
     /// Sums begin at earlier ones: four of 16×16, one behind the other.
     #[inline(always)]
     pub(super) fn load(&mut self, sums: &[f32; 4 * SIDE * SIDE]) {
-        // SAFETY: the tiles are set up, and each reads 16 rows of 64 bytes of `sums`.
+        // SAFETY: the tiles are set up, and each reads at most 16 rows of 64 bytes of `sums`.
         unsafe {
-            asm!("tileloadd tmm0, [{at} + {row}]", "tileloadd tmm1, [{at} + {row} + 1024]",
-                "tileloadd tmm2, [{at} + {row} + 2048]", "tileloadd tmm3, [{at} + {row} + 3072]",
+            asm!("tileloadd tmm0, [{at} + 1*{row}]", "tileloadd tmm1, [{at} + 1*{row} + 1024]",
+                "tileloadd tmm2, [{at} + 1*{row} + 2048]", "tileloadd tmm3, [{at} + 1*{row} + 3072]",
                 at = in(reg) sums.as_ptr(), row = in(reg) 64usize, options(nostack, readonly));
         }
     }
@@ -95,8 +124,8 @@ impl Tiles {
     pub(super) fn multiply(&mut self, left: [&[u16; FACTOR]; 2], right: &[u16; 2 * FACTOR]) {
         // SAFETY: the tiles are set up, and each reads at most 16 rows of 64 bytes of what is borrowed.
         unsafe {
-            asm!("tileloadd tmm4, [{a} + {row}]", "tileloadd tmm5, [{b} + {row}]",
-                "tileloadd tmm6, [{c} + {row}]", "tileloadd tmm7, [{c} + {row} + 1024]",
+            asm!("tileloadd tmm4, [{a} + 1*{row}]", "tileloadd tmm5, [{b} + 1*{row}]",
+                "tileloadd tmm6, [{c} + 1*{row}]", "tileloadd tmm7, [{c} + 1*{row} + 1024]",
                 "tdpbf16ps tmm0, tmm4, tmm6", "tdpbf16ps tmm1, tmm4, tmm7",
                 "tdpbf16ps tmm2, tmm5, tmm6", "tdpbf16ps tmm3, tmm5, tmm7",
                 a = in(reg) left[0].as_ptr(), b = in(reg) left[1].as_ptr(), c = in(reg) right.as_ptr(),
@@ -109,8 +138,8 @@ impl Tiles {
     pub(super) fn store(&mut self, sums: &mut [f32; 4 * SIDE * SIDE]) {
         // SAFETY: the tiles are set up, and each writes at most 16 rows of 64 bytes of `sums`.
         unsafe {
-            asm!("tilestored [{at} + {row}], tmm0", "tilestored [{at} + {row} + 1024], tmm1",
-                "tilestored [{at} + {row} + 2048], tmm2", "tilestored [{at} + {row} + 3072], tmm3",
+            asm!("tilestored [{at} + 1*{row}], tmm0", "tilestored [{at} + 1*{row} + 1024], tmm1",
+                "tilestored [{at} + 1*{row} + 2048], tmm2", "tilestored [{at} + 1*{row} + 3072], tmm3",
                 at = in(reg) sums.as_mut_ptr(), row = in(reg) 64usize, options(nostack));
         }
     }
@@ -120,5 +149,6 @@ impl Drop for Tiles {
     fn drop(&mut self) {
         // SAFETY: the unit is there.
         unsafe { asm!("tilerelease", options(nostack, nomem)) };
+        HELD.set(false);
     }
 }
