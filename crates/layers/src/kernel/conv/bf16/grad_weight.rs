@@ -9,7 +9,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::round::round;
-use super::tile::{FACTOR, SIDE, TERMS, Tiles};
+use super::tile::{FACTOR, SIDE, SUMS, TERMS, Tiles};
 use crate::kernel::ConvShape;
 use crate::kernel::isa::{InstructionSet, dispatch, instruction_set};
 use crate::kernel::scratch::Scratch;
@@ -19,9 +19,6 @@ const _: () = assert!(SIDE == turn::SIDE);
 
 /// Numbers of bf16 that a task lays out at a time; they stay in the second cache.
 const LAID: usize = 384 * 1024;
-
-/// Sums of four tiles.
-const SUMS: usize = 4 * SIDE * SIDE;
 
 /// Numbers of sums that all tasks may have together, and the most and the fewest tasks.
 const ROOM: usize = 1 << 21;

@@ -2,12 +2,14 @@
 //!
 //! The rows of a left factor are 16 images at one pixel, so that any height, width and stride fill it.
 
+use std::ops::Range;
+
 use bytemuck::{cast_slice, cast_slice_mut};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::round::round;
-use super::tile::{FACTOR, SIDE, TERMS, Tiles};
+use super::tile::{FACTOR, SIDE, SUMS, TERMS, Tiles};
 use super::weights::{PANEL, pack};
 use crate::kernel::ConvShape;
 use crate::kernel::conv::gather::Images;
@@ -21,9 +23,6 @@ const LAID: usize = 256 * 1024;
 
 /// Pixels whose sums lie in the first cache, beside the weights of 32 channels that they are multiplied with.
 const GROUP: usize = 8;
-
-/// Sums of four tiles.
-const SUMS: usize = 4 * SIDE * SIDE;
 
 /// What all tasks of a convolution share.
 struct Plan<'a> {
@@ -93,7 +92,7 @@ struct Task<'a> {
 struct Part<'a> {
     phase: &'a Phase,
     /// Rows of the phase's grid.
-    rows: std::ops::Range<usize>,
+    rows: Range<usize>,
     /// Rows and columns of the source that are laid out.
     laid: [usize; 2],
     /// Blocks of 32 channels of the source.
@@ -136,7 +135,7 @@ impl Task<'_> {
     }
 
     /// Zeros where nothing reaches.
-    fn clear(&mut self, phase: &Phase, rows: std::ops::Range<usize>) {
+    fn clear(&mut self, phase: &Phase, rows: Range<usize>) {
         for u in rows {
             for v in 0..phase.grid[1] {
                 let at = self.at(phase, u, v);

@@ -19,6 +19,9 @@ pub(super) const TERMS: usize = 32;
 /// Numbers of bf16 in a factor.
 pub(super) const FACTOR: usize = SIDE * TERMS;
 
+/// Numbers of f32 in the four tiles of sums.
+pub(super) const SUMS: usize = 4 * SIDE * SIDE;
+
 /// Whether the processor has the unit, and the system lets this process use it.
 pub(crate) fn available() -> bool {
     static AVAILABLE: LazyLock<bool> = LazyLock::new(|| has_unit() && permitted());
@@ -108,7 +111,7 @@ impl Tiles {
 
     /// Sums begin at earlier ones: four of 16×16, one behind the other.
     #[inline(always)]
-    pub(super) fn load(&mut self, sums: &[f32; 4 * SIDE * SIDE]) {
+    pub(super) fn load(&mut self, sums: &[f32; SUMS]) {
         // SAFETY: the tiles are set up, and each reads at most 16 rows of 64 bytes of `sums`.
         unsafe {
             asm!("tileloadd tmm0, [{at} + 1*{row}]", "tileloadd tmm1, [{at} + 1*{row} + 1024]",
@@ -135,7 +138,7 @@ impl Tiles {
 
     /// Writes four sums, one behind the other.
     #[inline(always)]
-    pub(super) fn store(&mut self, sums: &mut [f32; 4 * SIDE * SIDE]) {
+    pub(super) fn store(&mut self, sums: &mut [f32; SUMS]) {
         // SAFETY: the tiles are set up, and each writes at most 16 rows of 64 bytes of `sums`.
         unsafe {
             asm!("tilestored [{at} + 1*{row}], tmm0", "tilestored [{at} + 1*{row} + 1024], tmm1",
