@@ -2,7 +2,8 @@
 """Runs lists of experiments and prints their tables.
 
     python3 crates/slowburn/data/make_unbalanced.py OUT/files      (NumPy; for `unlike-classes` alone)
-    python3 benches/trials/experiments.py EXPERIMENTS.json OUT [--only NAME,...] [--seeds 0,1,2] [--jobs 2] [--slowburn PATH]
+    python3 benches/trials/experiments.py EXPERIMENTS.json OUT [--only NAME,...] [--columns COLUMN ...] [--seeds 0,1,2] [--jobs 2]
+        [--slowburn PATH]
 
 EXPERIMENTS.json is a list of {"name", "command", "flags", "rows", "columns"}; rows and columns map a name to flags, of which every
 row is joined with every column. In a flag, {seed} is the seed, {out} the folder OUT and {here} that of EXPERIMENTS.json. `until` lists
@@ -102,12 +103,16 @@ def main():
     parser.add_argument("experiments", type=Path)
     parser.add_argument("out")
     parser.add_argument("--only", default="")
+    parser.add_argument("--columns", nargs="+")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--slowburn", default="target/release/slowburn")
     given = parser.parse_args()
     only = [name for name in given.only.split(",") if name]
     experiments = [it for it in json.loads(given.experiments.read_text()) if not only or it["name"] in only]
+    for experiment in experiments:
+        chosen = experiment["columns"].items()
+        experiment["columns"] = {name: flags for name, flags in chosen if not given.columns or name in given.columns}
     seeds = [int(seed) for seed in given.seeds.split(",")]
     jobs = []
     for experiment in experiments:
