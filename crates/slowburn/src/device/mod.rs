@@ -87,12 +87,18 @@ pub fn parse(name: &str) -> Result<Device, DeviceError> {
     Ok(device)
 }
 
-/// As [`parse`], with autodiff, for all that a recipe does from here on: the convolutions of this process have the
-/// arithmetic, see [`set_arithmetic`].
+/// As [`parse`], with autodiff, for all that a recipe does from here on: the convolutions of this process are computed as its
+/// `exact` and `bf16` say, see [`set_arithmetic`].
 ///
 /// # Errors
-/// Those of [`parse`].
-pub fn for_training(name: &str, arithmetic: Arithmetic) -> Result<Device, DeviceError> {
+/// Those of [`parse`], and where it says both.
+pub fn for_training(name: &str, exact: bool, bf16: bool) -> Result<Device, DeviceError> {
+    let arithmetic = match (exact, bf16) {
+        (false, false) => Arithmetic::Fast,
+        (true, false) => Arithmetic::Exact,
+        (false, true) => Arithmetic::Bf16,
+        (true, true) => return Err(DeviceError::TwoArithmetics),
+    };
     set_arithmetic(arithmetic);
     let device = parse(name)?.autodiff();
     if arithmetic == Arithmetic::Bf16 && (fast_path(&device) != ComputePath::Kernels || !has_bf16()) {
@@ -101,19 +107,6 @@ pub fn for_training(name: &str, arithmetic: Arithmetic) -> Result<Device, Device
         );
     }
     Ok(device)
-}
-
-/// How convolutions are computed where a recipe says `exact` or `bf16`.
-///
-/// # Errors
-/// Where it says both.
-pub fn arithmetic(exact: bool, bf16: bool) -> Result<Arithmetic, DeviceError> {
-    match (exact, bf16) {
-        (false, false) => Ok(Arithmetic::Fast),
-        (true, false) => Ok(Arithmetic::Exact),
-        (false, true) => Ok(Arithmetic::Bf16),
-        (true, true) => Err(DeviceError::TwoArithmetics),
-    }
 }
 
 /// Whether the device of this name works ahead of the host.
@@ -195,12 +188,11 @@ mod tests {
         let said =
             [(true, false, Arithmetic::Exact), (false, true, Arithmetic::Bf16), (false, false, Arithmetic::Fast)];
         for (exact, bf16, expected) in said {
-            let asked = super::arithmetic(exact, bf16).expect("one of them");
-            let device = for_training("cpu", asked).expect("a CPU backend is built in for tests");
+            let device = for_training("cpu", exact, bf16).expect("a CPU backend is built in for tests");
             assert!(device.is_autodiff());
             assert_eq!(arithmetic(), expected);
         }
-        assert!(super::arithmetic(true, true).is_err_and(|error| error.to_string().contains("bf16")));
+        assert!(for_training("cpu", true, true).is_err_and(|error| error.to_string().contains("bf16")));
     }
 
     #[test]

@@ -44,7 +44,7 @@ fn begin(cli: &Cli) -> Result<()> {
             note!("{taken}");
         }
     }
-    let device = device::for_training(&asked.device, device::arithmetic(asked.exact, asked.bf16)?)?;
+    let device = device::for_training(&asked.device, asked.exact, asked.bf16)?;
     let data = data::load(&asked.data, asked.reading)?;
     let mut recipe = asked.clone();
     choose::fit(&mut recipe, &data, &given)?;
@@ -78,7 +78,7 @@ fn resume(cli: &Cli, path: &Path) -> Result<()> {
     let data = data::load(&recipe.data, recipe.reading)?;
     folder.check_same(&recipe, &recipe.data, &data.fingerprint()?)?;
     let checkpoint = folder.latest()?;
-    let device = device::for_training(&recipe.device, device::arithmetic(recipe.exact, recipe.bf16)?)?;
+    let device = device::for_training(&recipe.device, recipe.exact, recipe.bf16)?;
     let (start, workers) = (weights(&recipe)?, cli.machine.workers());
     let session = Session { recipe: &recipe, data: &data, start: start.as_ref(), device, workers };
     finish(&session, &folder, checkpoint, &cli.run.files)

@@ -37,7 +37,7 @@ fn begin(cli: &Cli) -> Result<()> {
     let out = files.out.clone().unwrap_or_else(|| default_folder(&asked.method.to_string()));
     RunFolder::check_free(&out).map_err(in_flags)?;
     start::arch(&mut asked, cli.arch)?;
-    let device = device::for_training(&asked.device, device::arithmetic(asked.exact, asked.bf16)?)?;
+    let device = device::for_training(&asked.device, asked.exact, asked.bf16)?;
     let data = data::load_labeled(&asked.data, asked.reading, &asked.labels)?;
     let mut recipe = asked.clone();
     choose::fit(&mut recipe, &data, &given)?;
@@ -120,7 +120,7 @@ fn resume(cli: &Cli, path: &Path) -> Result<()> {
     }
     let (folder, run): (_, Recipe) = RunFolder::open(path)?;
     let recipe = cli.recipe_on(&run)?;
-    let device = device::for_training(&recipe.device, device::arithmetic(recipe.exact, recipe.bf16)?)?;
+    let device = device::for_training(&recipe.device, recipe.exact, recipe.bf16)?;
     let data = data::load_labeled(&recipe.data, recipe.reading, &recipe.labels)?;
     let fingerprint = data.fingerprint()?;
     folder.check_same(&recipe, &recipe.data, &fingerprint)?;
