@@ -15,6 +15,7 @@ pub(crate) fn is_plain(options: &ConvOptions<2>) -> bool {
 ///
 /// If the channels do not match or the kernel does not fit into the padded maps.
 pub(crate) fn convolve(maps: Maps, weight: Tensor<4>, bias: Option<Tensor<1>>, options: ConvOptions<2>) -> Maps {
+    let group = maps.group();
     #[cfg(feature = "flex")]
     {
         use crate::path::is_fast;
@@ -22,10 +23,11 @@ pub(crate) fn convolve(maps: Maps, weight: Tensor<4>, bias: Option<Tensor<1>>, o
         if maps.is_channels_last() && is_plain(&options) && readable {
             let shape = shape(&maps, weight.dims(), &options);
             let maps = maps.into_channels_last();
-            return Maps::channels_last(crate::flex::convolve(maps, weight, bias, shape, crate::arithmetic()));
+            let output = crate::flex::convolve(maps, weight, bias, shape, crate::arithmetic());
+            return Maps::channels_last(output).grouped(group);
         }
     }
-    Maps::new(conv2d(maps.into_tensor(), weight, bias, options))
+    Maps::new(conv2d(maps.into_tensor(), weight, bias, options)).grouped(group)
 }
 
 #[cfg(feature = "flex")]

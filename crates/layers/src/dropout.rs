@@ -22,8 +22,8 @@ pub fn dropout(maps: Maps, dropout: &Dropout) -> Maps {
         }
         let keep = 1.0 - dropout.prob;
         if keep > 0.0 {
-            let seed = crate::flex::seed(&maps.device());
-            return Maps::channels_last(crate::flex::dropout(maps.into_channels_last(), seed, keep));
+            let (seed, group) = (crate::flex::seed(&maps.device()), maps.group());
+            return Maps::channels_last(crate::flex::dropout(maps.into_channels_last(), seed, keep)).grouped(group);
         }
     }
     maps.map(|maps| dropout.forward(maps))

@@ -52,9 +52,11 @@ thread_local! {
 pub(crate) struct Update {
     /// Where it goes.
     pub(crate) state: RunningState<Tensor<1>>,
-    /// Of each channel and split, `[S·C]`.
+    /// Of each group, split and channel, `[G·S·C]`.
     pub(crate) new: Tensor<1>,
-    /// The groups of the batch.
+    /// The groups of the batch, of consecutive images: each moves the statistic in its turn.
+    pub(crate) groups: usize,
+    /// The splits of a group: their mean moves it.
     pub(crate) splits: usize,
     /// Its weight.
     pub(crate) momentum: f64,
@@ -75,19 +77,28 @@ impl Update {
         }
     }
 
-    /// Moves the running statistic towards the mean of those of the splits.
+    /// Moves the running statistic towards the mean of those of the splits, once for each group.
     fn apply(self) {
-        let Self { state, new, splits, momentum } = self;
+        let Self { state, new, groups, splits, momentum } = self;
         let new = new.detach();
+        let [length] = new.dims();
         let new = match splits {
             1 => new,
-            _ => {
-                let [groups] = new.dims();
-                new.reshape([splits, groups / splits]).mean_dim(0).squeeze_dim::<1>(0) // [C]
-            }
+            _ => new.reshape([groups, splits, length / groups / splits]).mean_dim(1).reshape([length / splits]), // [G·C]
         };
         let old = state.value_sync().to_device(&new.device());
-        let moved = old.mul_scalar(1.0 - momentum) + new.mul_scalar(momentum);
+        let moved = match groups {
+            1 => old.mul_scalar(1.0 - momentum) + new.mul_scalar(momentum),
+            _ => {
+                // Each group takes its share of what those before it have left.
+                let left = |group: usize| (1.0 - momentum).powi((groups - 1 - group) as i32);
+                let shares: Vec<f64> = (0..groups).map(|group| momentum * left(group)).collect();
+                let shares =
+                    Tensor::<1>::from_data(shares.as_slice(), (&new.device(), new.dtype())).reshape([groups, 1]);
+                let taken = (new.reshape([groups, length / groups / splits]) * shares).sum_dim(0).squeeze_dim::<1>(0); // [C]
+                old.mul_scalar(left(0) * (1.0 - momentum)) + taken
+            }
+        };
         state.update(moved.detach());
     }
 }

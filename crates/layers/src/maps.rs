@@ -28,6 +28,8 @@ use crate::path::is_fast;
 pub struct Maps {
     values: Tensor<4>,
     order: Order,
+    /// Images that share batch statistics, if not all.
+    group: Option<usize>,
 }
 
 /// What the axes of a tensor mean.
@@ -50,7 +52,35 @@ impl Maps {
         if is_fast(&maps) {
             return Self::channels_last(crate::flex::channels_last(maps));
         }
-        Self { values: maps, order: Order::ChannelsFirst }
+        Self { values: maps, order: Order::ChannelsFirst, group: None }
+    }
+
+    /// Lets each `group` consecutive images have batch statistics of their own in training (ghost batch normalisation: Hoffer et al.,
+    /// arXiv 1705.08741), as if one group after another had passed the layers: running statistics follow each of them in turn.
+    ///
+    /// The layers hand the group on; maps that are made of a tensor anew have none.
+    ///
+    /// # Panics
+    ///
+    /// Unless `group` divides the images.
+    #[must_use]
+    pub fn in_groups(self, group: usize) -> Self {
+        let [images, ..] = self.dims();
+        assert!(
+            group > 0 && images.is_multiple_of(group),
+            "a batch of {images} cannot be divided into groups of {group}"
+        );
+        self.grouped(Some(group))
+    }
+
+    /// Images that share batch statistics in training, if not all.
+    pub(crate) fn group(&self) -> Option<usize> {
+        self.group
+    }
+
+    /// As the maps that a layer has read.
+    pub(crate) fn grouped(self, group: Option<usize>) -> Self {
+        Self { group, ..self }
     }
 
     /// Gives them back as Burn has them: `[N, C, H, W]`, its values in this order in memory.
@@ -87,10 +117,10 @@ impl Maps {
         let shape = self.values.dims();
         let values = function(self.values);
         assert_eq!(values.dims(), shape, "a function of single values keeps the shape of the maps");
-        let maps = Self { values, order: self.order };
+        let maps = Self { values, ..self };
         match maps.order == Order::ChannelsLast && !is_fast(&maps.values) {
             // It changed the type, or where the values are.
-            true => Self { values: maps.values.permute([0, 3, 1, 2]), order: Order::ChannelsFirst },
+            true => Self { values: maps.values.permute([0, 3, 1, 2]), order: Order::ChannelsFirst, ..maps },
             false => maps,
         }
     }
@@ -100,7 +130,7 @@ impl Maps {
 impl Maps {
     /// Takes what a kernel has written.
     pub(crate) fn channels_last(values: Tensor<4>) -> Self {
-        Self { values, order: Order::ChannelsLast }
+        Self { values, order: Order::ChannelsLast, group: None }
     }
 
     /// Whether a kernel can read them.
@@ -125,8 +155,11 @@ impl Add for Maps {
     fn add(self, other: Self) -> Self {
         assert_eq!(self.dims(), other.dims(), "maps of different shapes cannot be added");
         match self.order == other.order {
-            true => Self { values: self.values + other.values, order: self.order },
-            false => Self::new(self.into_tensor() + other.into_tensor()),
+            true => Self { values: self.values + other.values, ..self },
+            false => {
+                let group = self.group;
+                Self::new(self.into_tensor() + other.into_tensor()).grouped(group)
+            }
         }
     }
 }

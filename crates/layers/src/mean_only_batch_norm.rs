@@ -10,7 +10,7 @@ use burn::{
 use crate::{
     Activation, LayerError, Maps,
     error::{at_least_one, new_value_weight},
-    normalise::follow,
+    normalise::{by_group, follow},
     path::is_fast,
 };
 
@@ -116,7 +116,10 @@ impl MeanOnlyBatchNorm {
         if let Some(maps) = self.fused(&input, activation) {
             return maps;
         }
-        Maps::new(activation.apply(self.plain(input.into_tensor())))
+        let group = input.group();
+        let training = self.is_training(&input.device());
+        let normal = by_group(input.into_tensor(), group.filter(|_| training), |input| self.plain(input));
+        Maps::new(activation.apply(normal)).grouped(group)
     }
 
     /// Whether the mean of the batch is used. The rule of Burn's BatchNorm: the device says that a backward pass is
@@ -132,7 +135,7 @@ impl MeanOnlyBatchNorm {
         let device = input.device();
         let mean = if self.is_training(&device) {
             let mean = input.clone().mean_dims(&[0, 2, 3]); // [1, C, 1, 1]
-            follow(&self.running_mean, 1, self.momentum, mean.clone().detach().reshape([num_features]));
+            follow(&self.running_mean, [1, 1], self.momentum, mean.clone().detach().reshape([num_features]));
             mean
         } else {
             let mean = self.running_mean.value().to_device(&device);
@@ -152,26 +155,28 @@ impl MeanOnlyBatchNorm {
         if !(input.is_channels_last() && is_fast(&bias)) {
             return None;
         }
-        let device = input.device();
-        let (mean, kind) = if self.is_training(&device) {
-            let [mean, _] = statistics(input.clone().into_channels_last(), shape(input, 1));
+        let (device, group) = (input.device(), input.group());
+        let (mean, kind, shape) = if self.is_training(&device) {
+            let shape = shape(input, 1);
+            let [mean, _] = statistics(input.clone().into_channels_last(), shape);
             // An empty batch has no mean to follow.
             if !input.dims().contains(&0) {
-                follow(&self.running_mean, 1, self.momentum, mean.clone());
+                follow(&self.running_mean, [shape.groups, 1], self.momentum, mean.clone());
             }
-            (mean, Statistics::MeanOnly)
+            (mean, Statistics::MeanOnly, shape)
         } else {
-            (self.running_mean.value().to_device(&device), Statistics::Fixed)
+            let mean = self.running_mean.value().to_device(&device);
+            (mean, Statistics::Fixed, shape(&input.clone().grouped(None), 1))
         };
         if !is_fast(&mean) {
             return None;
         }
         let (fused, rest) = parts(activation);
-        let affine = Affine { shape: shape(input, 1), statistics: kind, epsilon: 0.0, activation: fused };
+        let affine = Affine { shape, statistics: kind, epsilon: 0.0, activation: fused };
         let gamma = bias.ones_like().without_autodiff();
         let input = input.clone().into_channels_last();
         let output = normalise(input, [gamma, bias], mean, None, None, affine);
-        Some(Maps::channels_last(rest.apply(output)))
+        Some(Maps::channels_last(rest.apply(output)).grouped(group))
     }
 
     /// Replaces the running mean, which keeps its identity but is no longer shared with clones of

@@ -14,12 +14,12 @@ pub(crate) fn is_training(norm: &BatchNorm, device: &Device) -> bool {
     device.is_autodiff() && norm.training.is_enabled()
 }
 
-/// `act(norm(x) (+ shortcut))`; in training the statistics are those of the splits.
+/// `act(norm(x) (+ shortcut))`; in training the statistics are those of the splits of each group.
 ///
 /// # Panics
 ///
 /// If the channels are not the layer's, the shortcut has another shape than the input or, in training, the splits do
-/// not divide the batch.
+/// not divide a group.
 pub(crate) fn batch_norm(
     norm: &BatchNorm,
     splits: usize,
@@ -30,8 +30,9 @@ pub(crate) fn batch_norm(
     let shape @ [images, channels, ..] = input.dims();
     let training = is_training(norm, &input.device());
     check(norm, channels);
+    let group = input.group();
     if training {
-        check_splits(images, splits);
+        check_splits(group.unwrap_or(images), splits);
     }
     if let Some(shortcut) = &shortcut {
         assert_eq!(shortcut.dims(), shape, "the shortcut must have the shape of the maps that it is added to");
@@ -40,12 +41,20 @@ pub(crate) fn batch_norm(
     if fused::reads(norm, training, &input, shortcut.as_ref()) {
         return fused::batch_norm(norm, splits, training, input, shortcut, activation);
     }
-    let normal = plain(norm, splits, input.into_tensor());
+    let normal = by_group(input.into_tensor(), group.filter(|_| training), |input| plain(norm, splits, input));
     let sum = match shortcut {
         Some(shortcut) => normal + shortcut.into_tensor(),
         None => normal,
     };
-    Maps::new(activation.apply(sum))
+    Maps::new(activation.apply(sum)).grouped(group)
+}
+
+/// Normalises one group after another.
+pub(crate) fn by_group(input: Tensor<4>, group: Option<usize>, norm: impl Fn(Tensor<4>) -> Tensor<4>) -> Tensor<4> {
+    match group {
+        Some(group) if group < input.dims()[0] => Tensor::cat(input.split(group, 0).into_iter().map(norm).collect(), 0),
+        _ => norm(input),
+    }
 }
 
 pub(crate) fn check(norm: &BatchNorm, channels: usize) {
@@ -79,14 +88,14 @@ pub(crate) fn plain<const D: usize>(norm: &BatchNorm, splits: usize, input: Tens
         norm.beta.val().repeat_dim(0, splits),
         norm.epsilon,
     );
-    follow(&norm.running_mean, splits, norm.momentum, result.mean);
-    follow(&norm.running_var, splits, norm.momentum, result.variance);
+    follow(&norm.running_mean, [1, splits], norm.momentum, result.mean);
+    follow(&norm.running_var, [1, splits], norm.momentum, result.variance);
     result.output.reshape(shape)
 }
 
-/// Moves a running statistic towards the mean of those of the splits, `[S·C]`.
-pub(crate) fn follow(state: &RunningState<Tensor<1>>, splits: usize, momentum: f64, new: Tensor<1>) {
-    Update { state: state.clone(), new, splits, momentum }.make();
+/// Moves a running statistic towards the mean of those of the splits, once for each group: `[G·S·C]`.
+pub(crate) fn follow(state: &RunningState<Tensor<1>>, [groups, splits]: [usize; 2], momentum: f64, new: Tensor<1>) {
+    Update { state: state.clone(), new, groups, splits, momentum }.make();
 }
 
 /// The same by the kernels.
@@ -121,9 +130,12 @@ pub(crate) mod fused {
     ) -> Maps {
         let (fused, rest) = parts(activation);
         let (device, empty) = (input.device(), input.dims().contains(&0));
-        let (statistic, splits) = if training { (Statistics::Batch, splits) } else { (Statistics::Fixed, 1) };
-        let affine =
-            Affine { shape: shape(&input, splits), statistics: statistic, epsilon: norm.epsilon, activation: fused };
+        let group = input.group();
+        let (statistic, shape) = match training {
+            true => (Statistics::Batch, shape(&input, splits)),
+            false => (Statistics::Fixed, shape(&input.clone().grouped(None), 1)),
+        };
+        let affine = Affine { shape, statistics: statistic, epsilon: norm.epsilon, activation: fused };
         let parameters = [norm.gamma.val(), norm.beta.val()];
         let running = [&norm.running_mean, &norm.running_var].map(|state| state.value().to_device(&device));
         let (input, shortcut) = (input.into_channels_last(), shortcut.map(Maps::into_channels_last));
@@ -134,15 +146,18 @@ pub(crate) mod fused {
         });
         // On this thread: Burn keeps updates by thread. An empty batch has none.
         if training && !empty {
-            follow(&norm.running_mean, splits, norm.momentum, mean);
-            follow(&norm.running_var, splits, norm.momentum, variance);
+            let parts = [shape.groups, shape.splits];
+            follow(&norm.running_mean, parts, norm.momentum, mean);
+            follow(&norm.running_var, parts, norm.momentum, variance);
         }
-        Maps::channels_last(rest.apply(output))
+        Maps::channels_last(rest.apply(output)).grouped(group)
     }
 
+    /// The shape of a normalisation with these splits of each group of the maps.
     pub(crate) fn shape(maps: &Maps, splits: usize) -> NormShape {
         let [images, channels, height, width] = maps.dims();
-        NormShape { images, pixels: height * width, channels, splits }
+        let groups = maps.group().map_or(1, |group| (images / group).max(1));
+        NormShape { images, pixels: height * width, channels, groups, splits }
     }
 
     /// The activation that the kernel applies, and what is left to Burn.

@@ -16,11 +16,12 @@ use crate::{Maps, path::is_recorded};
 /// - `maps`: `[N, C, H, W]`
 /// - output: `[N, C, H', W']`
 pub fn max_pool(maps: Maps, pool: &MaxPool2d) -> Maps {
+    let group = maps.group();
     #[cfg(feature = "flex")]
     if let Some(shape) = shape(&maps, pool) {
-        return Maps::channels_last(crate::flex::max_pool(maps.into_channels_last(), shape));
+        return Maps::channels_last(crate::flex::max_pool(maps.into_channels_last(), shape)).grouped(group);
     }
-    Maps::new(pool.forward(maps.into_tensor()))
+    Maps::new(pool.forward(maps.into_tensor())).grouped(group)
 }
 
 /// The mean over all pixels.

@@ -37,8 +37,8 @@ pub struct ClassifierConfig {
 /// the consistency cost the second, and a cost on the distance of their logits ties them loosely
 /// together (Tarvainen & Valpola, arXiv 1703.01780).
 ///
-/// In training, consecutive images of a batch may form groups that pass the network one after another, with batch statistics
-/// of their own (ghost batch normalisation: Hoffer et al., arXiv 1705.08741). With labelled images first and a group as large
+/// In training, consecutive images of a batch may form groups with batch statistics of their own, as if they passed the network one
+/// after another (ghost batch normalisation: Hoffer et al., arXiv 1705.08741). With labelled images first and a group as large
 /// as their share, the class cost sees the statistics that it would see in supervised training.
 ///
 /// Should be created with [`ClassifierConfig`].
@@ -108,14 +108,21 @@ impl<E: Encoder> Classifier<E> {
     /// - `images`: `[N, C, H, W]`
     /// - output: `[N, num_classes]` for each head
     pub fn forward_heads(&self, images: Tensor<4>) -> (Tensor<2>, Option<Tensor<2>>) {
+        self.heads(self.features(images))
+    }
+
+    /// The features of a batch, of whose groups the last has what is left.
+    fn features(&self, images: Tensor<4>) -> Tensor<2> {
         let [batch, ..] = images.dims();
         let Some(group) = self.group.filter(|&group| images.device().is_autodiff() && group < batch) else {
-            return self.heads(self.encoder.features(images));
+            return self.encoder.features(images);
         };
-        let groups = images.split(group, 0).into_iter().map(|images| self.heads(self.encoder.features(images)));
-        let (class, consistency): (Vec<_>, Vec<_>) = groups.unzip();
-        let consistency: Option<Vec<_>> = consistency.into_iter().collect();
-        (Tensor::cat(class, 0), consistency.map(|logits| Tensor::cat(logits, 0)))
+        let whole = batch - batch % group;
+        if whole == batch {
+            return self.encoder.features_in_groups(images, group);
+        }
+        let rest = self.encoder.features(images.clone().slice(whole..batch));
+        Tensor::cat(vec![self.encoder.features_in_groups(images.slice(0..whole), group), rest], 0)
     }
 
     /// The logits of features that the encoder has already computed.

@@ -13,7 +13,7 @@ use slowburn_layers::{Maps, dropout, global_average_pool, in_pool, max_pool};
 
 use crate::{
     Encoder, ModelError, Normalization,
-    encoder::assert_images,
+    encoder::{assert_images, maps},
     error::{at_least_one, dropout_probability, negative_slope, new_value_weight, standard_deviation},
     layers::{ConvUnit, ConvUnitConfig},
 };
@@ -163,9 +163,23 @@ impl Encoder for ConvNet13 {
     /// If the images have another number of channels than configured or fewer than 12 pixels a
     /// side.
     fn features(&self, images: Tensor<4>) -> Tensor<2> {
+        self.encode(images, None)
+    }
+
+    fn features_in_groups(&self, images: Tensor<4>, group: usize) -> Tensor<2> {
+        self.encode(images, Some(group))
+    }
+
+    fn feature_dim(&self) -> usize {
+        self.width
+    }
+}
+
+impl ConvNet13 {
+    fn encode(&self, images: Tensor<4>, group: Option<usize>) -> Tensor<2> {
         assert_images(&images, self.in_channels, SMALLEST_SIDE);
         in_pool(&images.device(), || {
-            let x = Maps::new(self.noise.forward(images));
+            let x = maps(self.noise.forward(images), group);
             let x = through(&self.block1, x); // [N, w, H, W]
             let x = dropout(max_pool(x, &self.pool), &self.dropout1); // [N, w, H/2, W/2]
             let x = through(&self.block2, x); // [N, 2w, H/2, W/2]
@@ -173,10 +187,6 @@ impl Encoder for ConvNet13 {
             let x = through(&self.block3, x); // [N, w, H/4 − 2, W/4 − 2]
             global_average_pool(x) // [N, w]
         })
-    }
-
-    fn feature_dim(&self) -> usize {
-        self.width
     }
 }
 

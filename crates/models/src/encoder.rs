@@ -4,6 +4,7 @@ use burn::{
     module::{Module, ModuleDisplay},
     tensor::{Tensor, assert_shape},
 };
+use slowburn_layers::Maps;
 
 /// A network that turns images into feature vectors.
 ///
@@ -51,12 +52,39 @@ pub trait Encoder: Module + ModuleDisplay {
     /// - output: `[N, D]` with `D` = [`feature_dim`](Self::feature_dim)
     fn features(&self, images: Tensor<4>) -> Tensor<2>;
 
+    /// Encodes a batch in which each `group` consecutive images have batch statistics of their own in training, as if one group
+    /// after another were encoded (ghost batch normalisation: Hoffer et al., arXiv 1705.08741). [`Classifier`](crate::Classifier)
+    /// asks for it.
+    ///
+    /// So do networks that do not say otherwise. Those of this crate take all groups at once, which is faster; a network of
+    /// `slowburn-layers` does the same with [`Maps::in_groups`](slowburn_layers::Maps::in_groups).
+    ///
+    /// # Shapes
+    ///
+    /// As [`features`](Self::features).
+    ///
+    /// # Panics
+    ///
+    /// If `group` is 0 or, with the networks of this crate, does not divide N.
+    fn features_in_groups(&self, images: Tensor<4>, group: usize) -> Tensor<2> {
+        Tensor::cat(images.split(group, 0).into_iter().map(|images| self.features(images)).collect(), 0)
+    }
+
     /// The length `D` of a feature vector.
     fn feature_dim(&self) -> usize;
 
     /// The groups of a batch that have batch statistics of their own: 1 without split batch normalisation.
     fn splits(&self) -> usize {
         1
+    }
+}
+
+/// Images as maps, in these groups.
+pub(crate) fn maps(images: Tensor<4>, group: Option<usize>) -> Maps {
+    let maps = Maps::new(images);
+    match group {
+        Some(group) => maps.in_groups(group),
+        None => maps,
     }
 }
 

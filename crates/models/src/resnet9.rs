@@ -10,7 +10,7 @@ use slowburn_layers::{Activation, Conv2d, Maps, global_average_pool, in_pool, ma
 
 use crate::{
     Encoder, ModelError,
-    encoder::assert_images,
+    encoder::{assert_images, maps},
     error::{at_least_one, new_value_weight},
     layers::{Norm, SplitBatchNorm, convolution},
     resnet::{BlockKind, BlockShape, ResidualBlock},
@@ -161,14 +161,11 @@ impl Encoder for ResNet9 {
     /// If the images have another number of channels than configured or fewer than 8 pixels a side or, in training, if the
     /// splits of [`Norm::Split`] do not divide the batch.
     fn features(&self, images: Tensor<4>) -> Tensor<2> {
-        assert_images(&images, self.in_channels, SMALLEST_SIDE);
+        self.encode(images, None)
+    }
 
-        in_pool(&images.device(), || {
-            let x = self.bn1.forward_maps(self.conv1.forward_maps(Maps::new(images)), Activation::Relu);
-            let x = self.block1.forward_maps(self.layer1.forward_maps(x));
-            let x = self.layer3.forward_maps(self.layer2.forward_maps(x));
-            global_average_pool(self.block2.forward_maps(x)) // [N, 8·width]
-        })
+    fn features_in_groups(&self, images: Tensor<4>, group: usize) -> Tensor<2> {
+        self.encode(images, Some(group))
     }
 
     fn feature_dim(&self) -> usize {
@@ -177,5 +174,18 @@ impl Encoder for ResNet9 {
 
     fn splits(&self) -> usize {
         self.bn1.splits
+    }
+}
+
+impl ResNet9 {
+    fn encode(&self, images: Tensor<4>, group: Option<usize>) -> Tensor<2> {
+        assert_images(&images, self.in_channels, SMALLEST_SIDE);
+
+        in_pool(&images.device(), || {
+            let x = self.bn1.forward_maps(self.conv1.forward_maps(maps(images, group)), Activation::Relu);
+            let x = self.block1.forward_maps(self.layer1.forward_maps(x));
+            let x = self.layer3.forward_maps(self.layer2.forward_maps(x));
+            global_average_pool(self.block2.forward_maps(x)) // [N, 8·width]
+        })
     }
 }

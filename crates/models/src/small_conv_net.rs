@@ -10,7 +10,7 @@ use slowburn_layers::{Activation, Conv2d, Maps, dropout, global_average_pool, in
 
 use crate::{
     Encoder, ModelError,
-    encoder::assert_images,
+    encoder::{assert_images, maps},
     error::{at_least_one, dropout_probability, new_value_weight, standard_deviation},
     layers::{Norm, SplitBatchNorm, convolution},
 };
@@ -137,16 +137,11 @@ impl Encoder for SmallConvNet {
     /// If the images have another number of channels than configured or fewer than 9 pixels a
     /// side or, in training, if the splits of [`Norm::Split`] do not divide the batch.
     fn features(&self, images: Tensor<4>) -> Tensor<2> {
-        assert_images(&images, self.in_channels, SMALLEST_SIDE);
+        self.encode(images, None)
+    }
 
-        in_pool(&images.device(), || {
-            let x = Maps::new(self.noise.forward(images));
-            let x = unit(&self.conv1, &self.bn1, x); // [N, w₁, H/2, W/2]
-            let x = unit(&self.conv2, &self.bn2, x); // [N, w₂, H/4, W/4]
-            let x = dropout(x, &self.dropout);
-            let x = unit(&self.conv3, &self.bn3, x); // [N, w₃, H/4 − 2, W/4 − 2]
-            global_average_pool(x) // [N, w₃]
-        })
+    fn features_in_groups(&self, images: Tensor<4>, group: usize) -> Tensor<2> {
+        self.encode(images, Some(group))
     }
 
     fn feature_dim(&self) -> usize {
@@ -155,6 +150,21 @@ impl Encoder for SmallConvNet {
 
     fn splits(&self) -> usize {
         self.bn1.splits
+    }
+}
+
+impl SmallConvNet {
+    fn encode(&self, images: Tensor<4>, group: Option<usize>) -> Tensor<2> {
+        assert_images(&images, self.in_channels, SMALLEST_SIDE);
+
+        in_pool(&images.device(), || {
+            let x = maps(self.noise.forward(images), group);
+            let x = unit(&self.conv1, &self.bn1, x); // [N, w₁, H/2, W/2]
+            let x = unit(&self.conv2, &self.bn2, x); // [N, w₂, H/4, W/4]
+            let x = dropout(x, &self.dropout);
+            let x = unit(&self.conv3, &self.bn3, x); // [N, w₃, H/4 − 2, W/4 − 2]
+            global_average_pool(x) // [N, w₃]
+        })
     }
 }
 

@@ -76,7 +76,7 @@ impl Walk {
 
     fn shape(&self, maps: Maps) -> NormShape {
         let pixels = maps.size[0] * maps.size[1];
-        NormShape { images: self.images, pixels, channels: maps.channels, splits: 1 }
+        NormShape { images: self.images, pixels, channels: maps.channels, groups: 1, splits: 1 }
     }
 
     fn convolution(&mut self, maps: Maps, layer: &Conv2d) -> Maps {

@@ -73,8 +73,8 @@ fn convolution(shape: ConvShape, direction: Direction, arithmetic: Arithmetic) -
 
 fn normalisation(Fused { shape, adds, activation }: Fused) -> Run {
     let (input, shortcut, mut out) = (numbers(shape.len()), numbers(shape.len()), vec![0.0; shape.len()]);
-    let [mut mean, mut variance] = [vec![0.0; shape.groups()], vec![0.0; shape.groups()]];
-    let [scale, shift] = [vec![1.0; shape.groups()], vec![0.0; shape.groups()]];
+    let [mut mean, mut variance] = [vec![0.0; shape.statistic_len()], vec![0.0; shape.statistic_len()]];
+    let [scale, shift] = [vec![1.0; shape.statistic_len()], vec![0.0; shape.statistic_len()]];
     repeat(move || {
         norm::statistics(&shape, black_box(&input), &mut mean, &mut variance);
         let added = adds.then_some(&*shortcut);
@@ -86,7 +86,7 @@ fn normalisation_back(Fused { shape, adds, activation }: Fused) -> Run {
     let [input, output, mut grad] = [numbers(shape.len()), numbers(shape.len()), numbers(shape.len())];
     // A shortcut takes the gradient as it is: the input's has memory of its own then.
     let mut apart = adds.then(|| vec![0.0; shape.len()]);
-    let (mean, inverse_std) = (vec![0.0; shape.groups()], vec![1.0; shape.groups()]);
+    let (mean, inverse_std) = (vec![0.0; shape.statistic_len()], vec![1.0; shape.statistic_len()]);
     let gamma = vec![1.0; shape.channels];
     let [mut to_gamma, mut to_beta] = [vec![0.0; shape.channels], vec![0.0; shape.channels]];
     repeat(move || {

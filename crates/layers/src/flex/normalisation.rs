@@ -27,7 +27,7 @@ pub(crate) struct Affine {
     pub(crate) activation: Rectifier,
 }
 
-/// The mean and the biased variance of each channel and split of `[N, H, W, C]`, without gradient: `[splits·C]` each.
+/// The mean and the biased variance of each group, split and channel of `[N, H, W, C]`, without gradient: `[groups·splits·C]` each.
 pub(crate) fn statistics(input: Tensor<4>, shape: NormShape) -> [Tensor<1>; 2] {
     let (mean, variance) = <Dispatch as Normalisation>::statistics(input.into_dispatch(), shape);
     [mean, variance].map(Tensor::from_dispatch)
@@ -35,7 +35,7 @@ pub(crate) fn statistics(input: Tensor<4>, shape: NormShape) -> [Tensor<1>; 2] {
 
 /// Normalises `[N, H, W, C]`.
 ///
-/// `gamma` and `beta` are `[C]`, `mean` and `variance` `[splits·C]`, `shortcut` is like the input. Without a variance
+/// `gamma` and `beta` are `[C]`, `mean` and `variance` `[groups·splits·C]`, `shortcut` is like the input. Without a variance
 /// nothing divides.
 pub(crate) fn normalise(
     input: Tensor<4>,
@@ -78,10 +78,10 @@ trait Normalisation: Backend {
 impl Normalisation for Flex {
     fn statistics(input: Primitive, shape: NormShape) -> (Primitive, Primitive) {
         let input = in_order(input);
-        let groups = shape.splits * shape.channels;
-        let (mut mean, mut variance) = (vec![0.0; groups], vec![0.0; groups]);
+        let length = shape.statistic_len();
+        let (mut mean, mut variance) = (vec![0.0; length], vec![0.0; length]);
         norm::statistics(&shape, values(&input), &mut mean, &mut variance);
-        (tensor(mean, [groups]), tensor(variance, [groups]))
+        (tensor(mean, [length]), tensor(variance, [length]))
     }
 
     fn normalise(inputs: Inputs<Self>, affine: Affine) -> Primitive {
@@ -117,7 +117,7 @@ impl<C: CheckpointStrategy> Normalisation for Autodiff<Flex, C> {
     }
 }
 
-/// γ, μ and 1/√(σ² + ε): `[C]`, and `[splits·C]` twice.
+/// γ, μ and 1/√(σ² + ε): `[C]`, and `[groups·splits·C]` twice.
 #[derive(Debug, Clone)]
 struct Factors {
     gamma: Vec<f32>,
@@ -150,7 +150,7 @@ impl Factors {
             .inverse_std
             .iter()
             .enumerate()
-            .map(|(group, inverse)| self.gamma[group % channels] * inverse)
+            .map(|(index, inverse)| self.gamma[index % channels] * inverse)
             .collect();
         let shift: Vec<f32> = values(&beta).iter().copied().cycle().take(scale.len()).collect();
         let factors = [&self.mean[..], &scale, &shift];

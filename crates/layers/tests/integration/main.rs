@@ -10,6 +10,7 @@ mod convolution;
 mod drop_in;
 mod dropout;
 mod fallback;
+mod groups;
 mod maps;
 mod mean_only;
 mod paths;

@@ -161,7 +161,7 @@ pub(crate) fn norm_tolerance(case: &HashMap<String, Numbers>) -> f64 {
 fn norm(case: &HashMap<String, Numbers>) -> [Vec<f32>; 5] {
     let [images, channels, height, width] = case["input"].dims();
     let Setting { splits, slope, epsilon, training, .. } = setting(case);
-    let shape = NormShape { images, pixels: height * width, channels, splits };
+    let shape = NormShape { images, pixels: height * width, channels, groups: 1, splits };
     let (gamma, beta, input) = (&case["gamma"].values, &case["beta"].values, case["input"].channels_last());
     let shortcut = case.get("shortcut").map(Numbers::channels_last);
     let activation = match slope {

@@ -1,6 +1,6 @@
 //! Batch normalisation as scalar loops in f64, written from the definition and checked with central differences.
 //!
-//! For split `j` (the images whose index is `j` modulo the splits) and channel `c`, over the `m` numbers of the split,
+//! For split `j` of a group of consecutive images (those whose index is `j` modulo the splits) and channel `c`, over its `m` numbers,
 //!
 //! - `μ = Σ x / m`, `σ² = Σ (x − μ)² / m`, `x̂ = (x − μ) / √(σ² + ε)`, `y = act(γ x̂ + β + shortcut)`;
 //! - with only the mean from the batch, `√(σ² + ε)` is a constant; with fixed statistics `μ` is one as well.
@@ -13,19 +13,20 @@ use slowburn_layers::kernel::norm::{NormShape, Statistics};
 
 use crate::support::{Numbers, wide};
 
-/// The batch and how it is split. A group is one split and one channel: an index into `[splits][channels]`.
+/// The batch and how it is divided. A part is one split of one group and one channel: an index into `[groups][splits][channels]`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
     pub(crate) images: usize,
     pub(crate) pixels: usize,
     pub(crate) channels: usize,
+    pub(crate) groups: usize,
     pub(crate) splits: usize,
 }
 
 impl Layout {
     pub(crate) fn shape(&self) -> NormShape {
-        let Self { images, pixels, channels, splits } = *self;
-        NormShape { images, pixels, channels, splits }
+        let Self { images, pixels, channels, groups, splits } = *self;
+        NormShape { images, pixels, channels, groups, splits }
     }
 
     /// Numbers of the batch.
@@ -33,31 +34,32 @@ impl Layout {
         self.images * self.pixels * self.channels
     }
 
-    pub(crate) fn groups(&self) -> usize {
-        self.splits * self.channels
+    pub(crate) fn parts(&self) -> usize {
+        self.groups * self.splits * self.channels
     }
 
-    /// The group of the number at `at`.
-    pub(crate) fn group(&self, at: usize) -> usize {
+    /// The part of the number at `at`.
+    pub(crate) fn part(&self, at: usize) -> usize {
         let (image, channel) = (at / (self.pixels * self.channels), at % self.channels);
-        image % self.splits * self.channels + channel
+        let (group, split) = (image * self.groups / self.images, image % self.splits);
+        (group * self.splits + split) * self.channels + channel
     }
 
-    /// Means over each group.
+    /// Means over each part.
     pub(crate) fn mean(&self, values: &[f64]) -> Vec<f64> {
-        let (mut sums, mut counts) = (vec![0.0; self.groups()], vec![0.0_f64; self.groups()]);
+        let (mut sums, mut counts) = (vec![0.0; self.parts()], vec![0.0_f64; self.parts()]);
         for (at, value) in values.iter().enumerate() {
-            sums[self.group(at)] += value;
-            counts[self.group(at)] += 1.0;
+            sums[self.part(at)] += value;
+            counts[self.part(at)] += 1.0;
         }
         sums.iter().zip(counts).map(|(sum, count)| sum / count.max(1.0)).collect()
     }
 
-    /// The largest absolute value of each group.
+    /// The largest absolute value of each part.
     pub(crate) fn largest(&self, values: &[f64]) -> Vec<f64> {
-        let mut found = vec![0.0_f64; self.groups()];
+        let mut found = vec![0.0_f64; self.parts()];
         for (at, value) in values.iter().enumerate() {
-            let largest = &mut found[self.group(at)];
+            let largest = &mut found[self.part(at)];
             *largest = largest.max(value.abs());
         }
         found
@@ -66,7 +68,7 @@ impl Layout {
     /// Means and biased variances.
     pub(crate) fn moments(&self, input: &[f64]) -> (Vec<f64>, Vec<f64>) {
         let mean = self.mean(input);
-        let squares = input.iter().enumerate().map(|(at, x)| (x - mean[self.group(at)]).powi(2));
+        let squares = input.iter().enumerate().map(|(at, x)| (x - mean[self.part(at)]).powi(2));
         let variance = self.mean(&squares.collect::<Vec<_>>());
         (mean, variance)
     }
@@ -109,7 +111,7 @@ pub(crate) fn copy(which: &Statistics) -> Statistics {
     }
 }
 
-/// The statistics of a pass, of each group.
+/// The statistics of a pass, of each part.
 #[derive(Clone)]
 pub(crate) struct Used {
     pub(crate) mean: Vec<f64>,
@@ -145,7 +147,7 @@ pub(crate) struct Gradients {
     /// Before the activation, which is the shortcut's.
     pub(crate) before: Vec<f64>,
     pub(crate) input: Vec<f64>,
-    /// Of each group, the largest `γ d / √(σ² + ε)`.
+    /// Of each part, the largest `γ d / √(σ² + ε)`.
     pub(crate) input_size: Vec<f64>,
     /// The gradient to each γ, and its size.
     pub(crate) gamma: [Vec<f64>; 2],
@@ -155,8 +157,8 @@ pub(crate) struct Gradients {
 impl Layer {
     pub(crate) fn output(&self, used: &Used) -> Vec<f64> {
         let output = self.input.iter().enumerate().map(|(at, x)| {
-            let (group, c) = (self.layout.group(at), at % self.layout.channels);
-            let normal = (x - used.mean[group]) * used.inverse_std[group];
+            let (part, c) = (self.layout.part(at), at % self.layout.channels);
+            let normal = (x - used.mean[part]) * used.inverse_std[part];
             let shortcut = self.shortcut.as_ref().map_or(0.0, |shortcut| shortcut[at]);
             activate(self.activation, self.gamma[c] * normal + self.beta[c] + shortcut)
         });
@@ -169,8 +171,8 @@ impl Layer {
         let before = grad.iter().zip(output).map(|(g, &y)| g * derivative(self.activation, y));
         let before: Vec<f64> = before.collect(); // d
         let normal = self.input.iter().enumerate().map(|(at, x)| {
-            let group = layout.group(at);
-            (x - used.mean[group]) * used.inverse_std[group]
+            let part = layout.part(at);
+            (x - used.mean[part]) * used.inverse_std[part]
         });
         let normal: Vec<f64> = normal.collect(); // x̂
         let product: Vec<f64> = before.iter().zip(&normal).map(|(d, x)| d * x).collect(); // d x̂
@@ -180,10 +182,10 @@ impl Layer {
             Statistics::MeanOnly => (1.0, 0.0),
             Statistics::Fixed => (0.0, 0.0),
         };
-        let scale = |at: usize| self.gamma[at % layout.channels] * used.inverse_std[layout.group(at)];
+        let scale = |at: usize| self.gamma[at % layout.channels] * used.inverse_std[layout.part(at)];
         let input = (0..before.len()).map(|at| {
-            let group = layout.group(at);
-            scale(at) * (before[at] - by_mean * mean[group] - by_variance * normal[at] * mean_product[group])
+            let part = layout.part(at);
+            scale(at) * (before[at] - by_mean * mean[part] - by_variance * normal[at] * mean_product[part])
         });
         let own: Vec<f64> = before.iter().enumerate().map(|(at, d)| scale(at) * d).collect();
         Gradients {
@@ -216,8 +218,8 @@ fn assert_differences(layer: &Layer, name: &str) {
     let layout = layer.layout;
     let mut numbers = Numbers(9);
     let fixed = Used {
-        mean: wide(&numbers.centred(layout.groups())),
-        inverse_std: (0..layout.groups()).map(|_| 1.5 + f64::from(numbers.one())).collect(),
+        mean: wide(&numbers.centred(layout.parts())),
+        inverse_std: (0..layout.parts()).map(|_| 1.5 + f64::from(numbers.one())).collect(),
     };
     let grad = wide(&numbers.centred(layout.numbers()));
     let output = |layer: &Layer| layer.output(&Used::of(&layout, &layer.input, &layer.which, &fixed, EPSILON));
@@ -249,8 +251,8 @@ fn assert_differences(layer: &Layer, name: &str) {
 
 #[test]
 fn gradients_equal_central_differences() {
-    for (seed, splits) in (0..).zip([1, 2, 3, 4]) {
-        let layout = Layout { images: 2 * splits, pixels: 3, channels: 2, splits };
+    for (seed, [groups, splits]) in (0..).zip([[1, 1], [1, 2], [1, 3], [1, 4], [2, 1], [3, 2]]) {
+        let layout = Layout { images: 2 * groups * splits, pixels: 3, channels: 2, groups, splits };
         for activation in [Rectifier::None, Rectifier::Relu, Rectifier::LeakyRelu(0.1)] {
             for which in [Statistics::Batch, Statistics::MeanOnly, Statistics::Fixed] {
                 for shortcut in [false, true] {

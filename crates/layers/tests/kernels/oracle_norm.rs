@@ -80,16 +80,16 @@ impl Case {
     fn check_statistics(&self) -> Result<(), String> {
         let (mean, variance) = self.layout.moments(&wide(&self.input));
         let compute = || {
-            let (mut mean, mut variance) = (unwritten(self.layout.groups()), unwritten(self.layout.groups()));
+            let (mut mean, mut variance) = (unwritten(self.layout.parts()), unwritten(self.layout.parts()));
             statistics(&self.layout.shape(), &self.input, &mut mean, &mut variance);
             [mean, variance]
         };
         each_way(compute, |set, [found_mean, found_variance]| {
             let what = format!("{}, {set:?}", self.what());
-            let rounding = |group: usize| 2.0 * ROUNDING * mean[group].abs();
-            let off = |group: usize| rounding(group) + 1e-6 * variance[group].sqrt();
+            let rounding = |part: usize| 2.0 * ROUNDING * mean[part].abs();
+            let off = |part: usize| rounding(part) + 1e-6 * variance[part].sqrt();
             near_each(&format!("{what}: mean"), found_mean, &mean, off, 1.0)?;
-            let off = |group: usize| rounding(group).powi(2) + 2.0 * TOLERANCE * variance[group];
+            let off = |part: usize| rounding(part).powi(2) + 2.0 * TOLERANCE * variance[part];
             near_each(&format!("{what}: variance"), found_variance, &variance, off, 1.0)?;
             if found_variance.iter().any(|variance| *variance < 0.0) {
                 return Err(format!("{what}: a negative variance"));
@@ -101,12 +101,12 @@ impl Case {
     fn check_apply(&self) -> Result<(), String> {
         let (layout, mut numbers) = (&self.layout, Numbers(5));
         let mean: Vec<f32> = layout.mean(&wide(&self.input)).iter().map(|&mean| mean as f32).collect();
-        let (scale, shift) = (numbers.centred(layout.groups()), numbers.centred(layout.groups()));
+        let (scale, shift) = (numbers.centred(layout.parts()), numbers.centred(layout.parts()));
         let terms = (0..layout.numbers()).map(|at| {
-            let group = layout.group(at);
+            let part = layout.part(at);
             let shortcut = self.shortcut.as_ref().map_or(0.0, |shortcut| shortcut[at]);
-            let normal = f64::from(scale[group]) * (f64::from(self.input[at]) - f64::from(mean[group]));
-            [normal, shift[group].into(), shortcut.into()]
+            let normal = f64::from(scale[part]) * (f64::from(self.input[at]) - f64::from(mean[part]));
+            [normal, shift[part].into(), shortcut.into()]
         });
         let terms: Vec<[f64; 3]> = terms.collect();
         let expected: Vec<f64> = terms.iter().map(|terms| activate(self.activation, terms.iter().sum())).collect();
@@ -148,10 +148,10 @@ impl Case {
     /// The output, the mean and the inverse standard deviation, rounded: kernel and oracle get the same ones.
     fn saved(&self, layer: &Layer) -> [Vec<f32>; 3] {
         let mut numbers = Numbers(6);
-        let groups = self.layout.groups();
+        let parts = self.layout.parts();
         let fixed = Used {
-            mean: wide(&numbers.centred(groups)),
-            inverse_std: (0..groups).map(|_| 1.5 + f64::from(numbers.one())).collect(),
+            mean: wide(&numbers.centred(parts)),
+            inverse_std: (0..parts).map(|_| 1.5 + f64::from(numbers.one())).collect(),
         };
         let used = Used::of(&self.layout, &layer.input, &self.which, &fixed, EPSILON);
         let output = layer.output(&used);
@@ -198,7 +198,7 @@ impl Case {
         let [before, input, gamma, beta] = found;
         // One product at most, rounded once.
         near(&format!("{what}: shortcut"), before, &expected.before, largest(&expected.before), ROUNDING)?;
-        let size = |at: usize| expected.input_size[self.layout.group(at)];
+        let size = |at: usize| expected.input_size[self.layout.part(at)];
         near_each(&format!("{what}: input"), input, &expected.input, size, TOLERANCE)?;
         let [values, size] = &expected.gamma;
         near_each(&format!("{what}: γ"), gamma, values, |c| size[c], TOLERANCE)?;
@@ -215,8 +215,8 @@ const KINDS: [Kind; 4] = [Kind::Centred, Kind::Far, Kind::Constant, Kind::Mixed]
 
 /// Every activation and kind of statistics and numbers for one shape.
 #[track_caller]
-fn assert_layout(images: usize, pixels: usize, channels: usize, splits: usize) {
-    let layout = Layout { images, pixels, channels, splits };
+fn assert_layout(images: usize, pixels: usize, channels: usize, [groups, splits]: [usize; 2]) {
+    let layout = Layout { images, pixels, channels, groups, splits };
     for (seed, kind) in KINDS.into_iter().enumerate() {
         for activation in ACTIVATIONS {
             for which in &STATISTICS {
@@ -231,23 +231,31 @@ fn assert_layout(images: usize, pixels: usize, channels: usize, splits: usize) {
 
 #[test]
 fn one_image() {
-    assert_layout(1, 1, 17, 1);
-    assert_layout(1, 49, 3, 1);
-    assert_layout(1, 64, 64, 1);
+    assert_layout(1, 1, 17, [1, 1]);
+    assert_layout(1, 49, 3, [1, 1]);
+    assert_layout(1, 64, 64, [1, 1]);
 }
 
 #[test]
 fn splits() {
-    assert_layout(4, 12, 16, 4);
-    assert_layout(6, 7, 5, 3);
-    assert_layout(8, 5, 1, 2);
-    assert_layout(64, 1, 13, 2);
+    assert_layout(4, 12, 16, [1, 4]);
+    assert_layout(6, 7, 5, [1, 3]);
+    assert_layout(8, 5, 1, [1, 2]);
+    assert_layout(64, 1, 13, [1, 2]);
+}
+
+#[test]
+fn groups() {
+    assert_layout(4, 12, 16, [4, 1]);
+    assert_layout(6, 7, 5, [2, 1]);
+    assert_layout(12, 5, 17, [2, 3]);
+    assert_layout(64, 1, 13, [4, 2]);
 }
 
 #[test]
 fn no_images() {
     for kind in STATISTICS {
-        let layout = Layout { images: 0, pixels: 4, channels: 3, splits: 1 };
+        let layout = Layout { images: 0, pixels: 4, channels: 3, groups: 1, splits: 1 };
         let case = Case::new(layout, Kind::Centred, true, Rectifier::Relu, kind, 0);
         case.check_apply().unwrap();
         case.check_backward().unwrap();
@@ -263,7 +271,7 @@ fn long_sums() {
         (Kind::Mixed, 8, 1024, 64),
         (Kind::Constant, 9, 4225, 5),
     ] {
-        let layout = Layout { images, pixels, channels, splits: 1 };
+        let layout = Layout { images, pixels, channels, groups: 1, splits: 1 };
         Case::new(layout, kind, true, Rectifier::Relu, Statistics::Batch, 3).check().unwrap();
     }
 }
@@ -272,7 +280,7 @@ fn long_sums() {
 #[test]
 fn one_number_far_from_the_others() {
     for pixels in [64, 468, 1024, 4096, 16_384] {
-        let layout = Layout { images: 1, pixels, channels: 17, splits: 1 };
+        let layout = Layout { images: 1, pixels, channels: 17, groups: 1, splits: 1 };
         for at in [0, 1, 63, pixels / 2, pixels - 1] {
             for deviations in [3.0, 10.0, 100.0, 1000.0] {
                 let mut case = Case::new(layout, Kind::Centred, false, Rectifier::None, Statistics::Batch, 1);
@@ -288,7 +296,7 @@ fn one_number_far_from_the_others() {
 #[test]
 fn zero_is_on_the_negative_side() {
     for (activation, slope) in [(Rectifier::Relu, 0.0), (Rectifier::LeakyRelu(0.25), 0.25)] {
-        let layout = Layout { images: 2, pixels: 3, channels: 20, splits: 1 };
+        let layout = Layout { images: 2, pixels: 3, channels: 20, groups: 1, splits: 1 };
         let mut case = Case::new(layout, Kind::Constant, false, activation, Statistics::Fixed, 1);
         let zeros = vec![0.0; layout.numbers()];
         let saved = Saved {
@@ -309,11 +317,12 @@ fn zero_is_on_the_negative_side() {
 
 fn layouts() -> impl Strategy<Value = Layout> {
     let channels = prop_oneof![Just(1), Just(3), Just(16), Just(17), Just(64), 1usize..=130, Just(512)];
-    (1usize..=4, 1usize..=5, prop_oneof![1usize..=20, 1usize..=900], channels).prop_map(
-        |(splits, each, pixels, channels)| {
-            let images = splits * each;
+    let parts = prop_oneof![Just([1, 1]), (1usize..=4, 1usize..=4).prop_map(|(groups, splits)| [groups, splits])];
+    (parts, 1usize..=5, prop_oneof![1usize..=20, 1usize..=900], channels).prop_map(
+        |([groups, splits], each, pixels, channels)| {
+            let images = groups * splits * each;
             let pixels = pixels.min(200_000 / (images * channels)).max(1);
-            Layout { images, pixels, channels, splits }
+            Layout { images, pixels, channels, groups, splits }
         },
     )
 }

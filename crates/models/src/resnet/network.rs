@@ -5,10 +5,10 @@ use burn::{
     nn::pool::MaxPool2d,
     tensor::{Tensor, assert_shape},
 };
-use slowburn_layers::{Activation, Conv2d, Maps, SplitBatchNorm, global_average_pool, in_pool, max_pool};
+use slowburn_layers::{Activation, Conv2d, SplitBatchNorm, global_average_pool, in_pool, max_pool};
 
 use super::ResidualBlock;
-use crate::Encoder;
+use crate::{Encoder, encoder::maps};
 
 /// A residual network without its classification layer, which
 /// [`Classifier`](crate::Classifier) adds (He et al., *Deep residual learning*, arXiv 1512.03385,
@@ -44,19 +44,11 @@ impl Encoder for ResNet {
     /// If the images have another number of channels than configured or, in training, if the splits of
     /// [`Norm::Split`](crate::Norm) do not divide the batch.
     fn features(&self, images: Tensor<4>) -> Tensor<2> {
-        let in_channels = self.in_channels;
-        assert_shape!(images, [_, in_channels, _, _]);
+        self.encode(images, None)
+    }
 
-        in_pool(&images.device(), || {
-            let mut x = self.bn1.forward_maps(self.conv1.forward_maps(Maps::new(images)), Activation::Relu);
-            if let Some(maxpool) = &self.maxpool {
-                x = max_pool(x, maxpool);
-            }
-            for layer in [&self.layer1, &self.layer2, &self.layer3, &self.layer4] {
-                x = layer.iter().fold(x, |x, block| block.forward_maps(x));
-            }
-            global_average_pool(x) // [N, feature_dim]
-        })
+    fn features_in_groups(&self, images: Tensor<4>, group: usize) -> Tensor<2> {
+        self.encode(images, Some(group))
     }
 
     fn feature_dim(&self) -> usize {
@@ -65,5 +57,23 @@ impl Encoder for ResNet {
 
     fn splits(&self) -> usize {
         self.bn1.splits
+    }
+}
+
+impl ResNet {
+    fn encode(&self, images: Tensor<4>, group: Option<usize>) -> Tensor<2> {
+        let in_channels = self.in_channels;
+        assert_shape!(images, [_, in_channels, _, _]);
+
+        in_pool(&images.device(), || {
+            let mut x = self.bn1.forward_maps(self.conv1.forward_maps(maps(images, group)), Activation::Relu);
+            if let Some(maxpool) = &self.maxpool {
+                x = max_pool(x, maxpool);
+            }
+            for layer in [&self.layer1, &self.layer2, &self.layer3, &self.layer4] {
+                x = layer.iter().fold(x, |x, block| block.forward_maps(x));
+            }
+            global_average_pool(x) // [N, feature_dim]
+        })
     }
 }

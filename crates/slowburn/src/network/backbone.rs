@@ -195,6 +195,16 @@ impl Encoder for Backbone {
         }
     }
 
+    fn features_in_groups(&self, images: Tensor<4>, group: usize) -> Tensor<2> {
+        match self {
+            Self::Small(network) => network.features_in_groups(images, group),
+            Self::ConvNet13(network) => network.features_in_groups(images, group),
+            Self::ResNet(network) => network.features_in_groups(images, group),
+            Self::ResNet9(network) => network.features_in_groups(images, group),
+            Self::WideResNet(network) => network.features_in_groups(images, group),
+        }
+    }
+
     fn feature_dim(&self) -> usize {
         match self {
             Self::Small(network) => network.feature_dim(),

@@ -1,7 +1,7 @@
 //! Normalisation of channels, with the rectifier and the addition that follow it.
 //!
-//! Feature maps are `[images, pixels, channels]`. Split j of a batch holds the images whose index is ≡ j modulo the number
-//! of splits; statistics are `[splits, channels]`.
+//! Feature maps are `[images, pixels, channels]`. A group of a batch holds as many consecutive images as every other one; split j
+//! of a group those whose index is ≡ j modulo the number of splits. Statistics are `[groups, splits, channels]`.
 
 mod passes;
 
@@ -29,13 +29,15 @@ pub enum Rectifier {
 /// The shape of a normalisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NormShape {
-    /// The images of the batch; a multiple of the splits.
+    /// The images of the batch; a multiple of groups times splits.
     pub images: usize,
     /// The pixels of an image.
     pub pixels: usize,
     /// The channels.
     pub channels: usize,
-    /// The groups of the batch that have statistics of their own; at least 1.
+    /// The groups of consecutive images; at least 1.
+    pub groups: usize,
+    /// The splits of a group; at least 1.
     pub splits: usize,
 }
 
@@ -57,9 +59,9 @@ pub struct Saved<'a> {
     pub input: &'a [f32],
     /// y, likewise; needed with an activation.
     pub output: Option<&'a [f32]>,
-    /// μ, `[splits, channels]`.
+    /// μ, `[groups, splits, channels]`.
     pub mean: &'a [f32],
-    /// 1/√(σ² + ε), `[splits, channels]`.
+    /// 1/√(σ² + ε), `[groups, splits, channels]`.
     pub inverse_std: &'a [f32],
     /// γ, `[channels]`.
     pub gamma: &'a [f32],
@@ -81,29 +83,30 @@ impl NormShape {
     }
 
     /// Numbers of a statistic.
-    pub fn groups(&self) -> usize {
-        self.splits * self.channels
+    pub fn statistic_len(&self) -> usize {
+        self.groups * self.splits * self.channels
     }
 
-    /// Pixels of a split.
+    /// Pixels of a split of a group.
     fn count(&self) -> f64 {
-        (self.images / self.splits * self.pixels) as f64
+        (self.images / (self.groups * self.splits) * self.pixels) as f64
     }
 
-    /// The same numbers as few long images.
+    /// The same numbers as few long images: without splits, one for each group.
     fn merged(&self) -> Self {
         match self.splits {
-            1 => Self { images: 1, pixels: self.images * self.pixels, ..*self },
+            1 => Self { images: self.groups, pixels: self.images / self.groups * self.pixels, ..*self },
             _ => *self,
         }
     }
 
     fn check(&self) {
-        assert!(self.splits > 0 && self.images.is_multiple_of(self.splits), "whole splits: {self:?}");
+        let parts = self.groups * self.splits;
+        assert!(parts > 0 && self.images.is_multiple_of(parts), "whole groups and splits: {self:?}");
     }
 }
 
-/// How a batch is divided, the same for any number of cores: into pieces of whole pixels, each of one split.
+/// How a batch is divided, the same for any number of cores: into pieces of whole pixels, each of one split of one group.
 #[derive(Clone, Copy)]
 struct Pieces {
     shape: NormShape,
@@ -133,8 +136,11 @@ impl Pieces {
         self.shape.images * self.per_image()
     }
 
+    /// The group and split of piece `number`, as one index.
     fn split(&self, number: usize) -> usize {
-        number / self.per_image() % self.shape.splits
+        let NormShape { images, groups, splits, .. } = self.shape;
+        let image = number / self.per_image();
+        image / (images / groups) * splits + image % splits
     }
 
     /// Piece `number` of values of the batch.
@@ -149,7 +155,7 @@ impl Pieces {
         values.chunks_mut(self.image).flat_map(|image| image.chunks_mut(self.piece)).collect()
     }
 
-    /// Statistics `[splits, channels]` for whole vectors: `[splits, period, channels]`.
+    /// Statistics `[groups, splits, channels]` for whole vectors: `[groups, splits, period, channels]`.
     fn repeated(&self, statistic: &[f32]) -> Scratch {
         let channels = self.shape.channels;
         let mut repeated = Scratch::new(statistic.len() * self.period);
@@ -171,7 +177,8 @@ impl Pieces {
 ///
 /// If a slice has another length than the shape says.
 pub fn statistics(shape: &NormShape, input: &[f32], mean: &mut [f32], variance: &mut [f32]) {
-    assert_eq!([input.len(), mean.len(), variance.len()], [shape.len(), shape.groups(), shape.groups()], "{shape:?}");
+    assert_eq!(input.len(), shape.len(), "{shape:?}");
+    assert_eq!([mean.len(), variance.len()], [shape.statistic_len(); 2], "{shape:?}");
     mean.fill(0.0);
     variance.fill(0.0);
     if shape.is_empty() {
@@ -185,7 +192,7 @@ pub fn statistics(shape: &NormShape, input: &[f32], mean: &mut [f32], variance: 
             super::isa::dispatch(pieces.isa, Moments { values: pieces.of(input, number), sums });
         });
     });
-    let mut totals = vec![Total::default(); shape.groups()];
+    let mut totals = vec![Total::default(); shape.statistic_len()];
     for (number, sums) in sums.chunks_exact(3 * width).enumerate() {
         let (rows, rest) = (pieces.of(input, number).len() / width, pieces.of(input, number).len() % width);
         let totals = &mut totals[pieces.split(number) * shape.channels..][..shape.channels];
@@ -223,7 +230,7 @@ impl Total {
     }
 }
 
-/// `y = act((x − mean)·scale + shift (+ shortcut))`, each of `mean`, `scale` and `shift` `[splits, channels]`. Without an
+/// `y = act((x − mean)·scale + shift (+ shortcut))`, each of `mean`, `scale` and `shift` `[groups, splits, channels]`. Without an
 /// input, x is in place of y.
 ///
 /// # Panics
@@ -240,7 +247,7 @@ pub fn apply(
 ) {
     assert_eq!([input.map_or(shape.len(), <[f32]>::len), output.len()], [shape.len(); 2], "{shape:?}");
     assert!(shortcut.is_none_or(|shortcut| shortcut.len() == shape.len()), "the shortcut of {shape:?}");
-    assert_eq!([mean.len(), scale.len(), shift.len()], [shape.groups(); 3], "{shape:?}");
+    assert_eq!([mean.len(), scale.len(), shift.len()], [shape.statistic_len(); 3], "{shape:?}");
     if shape.is_empty() {
         return;
     }
@@ -272,7 +279,7 @@ pub fn backward(
 ) {
     let lengths = [saved.input.len(), grad.len(), out.as_ref().map_or(shape.len(), |out| out.len())];
     assert_eq!(lengths, [shape.len(); 3], "{shape:?}");
-    assert_eq!([saved.mean.len(), saved.inverse_std.len()], [shape.groups(); 2], "{shape:?}");
+    assert_eq!([saved.mean.len(), saved.inverse_std.len()], [shape.statistic_len(); 2], "{shape:?}");
     assert_eq!([saved.gamma.len(), gamma.len(), beta.len()], [shape.channels; 3], "{shape:?}");
     let output = match saved.activation {
         Rectifier::None => None,
@@ -333,10 +340,10 @@ impl Pieces {
         folded
     }
 
-    /// The two sums of all pieces, by group.
+    /// The two sums of all pieces, `[groups, splits, channels]`.
     fn totals(&self, sums: &[f32]) -> Vec<[f64; 2]> {
         let channels = self.shape.channels;
-        let mut totals = vec![[0.0f64; 2]; self.shape.groups()];
+        let mut totals = vec![[0.0f64; 2]; self.shape.statistic_len()];
         for (number, sums) in sums.chunks_exact(2 * self.period * channels).enumerate() {
             let totals = &mut totals[self.split(number) * channels..][..channels];
             for (which, sums) in sums.chunks_exact(self.period * channels).enumerate() {
@@ -351,11 +358,11 @@ impl Saved<'_> {
     /// From Σg and Σg·(x − μ): the gradients to γ and β, and a, b, c of `∂x = a·g + b·(x − μ) + c`.
     fn factors(&self, shape: &NormShape, totals: &[[f64; 2]], gamma: &mut [f32], beta: &mut [f32]) -> [Vec<f32>; 3] {
         let count = shape.count();
-        let mut factors = [0; 3].map(|_| vec![0.0f32; shape.groups()]);
+        let mut factors = [0; 3].map(|_| vec![0.0f32; shape.statistic_len()]);
         let mut parameters = vec![[0.0f64; 2]; shape.channels];
-        for (group, &[sum, product]) in totals.iter().enumerate() {
-            let channel = group % shape.channels;
-            let inverse = f64::from(self.inverse_std[group]);
+        for (index, &[sum, product]) in totals.iter().enumerate() {
+            let channel = index % shape.channels;
+            let inverse = f64::from(self.inverse_std[index]);
             let (scale, product) = (f64::from(self.gamma[channel]) * inverse, product * inverse);
             parameters[channel][0] += product;
             parameters[channel][1] += sum;
@@ -365,7 +372,7 @@ impl Saved<'_> {
                 Statistics::Fixed => [0.0, 0.0],
             };
             for (factor, value) in factors.iter_mut().zip([scale, of_product, of_sum]) {
-                factor[group] = value as f32;
+                factor[index] = value as f32;
             }
         }
         for (channel, [product, sum]) in parameters.into_iter().enumerate() {
