@@ -15,7 +15,7 @@ use crate::kernel::ConvShape;
 use crate::kernel::conv::gather::Images;
 use crate::kernel::conv::phase::Phase;
 use crate::kernel::conv::weights::{Direction, Weights};
-use crate::kernel::isa::{InstructionSet, dispatch, instruction_set};
+use crate::kernel::isa::{InstructionSet, dispatch, instruction_set, load, store};
 use crate::kernel::scratch::Scratch;
 
 /// Numbers of bf16 that a task lays out at a time; they stay in the second cache.
@@ -185,26 +185,46 @@ impl Task<'_> {
                         tiles.store(sums);
                     }
                 }
-                for (pair, sums) in group.chunks(2).zip(&*sums) {
-                    for (half, &(_, at)) in pair.iter().enumerate() {
-                        self.write(&sums[half * 2 * SIDE * SIDE..], at + panel * PANEL, panel, own);
-                    }
-                }
+                let channels = [panel * PANEL, own];
+                let (bias, output) = (self.plan.bias, &mut self.output[..]);
+                dispatch(self.plan.isa, Write { sums, places: group, channels, bias, output });
             }
         }
     }
+}
 
-    /// Two sums of 16 images into the output.
+/// The sums of a group of pixels into the output, one image after another: its pixels lie side by side.
+struct Write<'a, 't> {
+    /// Of each pair of pixels: two factors of 16 channels for either.
+    sums: &'a [[f32; SUMS]],
+    /// Where the pixels begin in the rows of an image.
+    places: &'a [(usize, usize)],
+    /// The first channel, and how many.
+    channels: [usize; 2],
+    bias: Option<&'a [f32]>,
+    output: &'a mut [&'t mut [f32]],
+}
+
+impl WithSimd for Write<'_, '_> {
+    type Output = ();
+
     #[inline(always)]
-    fn write(&mut self, sums: &[f32], at: usize, panel: usize, own: usize) {
-        let (rows, _) = sums.as_chunks::<SIDE>();
-        for (image, output) in self.output.iter_mut().enumerate() {
-            for half in 0..own / SIDE {
-                let out = &mut output[at + half * SIDE..][..SIDE];
-                out.copy_from_slice(&rows[half * SIDE + image]);
-                if let Some(bias) = self.plan.bias {
-                    let bias = &bias[panel * PANEL + half * SIDE..];
-                    out.iter_mut().zip(bias).for_each(|(out, bias)| *out += bias);
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { sums, places, channels: [first, count], bias, output } = self;
+        let (sums, _) = sums.as_flattened().as_chunks::<{ SUMS / 2 }>();
+        for (image, output) in output.iter_mut().enumerate() {
+            for (sums, &(_, at)) in sums.iter().zip(places) {
+                let (out, _) = output[at + first..][..count].as_chunks_mut::<SIDE>();
+                for (half, out) in out.iter_mut().enumerate() {
+                    let sums = &sums[(half * SIDE + image) * SIDE..][..SIDE];
+                    for number in 0..SIDE / S::F32_LANES {
+                        let sum = load(simd, sums, number);
+                        let sum = match bias {
+                            Some(bias) => simd.add_f32s(sum, load(simd, &bias[first + half * SIDE..][..SIDE], number)),
+                            None => sum,
+                        };
+                        store(simd, out, number, sum);
+                    }
                 }
             }
         }
