@@ -2,12 +2,12 @@
 
 use anyhow::{Result, bail};
 use slowburn_augment::{Operation, Pipeline};
-use slowburn_ema::{Decay, RampShape};
+use slowburn_ema::{Decay, Length, RampShape};
 use slowburn_semi::{
     Alignment, Consistency, CostReduction, FlexThresholds, FreeThresholds, LabelForm, LabelSource, Mix, Selection,
 };
 
-use super::{Method, Recipe, TargetConfig, fashion};
+use super::{ConsistencyConfig, Method, Recipe, TargetConfig, fashion};
 use crate::network::Arch;
 
 /// FixMatch's threshold (arXiv 2001.07685, table 4).
@@ -53,7 +53,10 @@ pub fn change_method(recipe: &mut Recipe, method: Method) {
     if recipe.method == method {
         return;
     }
-    recipe.method = method;
+    let before = std::mem::replace(&mut recipe.method, method);
+    if before.has_strong_views() && !method.has_strong_views() {
+        forget_selection(recipe);
+    }
     let selection = match method {
         Method::Temporal => {
             // The paper's decay of predictions (arXiv 1610.02242, §3): one of weights would be far too slow.
@@ -66,13 +69,27 @@ pub fn change_method(recipe: &mut Recipe, method: Method) {
         Method::FlexMatch => Selection::Flex(FlexThresholds { threshold: THRESHOLD, ..FlexThresholds::default() }),
         Method::FreeMatch => Selection::Free(FreeThresholds { decay: SHORT, ..FreeThresholds::default() }),
     };
-    recipe.targets = Some(TargetConfig { form: LabelForm::Hard, selection, alignment: None, source: None });
+    let kin = recipe.targets.take().filter(|_| before.has_strong_views());
+    let (source, alignment) = kin.map_or((None, None), |targets| (targets.source, targets.alignment));
+    recipe.targets = Some(TargetConfig { form: LabelForm::Hard, selection, alignment, source });
+    if before.has_strong_views() {
+        return;
+    }
     recipe.consistency.cost = Consistency::CrossEntropy;
     recipe.consistency.weight = 1.0;
     recipe.consistency.ramp_up = RampShape::None;
     over_its_samples(recipe);
     recipe.labeled_in_unlabeled = true;
     recipe.mix = Mix::Fixed { labeled: labeled_share(recipe.batch) };
+}
+
+/// Undoes what FixMatch and its kin ask of targets and costs: the default's in their place.
+fn forget_selection(recipe: &mut Recipe) {
+    const RISE: f64 = 0.6;
+    let ConsistencyConfig { cost, weight, .. } = fashion().consistency;
+    recipe.targets = None;
+    (recipe.consistency.cost, recipe.consistency.weight) = (cost, weight);
+    recipe.consistency.ramp_up = RampShape::SigmoidUp(Length::Share(RISE));
 }
 
 /// The labelled images in a batch of FixMatch: one for each seven without a label.
@@ -193,6 +210,28 @@ mod tests {
             change_method(&mut recipe, method);
             recipe.validate().expect("valid");
         }
+    }
+
+    #[test]
+    fn another_method_for_a_recipe_of_fixmatch_keeps_nothing_that_is_fixmatchs() {
+        let afternoon = preset("cifar10-afternoon").expect("exists").recipe();
+        for method in [Method::MeanTeacher, Method::Pi, Method::Temporal, Method::Ict, Method::Supervised] {
+            let mut recipe = afternoon.clone();
+            change_method(&mut recipe, method);
+            recipe.validate().expect("valid");
+            assert_eq!((recipe.targets, recipe.consistency.cost), (None, Consistency::Mse), "{method}");
+        }
+        let mut recipe = afternoon.clone();
+        change_method(&mut recipe, Method::MeanTeacher);
+        assert_eq!(recipe.consistency.weight, 10.0);
+        assert_eq!(recipe.consistency.ramp_up, RampShape::SigmoidUp(Length::Share(0.6)));
+
+        // Its kin have the same batches, and targets from the same network.
+        let mut recipe = afternoon.clone();
+        change_method(&mut recipe, Method::FreeMatch);
+        let targets = recipe.targets.as_ref().expect("of FreeMatch");
+        assert_eq!((targets.source, recipe.mix), (Some(LabelSource::Average), afternoon.mix));
+        assert!(matches!(targets.selection, Selection::Free(_)));
     }
 
     #[test]
