@@ -148,7 +148,7 @@ impl MeanOnlyBatchNorm {
     #[cfg(feature = "flex")]
     fn fused(&self, input: &Maps, activation: Activation) -> Option<Maps> {
         use crate::flex::{Affine, normalise, statistics};
-        use crate::kernel::norm::Statistics;
+        use crate::kernel::norm::{NormShape, Statistics};
         use crate::normalise::fused::{parts, shape};
 
         let bias = self.bias.val();
@@ -166,7 +166,7 @@ impl MeanOnlyBatchNorm {
             (mean, Statistics::MeanOnly, shape)
         } else {
             let mean = self.running_mean.value().to_device(&device);
-            (mean, Statistics::Fixed, shape(&input.clone().grouped(None), 1))
+            (mean, Statistics::Fixed, NormShape { groups: 1, ..shape(input, 1) })
         };
         if !is_fast(&mean) {
             return None;

@@ -133,7 +133,7 @@ pub(crate) mod fused {
         let group = input.group();
         let (statistic, shape) = match training {
             true => (Statistics::Batch, shape(&input, splits)),
-            false => (Statistics::Fixed, shape(&input.clone().grouped(None), 1)),
+            false => (Statistics::Fixed, NormShape { groups: 1, ..shape(&input, 1) }),
         };
         let affine = Affine { shape, statistics: statistic, epsilon: norm.epsilon, activation: fused };
         let parameters = [norm.gamma.val(), norm.beta.val()];

@@ -56,8 +56,8 @@ pub trait Encoder: Module + ModuleDisplay {
     /// after another were encoded (ghost batch normalisation: Hoffer et al., arXiv 1705.08741). [`Classifier`](crate::Classifier)
     /// asks for it.
     ///
-    /// So do networks that do not say otherwise. Those of this crate take all groups at once, which is faster; a network of
-    /// `slowburn-layers` does the same with [`Maps::in_groups`](slowburn_layers::Maps::in_groups).
+    /// A network that does not override it encodes one group after another. Those of this crate take all groups at once, which is
+    /// faster; a network of `slowburn-layers` does the same with [`Maps::in_groups`](slowburn_layers::Maps::in_groups).
     ///
     /// # Shapes
     ///
