@@ -47,6 +47,12 @@ impl PoolShape {
         self.input[0] * self.input[1] * self.channels
     }
 
+    /// Whether each pixel of the input is in exactly one window.
+    fn tiles(&self) -> bool {
+        let side_by_side = self.kernel == self.stride && self.padding == [0; 2];
+        side_by_side && self.input.iter().zip(self.stride).all(|(input, step)| input % step == 0)
+    }
+
     /// The pixels of window `at` along an axis that lie in the image.
     fn window(&self, axis: usize, at: usize) -> std::ops::Range<usize> {
         let start = at * self.stride[axis];
@@ -128,9 +134,8 @@ fn larger<S: Simd>(simd: S, [best, value]: [S::f32s; 2], given: [S::f32s; 2]) ->
 pub fn max_backward(shape: &PoolShape, input: &[f32], grad: &[f32], out: &mut [f32]) {
     shape.check(input.len(), grad.len());
     assert_eq!(out.len(), input.len(), "the gradient to the input of {shape:?}");
-    out.fill(0.0);
     if grad.is_empty() {
-        return;
+        return out.fill(0.0);
     }
     let isa = instruction_set();
     let per_image = grad.len() / shape.images;
@@ -138,7 +143,7 @@ pub fn max_backward(shape: &PoolShape, input: &[f32], grad: &[f32], out: &mut [f
     images.for_each(|((out, image), grad)| dispatch(isa, Shares { shape, image, grad, out }));
 }
 
-/// The gradients of an image's windows, added to those of its pixels.
+/// The gradients of an image's windows, for the pixels that were their maxima.
 struct Shares<'a> {
     shape: &'a PoolShape,
     image: &'a [f32],
@@ -152,7 +157,10 @@ impl WithSimd for Shares<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { shape, image, grad, out } = self;
-        let (width, channels) = (shape.output()[1], shape.channels);
+        let (width, channels, tiles) = (shape.output()[1], shape.channels, shape.tiles());
+        if !tiles {
+            out.fill(0.0);
+        }
         let mut places = Vec::with_capacity(shape.kernel[0] * shape.kernel[1]);
         for (window, grad) in grad.chunks_exact(channels).enumerate() {
             shape.pixels(window / width, window % width, &mut places);
@@ -169,7 +177,10 @@ impl WithSimd for Shares<'_> {
                 for (pixel, &at) in places.iter().enumerate() {
                     let out = &mut out[at..][..channels];
                     let own = simd.equal_f32s(winner, simd.splat_f32s(pixel as f32));
-                    let sum = simd.add_f32s(load(simd, out, number), simd.select_f32s(own, grad, zero));
+                    let mut sum = simd.select_f32s(own, grad, zero);
+                    if !tiles {
+                        sum = simd.add_f32s(load(simd, out, number), sum);
+                    }
                     store(simd, out, number, sum);
                 }
             }

@@ -27,6 +27,14 @@ fn shapes() -> Vec<(&'static str, ConvShape)> {
         ("kernel beyond the image", padded(18, [5, 3], [16, 16], [7; 2], [1; 2], [[2; 2]; 2])),
         ("padding above the kernel", padded(17, [4, 5], [16, 16], [2; 2], [1; 2], [[3; 2]; 2])),
         ("1x1 within padding, stride 2", padded(17, [4, 5], [16, 16], [1; 2], [2; 2], [[3, 0], [1, 2]])),
+        ("16 wide, with a bias", square(16, [3, 16], [16, 32], 3, 1)),
+        ("16 wide", square(17, [5, 16], [48, 80], 3, 1)),
+        ("32 wide", square(16, [4, 32], [16, 16], 3, 1)),
+        ("32 wide, with a bias", square(16, [2, 32], [32, 16], 1, 1)),
+        ("16 wide, uneven", padded(16, [6, 17], [32, 48], [3, 4], [1; 2], [[2, 0], [0, 2]])),
+        ("16 wide by padding above the kernel", padded(16, [3, 12], [16, 16], [2; 2], [1; 2], [[3, 3], [3, 2]])),
+        ("16 wide, stride 2", padded(16, [4, 32], [16, 16], [2; 2], [2; 2], [[0; 2]; 2])),
+        ("16 wide, several blocks of rows", square(16, [260, 16], [64, 16], 1, 1)),
     ]
 }
 

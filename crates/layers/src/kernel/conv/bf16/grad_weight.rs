@@ -130,7 +130,7 @@ impl Piece<'_> {
                         for x in 0..width {
                             let left = &grad[((y * width + x) * pairs[1] + out) * 2..][..2];
                             let right = &input[(row + x * shape.stride[1]) * pairs[0] + own];
-                            tiles.multiply([&left[0], &left[1]], right);
+                            tiles.multiply([&left[0], &left[1]], TERMS, right);
                         }
                     }
                     tiles.store(sums);

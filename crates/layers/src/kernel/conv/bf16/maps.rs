@@ -9,6 +9,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::round::round;
+use super::rows;
 use super::tile::{FACTOR, SIDE, SUMS, TERMS, Tiles};
 use super::weights::{PANEL, pack};
 use crate::kernel::ConvShape;
@@ -55,8 +56,13 @@ pub(crate) fn to_input(shape: &ConvShape, weight: &[f32], grad: &[f32], out: &mu
 }
 
 impl Plan<'_> {
-    /// Writes the whole output: a task has some rows of 16 images.
+    /// Writes the whole output: a task has some rows of 16 images, or of one where its rows are whole left factors.
     fn run(&self, output: &mut [f32]) {
+        if let ([phase], None) = (&self.phases[..], self.bias)
+            && rows::fit(&phase.1, self.output)
+        {
+            return rows::Plan::new(&self.source, phase, self.output, self.isa).run(output);
+        }
         let [height, width, channels] = self.output;
         let every = self.phases.iter().map(|(_, phase)| phase.every[0]).max().unwrap_or(1);
         let step = self.phases.iter().map(|(_, phase)| phase.step[0]).max().unwrap_or(1);
@@ -180,7 +186,7 @@ impl Task<'_> {
                             _ => tiles.load(sums),
                         }
                         for (&tap, weights) in taps.iter().zip(weights) {
-                            tiles.multiply([&source[first + tap], &source[last + tap]], weights);
+                            tiles.multiply([&source[first + tap], &source[last + tap]], TERMS, weights);
                         }
                         tiles.store(sums);
                     }

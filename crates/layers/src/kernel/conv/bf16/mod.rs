@@ -6,6 +6,7 @@
 mod grad_weight;
 mod maps;
 mod round;
+mod rows;
 mod tile;
 mod weights;
 

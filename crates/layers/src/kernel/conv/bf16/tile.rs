@@ -120,19 +120,47 @@ impl Tiles {
         }
     }
 
+    /// Sums begin at earlier ones, where [`store_rows`](Self::store_rows) left them; those of a second half that is not there
+    /// at zero.
+    ///
+    /// # Panics
+    ///
+    /// As there.
+    #[inline(always)]
+    pub(super) fn load_rows(&mut self, sums: &[f32], places: [usize; 2], stride: usize, halves: usize) {
+        check_rows(sums, places, stride, halves);
+        let [a, b] = places.map(|at| sums[at..].as_ptr());
+        // SAFETY: the tiles are set up, and each reads at most 16 rows of 64 bytes, which `check_rows` found in `sums`.
+        unsafe {
+            match halves {
+                2 => asm!("tileloadd tmm0, [{a} + 1*{row}]", "tileloadd tmm1, [{a} + 1*{row} + 64]",
+                    "tileloadd tmm2, [{b} + 1*{row}]", "tileloadd tmm3, [{b} + 1*{row} + 64]",
+                    a = in(reg) a, b = in(reg) b, row = in(reg) 4 * stride, options(nostack, readonly)),
+                _ => asm!("tileloadd tmm0, [{a} + 1*{row}]", "tilezero tmm1",
+                    "tileloadd tmm2, [{b} + 1*{row}]", "tilezero tmm3",
+                    a = in(reg) a, b = in(reg) b, row = in(reg) 4 * stride, options(nostack, readonly)),
+            }
+        }
+    }
+
     /// Adds the products of two left factors with two right ones.
     ///
-    /// A left factor is `[rows][32]`, a right one `[16][16][2]`: pairs of terms lie side by side.
+    /// A left factor is rows of 32, `stride` apart, a right one `[16][16][2]`: pairs of terms lie side by side.
+    ///
+    /// # Panics
+    ///
+    /// If a left factor is too short for 16 rows.
     #[inline(always)]
-    pub(super) fn multiply(&mut self, left: [&[u16; FACTOR]; 2], right: &[u16; 2 * FACTOR]) {
+    pub(super) fn multiply(&mut self, left: [&[u16]; 2], stride: usize, right: &[u16; 2 * FACTOR]) {
+        assert!(left.iter().all(|factor| factor.len() >= (SIDE - 1) * stride + TERMS), "a left factor of 16 rows");
         // SAFETY: the tiles are set up, and each reads at most 16 rows of 64 bytes of what is borrowed.
         unsafe {
-            asm!("tileloadd tmm4, [{a} + 1*{row}]", "tileloadd tmm5, [{b} + 1*{row}]",
+            asm!("tileloadd tmm4, [{a} + 1*{left}]", "tileloadd tmm5, [{b} + 1*{left}]",
                 "tileloadd tmm6, [{c} + 1*{row}]", "tileloadd tmm7, [{c} + 1*{row} + 1024]",
                 "tdpbf16ps tmm0, tmm4, tmm6", "tdpbf16ps tmm1, tmm4, tmm7",
                 "tdpbf16ps tmm2, tmm5, tmm6", "tdpbf16ps tmm3, tmm5, tmm7",
                 a = in(reg) left[0].as_ptr(), b = in(reg) left[1].as_ptr(), c = in(reg) right.as_ptr(),
-                row = in(reg) 64usize, options(nostack, readonly));
+                left = in(reg) 2 * stride, row = in(reg) 64usize, options(nostack, readonly));
         }
     }
 
@@ -146,6 +174,31 @@ impl Tiles {
                 at = in(reg) sums.as_mut_ptr(), row = in(reg) 64usize, options(nostack));
         }
     }
+
+    /// Writes the sums of two left factors: each 16 rows of 16 channels or, with two `halves`, 32, `stride` apart.
+    ///
+    /// # Panics
+    ///
+    /// If `sums` is too short for them.
+    #[inline(always)]
+    pub(super) fn store_rows(&mut self, sums: &mut [f32], places: [usize; 2], stride: usize, halves: usize) {
+        check_rows(sums, places, stride, halves);
+        let [a, b] = places.map(|at| sums[at..].as_mut_ptr());
+        // SAFETY: the tiles are set up, and each writes at most 16 rows of 64 bytes, which `check_rows` found in `sums`.
+        unsafe {
+            asm!("tilestored [{a} + 1*{row}], tmm0", "tilestored [{b} + 1*{row}], tmm2",
+                a = in(reg) a, b = in(reg) b, row = in(reg) 4 * stride, options(nostack));
+            if halves == 2 {
+                asm!("tilestored [{a} + 1*{row} + 64], tmm1", "tilestored [{b} + 1*{row} + 64], tmm3",
+                    a = in(reg) a, b = in(reg) b, row = in(reg) 4 * stride, options(nostack));
+            }
+        }
+    }
+}
+
+fn check_rows(sums: &[f32], places: [usize; 2], stride: usize, halves: usize) {
+    let len = (SIDE - 1) * stride + halves * SIDE;
+    assert!(halves <= 2 && places.iter().all(|at| at + len <= sums.len()), "sums of two left factors");
 }
 
 impl Drop for Tiles {

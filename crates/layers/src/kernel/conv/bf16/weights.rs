@@ -22,13 +22,16 @@ pub(super) fn pack(weights: &Weights, taps: &[usize]) -> Scratch {
     let area = weights.kernel[0] * weights.kernel[1];
     packed.par_chunks_mut(panel / 2).enumerate().for_each(|(number, out)| {
         let out: &mut [u16] = cast_slice_mut(out);
-        for lane in 0..PANEL.min(weights.lanes() - number * PANEL) {
-            for channel in 0..weights.summed() {
-                let kernel = &weights.values[weights.at(number * PANEL + lane, channel)..][..area];
-                let (block, term) = (channel / TERMS, channel % TERMS);
-                let at = (lane / SIDE * SIDE + term / 2) * TERMS + 2 * (lane % SIDE) + term % 2;
-                for (place, &tap) in taps.iter().enumerate() {
-                    out[(block * taps.len() + place) * 2 * FACTOR + at] = round(kernel[tap]);
+        // One block after another: it stays in the first cache, and so do the weights that lanes share a line of.
+        for (block, out) in out.chunks_exact_mut(taps.len() * 2 * FACTOR).enumerate() {
+            let first = block * TERMS;
+            for lane in 0..PANEL.min(weights.lanes() - number * PANEL) {
+                for term in 0..TERMS.min(weights.summed() - first) {
+                    let kernel = &weights.values[weights.at(number * PANEL + lane, first + term)..][..area];
+                    let at = (lane / SIDE * SIDE + term / 2) * TERMS + 2 * (lane % SIDE) + term % 2;
+                    for (place, &tap) in taps.iter().enumerate() {
+                        out[place * 2 * FACTOR + at] = round(kernel[tap]);
+                    }
                 }
             }
         }
