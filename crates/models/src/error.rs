@@ -14,6 +14,12 @@ pub enum ModelError {
         /// The values that are accepted.
         allowed: &'static str,
     },
+    /// A number that weights are made from is not finite.
+    #[error("{what} is not finite")]
+    NotFinite {
+        /// Which number.
+        what: &'static str,
+    },
     /// A layer refused its settings.
     #[error(transparent)]
     Layer(#[from] slowburn_layers::LayerError),

@@ -4,10 +4,12 @@ use burn::{
     config::Config,
     module::Module,
     nn::pool::{MaxPool2d, MaxPool2dConfig},
-    tensor::{Device, Tensor},
+    tensor::{Device, Tensor, s},
 };
 use slowburn_layers::{Activation, Conv2d, Maps, global_average_pool, in_pool, max_pool};
 
+#[cfg(feature = "whitening")]
+use crate::layers::whitening_filters;
 use crate::{
     Encoder, ModelError,
     encoder::{assert_images, maps},
@@ -61,6 +63,8 @@ pub struct ResNet9Config {
 ///
 /// Ours differs in three points: the maximum is taken before the normalisation, which then sees a quarter of the values; blocks are
 /// those of [`ResNet`](crate::ResNet), with the rectifier behind the sum; and the last pooling is a mean.
+///
+/// With the feature `whitening`, `init_from_batch` makes the first convolution whiten patches.
 ///
 /// Should be created with [`ResNet9Config`].
 #[derive(Module, Debug)]
@@ -178,6 +182,37 @@ impl Encoder for ResNet9 {
 }
 
 impl ResNet9 {
+    /// Makes the first convolution [whiten](whitening_filters) the 3×3 patches of a batch: half of its filters are the first
+    /// components, the other half their opposites, so that the rectifier behind them loses neither. Filters beyond the
+    /// 2·9·C that there are keep their weights. They are learned like all others.
+    ///
+    /// Call it before training and before the teacher is cloned.
+    ///
+    /// # Shapes
+    ///
+    /// - `images`: `[N, C, H, W]`, a typical batch
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::NotFinite`] if a pixel is not finite; [`ModelError::OutOfRange`] if there are no images.
+    ///
+    /// # Panics
+    ///
+    /// As [`features`](Encoder::features).
+    #[cfg(feature = "whitening")]
+    pub fn init_from_batch(mut self, images: Tensor<4>) -> Result<Self, ModelError> {
+        assert_images(&images, self.in_channels, SMALLEST_SIDE);
+        let [width, ..] = self.conv1.weight.dims();
+        let filters = whitening_filters(images, 3)?;
+        let half = filters.dims()[0].min(width / 2);
+        let weight = self.conv1.weight.clone();
+        let filters: Tensor<4> = Tensor::from_data(filters.narrow(0, 0, half).into_data(), &weight.lazy_device());
+        let (id, own) = (weight.id, weight.val().detach());
+        let whitened = own.slice_assign(s![..half], filters.clone()).slice_assign(s![half..2 * half], filters.neg());
+        self.conv1.weight = weight.transform_for_load(whitened.detach(), id);
+        Ok(self)
+    }
+
     fn encode(&self, images: Tensor<4>, group: Option<usize>) -> Tensor<2> {
         assert_images(&images, self.in_channels, SMALLEST_SIDE);
 

@@ -65,6 +65,7 @@ fn mean_teacher(steps: u32, device: &Device) -> Outcome {
         dropout: 0.0,
         input_noise: 0.0,
         group: Some(4),
+        whiten_patches: false,
         stem: None,
     };
     let network = filled(config.init(ImageSize::new(12, 12, 1), 5, &device).unwrap(), 1);

@@ -3,6 +3,8 @@
 mod convolution;
 mod norm;
 mod unit;
+#[cfg(feature = "whitening")]
+mod whitening;
 
 pub use norm::Norm;
 pub use slowburn_layers::{
@@ -10,5 +12,7 @@ pub use slowburn_layers::{
     WeightNormConv2dConfig,
 };
 pub use unit::{BatchNormUnit, ConvUnit, ConvUnitConfig, Normalization, WeightNormUnit};
+#[cfg(feature = "whitening")]
+pub use whitening::whitening_filters;
 
 pub(crate) use convolution::convolution;

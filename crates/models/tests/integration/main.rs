@@ -13,3 +13,4 @@ mod projection;
 mod split_batch_norm;
 mod state;
 mod support;
+mod whitening;

@@ -106,6 +106,11 @@ impl Arch {
         matches!(self, Self::Small | Self::ResNet9 | Self::ResNet9Half) || self.is_resnet()
     }
 
+    /// Whether its first convolution can start by whitening patches.
+    pub fn whitens_patches(self) -> bool {
+        matches!(self, Self::ResNet9 | Self::ResNet9Half)
+    }
+
     /// Whether it is a residual network with a stem.
     pub fn is_resnet(self) -> bool {
         matches!(self, Self::ResNet10Quarter | Self::ResNet18Half | Self::ResNet18 | Self::ResNet34 | Self::ResNet50)
@@ -227,11 +232,16 @@ impl Encoder for Backbone {
 }
 
 impl Backbone {
-    /// Initialises weight-normalised layers from a batch; other networks stay as they are.
-    pub fn init_from_batch(self, images: Tensor<4>) -> Self {
-        match self {
+    /// Initialises from a batch what can be: weight-normalised layers, and the first convolution of a ResNet-9, which then
+    /// whitens patches. Other networks stay as they are.
+    ///
+    /// # Errors
+    /// If a pixel is not finite.
+    pub fn init_from_batch(self, images: Tensor<4>) -> Result<Self, ModelError> {
+        Ok(match self {
             Self::ConvNet13(network) => Self::ConvNet13(network.init_from_batch(images)),
+            Self::ResNet9(network) => Self::ResNet9(network.init_from_batch(images)?),
             other => other,
-        }
+        })
     }
 }

@@ -20,6 +20,9 @@ pub struct NetworkConfig {
     pub input_noise: f64,
     /// Images that share batch statistics in training; the whole batch without.
     pub group: Option<usize>,
+    /// Whether the first convolution starts by whitening the patches of the first batch (ResNet-9 only).
+    #[serde(default)]
+    pub whiten_patches: bool,
     /// A ResNet's stem, where weights that it starts from have another than the images' size asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stem: Option<Stem>,

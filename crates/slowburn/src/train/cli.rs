@@ -247,6 +247,8 @@ impl Cli {
         }
         set(&mut recipe.labels, &self.labels);
         set(&mut recipe.network.arch, &self.arch);
+        // A recipe's beginning, for the networks that have it.
+        recipe.network.whiten_patches &= self.arch.is_none_or(Arch::whitens_patches);
         set(&mut recipe.consistency.weight, &self.weight);
         set(&mut recipe.network.dropout, &self.dropout);
         set(&mut recipe.network.input_noise, &self.input_noise);
@@ -345,6 +347,19 @@ mod tests {
         assert_eq!(run.validation, 0.2);
         assert_eq!(parse(&flags).recipe_on(&run).expect("valid"), run);
         assert_eq!(parse(&[]).recipe_on(&run).expect("valid"), run);
+    }
+
+    #[test]
+    fn patches_are_whitened_by_networks_that_can() {
+        for (arch, whitens) in [("resnet9-half", true), ("resnet9", true), ("resnet18", false)] {
+            let flags = ["--recipe=cifar10-afternoon", "--data=x", "--arch", arch];
+            let recipe = parse(&flags).recipe(None).expect("valid");
+            assert_eq!(recipe.network.whiten_patches, whitens, "{arch}");
+        }
+        let mut recipe = parse(&[]).recipe(None).expect("valid");
+        recipe.network.whiten_patches = true;
+        let refused = recipe.validate().expect_err("the default network has another stem").to_string();
+        assert!(refused.contains("whiten_patches"), "{refused}");
     }
 
     /// Every flag that changes a recipe is among those that say where settings come from.

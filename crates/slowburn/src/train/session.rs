@@ -202,8 +202,8 @@ impl Session<'_> {
         network = initialized(network);
         if let Some(start) = self.start {
             network = start.start(network, &self.data.classes, recipe.fresh_head)?.0;
-        } else if recipe.network.normalization == Normalization::Weight {
-            network.encoder = network.encoder.init_from_batch(first()?);
+        } else if recipe.network.normalization == Normalization::Weight || recipe.network.whiten_patches {
+            network.encoder = network.encoder.init_from_batch(first()?)?;
         }
         Ok(network)
     }

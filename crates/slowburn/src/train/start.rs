@@ -36,6 +36,7 @@ pub(super) fn fit(recipe: &mut Recipe, data: &Dataset) -> Result<()> {
 pub(super) fn arch(recipe: &mut Recipe, said: Option<Arch>) -> Result<()> {
     if let Some(weights) = read(recipe, said)? {
         recipe.network.arch = weights.arch;
+        recipe.network.whiten_patches &= weights.arch.whitens_patches();
     }
     Ok(())
 }

@@ -129,7 +129,9 @@ impl Weights {
         let classes = self.classes().ok_or_else(|| CheckpointError::NoClassifier { path: self.file.clone() })?;
         let BackboneConfig { arch, normalization, dropout, input_noise, stem, .. } = self.backbone();
         let two_heads = self.shape("fc_consistency.weight").is_some();
-        let config = NetworkConfig { arch, normalization, two_heads, dropout, input_noise, group: None, stem };
+        let (group, whiten_patches) = (None, false);
+        let config =
+            NetworkConfig { arch, normalization, two_heads, dropout, input_noise, group, whiten_patches, stem };
         Ok(load(config.init(image, classes, device)?, &self.source, &self.options(false))?.0)
     }
 

@@ -112,6 +112,24 @@ fn every_network_is_the_one_that_was_asked_for_and_learns() {
 }
 
 #[test]
+fn a_first_convolution_that_whitens_patches_holds_filters_and_their_opposites() {
+    let data = data();
+    let config = data.path().join("patches.json");
+    fs::write(&config, r#"{"network": {"arch": "resnet9-half", "whiten_patches": true}}"#).expect("written");
+    let flags = ["--config", path(&config), "--method", "mean-teacher", "--lr", "1e-30"];
+    let (said, _, weights) = short_run(data.path(), "whitened", &flags);
+    assert!(said.contains("\"whiten_patches\": true"), "{said}");
+    let filters: Vec<f32> = weights["conv1.weight"].iter().collect();
+    // Grey images have nine components, which is fewer than half of the filters: these come first.
+    let found: Vec<bool> = (0..9 * 9).map(|at| filters[at] != 0.0 && filters[at] == -filters[9 * 9 + at]).collect();
+    assert!(found.iter().all(|it| *it), "{filters:?}");
+    assert_eq!(filters.len(), 32 * 9);
+    let other = ["--config", path(&config), "--arch", "small"];
+    let (said, _, _) = short_run(data.path(), "small", &other);
+    assert!(said.contains("\"whiten_patches\": false"), "{said}");
+}
+
+#[test]
 fn every_cost_is_the_one_that_was_asked_for() {
     let data = data();
     let cost = |name: &str, flags: &[&str]| {

@@ -25,6 +25,7 @@ pub fn fashion() -> Recipe {
             dropout: 0.0,
             input_noise: 0.0,
             group: Some(16),
+            whiten_patches: false,
             stem: None,
         },
         method: Method::MeanTeacher,

@@ -300,6 +300,11 @@ impl Recipe {
             !ramps.contains(&RampShape::CosineByEpochFromZero),
             "cosine_by_epoch_from_zero is for ramp_down of the optimizer alone"
         );
+        ensure!(
+            !self.network.whiten_patches || self.network.arch.whitens_patches(),
+            "network.whiten_patches is for resnet9 and resnet9-half alone, --arch is {}",
+            self.network.arch.name()
+        );
         ensure!(self.batch > 0, "--batch is 0: it must be at least 1");
         if let Mix::Fixed { labeled } = self.mix {
             ensure!(

@@ -228,6 +228,7 @@ fn tensorflow(views: slowburn_augment::Pipeline, steps: u64) -> Recipe {
             dropout: 0.5,
             input_noise: 0.15,
             group: None,
+            whiten_patches: false,
             stem: None,
         },
         consistency: ConsistencyConfig {
@@ -285,6 +286,7 @@ fn wide(views: slowburn_augment::Pipeline) -> Recipe {
             dropout: 0.0,
             input_noise: 0.0,
             group: None,
+            whiten_patches: false,
             stem: None,
         },
         consistency: ConsistencyConfig {
@@ -335,6 +337,7 @@ fn afternoon(method: Method) -> Recipe {
     recipe.network.arch = Arch::ResNet9Half;
     recipe.network.normalization = Normalization::Batch;
     recipe.network.group = Some(32);
+    recipe.network.whiten_patches = true;
     (recipe.batch, recipe.mix) = (128, Mix::Fixed { labeled: 32 });
     recipe.decay = Decay::WarmUp { decay: 0.996 };
     if let Some(targets) = &mut recipe.targets {
