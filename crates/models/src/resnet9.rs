@@ -1,10 +1,12 @@
 //! A short residual network for small images.
 
+#[cfg(feature = "whitening")]
+use burn::tensor::s;
 use burn::{
     config::Config,
     module::Module,
     nn::pool::{MaxPool2d, MaxPool2dConfig},
-    tensor::{Device, Tensor, s},
+    tensor::{Device, Tensor},
 };
 use slowburn_layers::{Activation, Conv2d, Maps, global_average_pool, in_pool, max_pool};
 
@@ -184,7 +186,7 @@ impl Encoder for ResNet9 {
 impl ResNet9 {
     /// Makes the first convolution [whiten](whitening_filters) the 3×3 patches of a batch: half of its filters are the first
     /// components, the other half their opposites, so that the rectifier behind them loses neither. Filters beyond the
-    /// 2·9·C that there are keep their weights. They are learned like all others.
+    /// 2·9·C that there are keep their weights, as does the only one of a width of 1. They are learned like all others.
     ///
     /// Call it before training and before the teacher is cloned.
     ///
@@ -205,6 +207,9 @@ impl ResNet9 {
         let [width, ..] = self.conv1.weight.dims();
         let filters = whitening_filters(images, 3)?;
         let half = filters.dims()[0].min(width / 2);
+        if half == 0 {
+            return Ok(self);
+        }
         let weight = self.conv1.weight.clone();
         let filters: Tensor<4> = Tensor::from_data(filters.narrow(0, 0, half).into_data(), &weight.lazy_device());
         let (id, own) = (weight.id, weight.val().detach());

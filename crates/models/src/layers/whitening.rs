@@ -7,16 +7,18 @@ use faer::{Accum, Mat, MatRef, Par, Side};
 use crate::ModelError;
 use crate::error::{at_least_one, in_range};
 
-/// Added to each variance, so that directions without any are not blown up; K. Jordan's value for images normalised to a
-/// variance of 1.
+/// Added to each variance, so that filters of directions without any stay finite; K. Jordan's value for images normalised to
+/// a variance of 1.
 const EPSILON: f64 = 5e-4;
 
-/// Filters whose answers to the patches of these images are uncorrelated and have variance 1: the principal components of the
-/// patches, `wᵢ = vᵢ/√(λᵢ + ε)` with the covariance's eigenvectors vᵢ, its eigenvalues λᵢ from the largest on, and ε = 0.0005.
+/// Filters whose answers to the patches of these images are uncorrelated, with variances of λᵢ/(λᵢ + ε): the principal components
+/// of the patches, `wᵢ = vᵢ/√(λᵢ + ε)` with the covariance's eigenvectors vᵢ, its eigenvalues λᵢ from the largest on, and
+/// ε = 0.0005.
 ///
 /// As the first convolution of a network they take its first task off it: what neighbouring pixels and colours have in common
-/// would otherwise drown the rest (D. Page, *How to train your ResNet*, part 8, myrtle.ai, 2019; K. Jordan, arXiv 2404.00498,
-/// section 3.2, after which a network needs half as many passes over CIFAR-10 for 94 %).
+/// would otherwise drown the rest (D. Page, *How to train your ResNet*, part 8, myrtle.ai, 2019; K. Jordan, arXiv 2404.00498).
+/// Both keep their filters as they are, from patches of 3×3 and of 2×2, and Jordan takes the second moment without subtracting the
+/// mean, from 5,000 images.
 ///
 /// # Shapes
 ///
@@ -25,13 +27,14 @@ const EPSILON: f64 = 5e-4;
 ///
 /// # Errors
 ///
-/// [`ModelError::OutOfRange`] if `side` is 0 or larger than the images or if there are no images; [`ModelError::NotFinite`] if
-/// a pixel is not finite.
+/// [`ModelError::OutOfRange`] if `side` is 0 or larger than the images or if there are no images or channels;
+/// [`ModelError::NotFinite`] if a pixel is not finite.
 pub fn whitening_filters(images: Tensor<4>, side: usize) -> Result<Tensor<4>, ModelError> {
     let [count, channels, height, width] = images.dims();
     let fits = (1..=height.min(width)).contains(&side);
     in_range("side", side as f64, fits, "at least 1 and at most the side of the images")?;
     at_least_one("images", count)?;
+    at_least_one("channels", channels)?;
     let device = images.device();
     let size = [channels, height, width];
     let images: Vec<f32> = images.into_data().iter().collect();
@@ -51,7 +54,8 @@ pub fn whitening_filters(images: Tensor<4>, side: usize) -> Result<Tensor<4>, Mo
         .rev()
         .flat_map(|column| {
             let vector = vectors.col(column);
-            // Of a vector and its opposite, which are the same component, the one whose largest entry is positive.
+            // Of a vector and its opposite, which are the same component, the one whose largest entry is positive; of two as
+            // large, rounding decides.
             let largest = vector.iter().copied().reduce(|a, b| if b.abs() > a.abs() { b } else { a });
             // Rounding leaves some variances a little below 0.
             let scale = largest.unwrap_or(1.0).signum() / (values[column].max(0.0) + EPSILON).sqrt();

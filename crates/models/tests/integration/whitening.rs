@@ -82,8 +82,11 @@ fn images_without_variance_give_finite_filters() {
 #[test]
 fn what_has_no_covariance_is_refused() {
     let images = Tensor::<4>::ones([1, 1, 8, 8], &plain());
-    for (images, side) in [(images.clone(), 0), (images.clone(), 9), (Tensor::zeros([0, 1, 8, 8], &plain()), 3)] {
-        assert!(matches!(whitening_filters(images, side), Err(ModelError::OutOfRange { .. })), "{side}");
+    let [no_images, no_channels] = [[0, 1, 8, 8], [2, 0, 8, 8]].map(|shape| Tensor::zeros(shape, &plain()));
+    for (images, side) in [(images.clone(), 0), (images.clone(), 9), (no_images, 3), (no_channels, 3)] {
+        let shape = images.dims();
+        let refused = whitening_filters(images, side);
+        assert!(matches!(refused, Err(ModelError::OutOfRange { .. })), "{shape:?}, {side}: {refused:?}");
     }
     let refused = whitening_filters(images * f32::NAN, 3);
     assert!(matches!(refused, Err(ModelError::NotFinite { .. })), "{refused:?}");
@@ -93,7 +96,7 @@ fn what_has_no_covariance_is_refused() {
 fn a_network_begins_with_components_and_their_opposites() {
     let images = smooth([16, 3, 10, 10]);
     let filters = values(whitening_filters(images.clone(), 3).unwrap());
-    for width in [8, 60] {
+    for width in [1, 8, 60] {
         let model = ResNet9Config::new().with_width(width).init(&plain()).unwrap();
         let other = model.clone();
         let (before, ids) = (values(model.conv1.weight.val()), list_param_ids(&model));
@@ -118,16 +121,17 @@ fn whitening_filters_are_learned() {
     let model = ResNet9Config::new().with_width(4).init(&training()).unwrap();
     let model = model.init_from_batch(images.clone()).unwrap();
     let gradients = model.features(images).powi_scalar(2).sum().backward();
-    assert!(model.conv1.weight.grad(&gradients).is_some());
+    let gradient = model.conv1.weight.grad(&gradients).unwrap();
+    assert!(values(gradient).iter().all(|value| *value != 0.0));
     let frozen = ResNet9Config::new().with_width(4).init(&training()).unwrap().no_grad();
     let frozen = frozen.init_from_batch(Tensor::zeros([2, 3, 8, 8], &training())).unwrap();
     assert!(!frozen.conv1.weight.is_require_grad());
 }
 
-/// By hand: two pixels side by side of which the second repeats the first with variance 1, so that the sum over √2 has
-/// variance 2 and the difference none.
+/// Pixels of two channels of which the second repeats the first, with variance 1, so that the sum over √2 has variance 2
+/// and the difference none.
 #[test]
-fn two_pixels_by_hand() {
+fn two_channels_by_hand() {
     let data = TensorData::new(vec![1.0f32, 1.0, -1.0, -1.0], [2, 2, 1, 1]);
     let filters = values(whitening_filters(Tensor::from_data(data, &plain()), 1).unwrap());
     let (sum, difference) = ((0.5f64 / 2.0005).sqrt() as f32, (0.5f64 / 5e-4).sqrt() as f32);

@@ -20,7 +20,8 @@ pub struct NetworkConfig {
     pub input_noise: f64,
     /// Images that share batch statistics in training; the whole batch without.
     pub group: Option<usize>,
-    /// Whether the first convolution starts by whitening the patches of the first batch (ResNet-9 only).
+    /// Whether the first convolution of a network with random weights starts by whitening the patches of the first batch
+    /// (ResNet-9 only).
     #[serde(default)]
     pub whiten_patches: bool,
     /// A ResNet's stem, where weights that it starts from have another than the images' size asks for.
@@ -36,6 +37,12 @@ impl NetworkConfig {
     pub fn init(&self, image: ImageSize, classes: usize, device: &Device) -> Result<Classifier<Backbone>, ModelError> {
         let head = ClassifierConfig::new(classes).with_consistency_head(self.two_heads).with_group(self.group);
         head.init(self.backbone().init(image, device)?, device)
+    }
+
+    /// Whether a network with random weights is to be initialised from a batch.
+    pub fn starts_from_batch(&self) -> bool {
+        let whitens = self.arch.whitens_patches() && self.whiten_patches;
+        whitens || (self.arch == Arch::ConvNet13 && self.normalization == Normalization::Weight)
     }
 
     /// The encoder alone.

@@ -212,6 +212,7 @@ impl Cli {
             ("validation", self.validation.is_some()),
             ("method", self.method.is_some()),
             ("network.arch", self.arch.is_some()),
+            ("network.whiten_patches", self.arch.is_some_and(|arch| !arch.whitens_patches())),
             ("baseline", self.no_baseline),
             ("consistency.weight", self.weight.is_some()),
             ("consistency.cost", self.consistency.is_some()),

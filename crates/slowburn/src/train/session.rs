@@ -14,7 +14,7 @@ use slowburn_train::trainer::{initialized, mix};
 use super::part::{Part, Trained, Visit};
 use super::recipe::{Method, Recipe, TargetConfig};
 use super::{BASELINE_PHASE, History, Plan, Resume, Summary};
-use crate::network::{Backbone, Normalization};
+use crate::network::Backbone;
 use crate::weights::{Described, Facts, Weights};
 
 /// A whole run: the supervised baseline if wanted, the method, the summary.
@@ -202,7 +202,7 @@ impl Session<'_> {
         network = initialized(network);
         if let Some(start) = self.start {
             network = start.start(network, &self.data.classes, recipe.fresh_head)?.0;
-        } else if recipe.network.normalization == Normalization::Weight || recipe.network.whiten_patches {
+        } else if recipe.network.starts_from_batch() {
             network.encoder = network.encoder.init_from_batch(first()?)?;
         }
         Ok(network)

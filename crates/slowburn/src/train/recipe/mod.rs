@@ -302,7 +302,7 @@ impl Recipe {
         );
         ensure!(
             !self.network.whiten_patches || self.network.arch.whitens_patches(),
-            "network.whiten_patches is for resnet9 and resnet9-half alone, --arch is {}",
+            "network.whiten_patches is for resnet9 and resnet9-half alone, and network.arch is {}: say false",
             self.network.arch.name()
         );
         ensure!(self.batch > 0, "--batch is 0: it must be at least 1");

@@ -12,18 +12,13 @@ use super::round::round;
 use super::rows;
 use super::tile::{FACTOR, SIDE, SUMS, TERMS, Tiles};
 use super::weights::{PANEL, pack};
+use super::{GROUP, LAID};
 use crate::kernel::ConvShape;
 use crate::kernel::conv::gather::Images;
 use crate::kernel::conv::phase::Phase;
 use crate::kernel::conv::weights::{Direction, Weights};
 use crate::kernel::isa::{InstructionSet, dispatch, instruction_set, load, store};
 use crate::kernel::scratch::Scratch;
-
-/// Numbers of bf16 that a task lays out at a time; they stay in the second cache.
-const LAID: usize = 256 * 1024;
-
-/// Pixels whose sums lie in the first cache, beside the weights of 32 channels that they are multiplied with.
-const GROUP: usize = 8;
 
 /// What all tasks of a convolution share.
 struct Plan<'a> {
@@ -56,7 +51,8 @@ pub(crate) fn to_input(shape: &ConvShape, weight: &[f32], grad: &[f32], out: &mu
 }
 
 impl Plan<'_> {
-    /// Writes the whole output: a task has some rows of 16 images, or of one where its rows are whole left factors.
+    /// Writes the whole output: a task has some rows of 16 images, or of one where its rows are whole left factors and there is
+    /// no bias.
     fn run(&self, output: &mut [f32]) {
         if let ([phase], None) = (&self.phases[..], self.bias)
             && rows::fit(&phase.1, self.output)

@@ -16,6 +16,12 @@ pub(crate) use tile::available;
 
 use crate::kernel::ConvShape;
 
+/// Numbers of bf16 that a task lays out at a time; they stay in the second cache.
+const LAID: usize = 256 * 1024;
+
+/// Left factors whose sums lie in the first cache, beside the weights of 32 channels that they are multiplied with.
+const GROUP: usize = 8;
+
 /// Whether the unit is there and the shape fills its tiles.
 pub(super) fn pays(shape: &ConvShape) -> bool {
     shape.channels.iter().all(|channels| channels.is_multiple_of(tile::SIDE))

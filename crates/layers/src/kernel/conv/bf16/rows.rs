@@ -1,4 +1,6 @@
-//! The same for wide maps: the rows of a left factor are 16 pixels side by side, so that maps are read and written in order.
+//! The output, and the gradient to the input, of maps whose width is a multiple of 16, without a bias.
+//!
+//! The rows of a left factor are 16 pixels side by side, so that maps are read and written in order.
 
 use bytemuck::{cast_slice, cast_slice_mut};
 use pulp::{Simd, WithSimd};
@@ -7,16 +9,11 @@ use rayon::prelude::*;
 use super::round::round;
 use super::tile::{FACTOR, SIDE, TERMS, Tiles};
 use super::weights::PANEL;
+use super::{GROUP, LAID};
 use crate::kernel::conv::gather::Images;
 use crate::kernel::conv::phase::Phase;
 use crate::kernel::isa::{InstructionSet, dispatch};
 use crate::kernel::scratch::Scratch;
-
-/// Numbers of bf16 that a task lays out; they stay in the second cache.
-const LAID: usize = 256 * 1024;
-
-/// Left factors whose sums lie in the first cache, beside the weights of 32 channels that they are multiplied with.
-const GROUP: usize = 8;
 
 /// A convolution whose windows are one pixel apart, onto a map whose rows are whole left factors.
 pub(super) struct Plan<'a> {
@@ -31,9 +28,10 @@ pub(super) struct Plan<'a> {
 
 /// Whether a [`Plan`] can be made of a phase.
 pub(super) fn fit(phase: &Phase, output: [usize; 3]) -> bool {
-    let [height, width, _] = output;
+    let [height, width, channels] = output;
     let whole = phase.first == [0, 0] && phase.every == [1, 1] && phase.grid == [height, width];
-    whole && phase.step == [1, 1] && !phase.taps.is_empty() && height * width > 0 && width.is_multiple_of(SIDE)
+    let multiples = width.is_multiple_of(SIDE) && channels.is_multiple_of(SIDE);
+    whole && multiples && phase.step == [1, 1] && !phase.taps.is_empty() && height * width * channels > 0
 }
 
 impl<'a> Plan<'a> {
@@ -50,12 +48,11 @@ impl<'a> Plan<'a> {
     /// Writes the whole output: a task has some rows of one image.
     pub(super) fn run(&self, output: &mut [f32]) {
         let [height, width, channels] = self.output;
-        let rows = (LAID / self.row()).saturating_sub(self.phase.window[0] - 1).clamp(1, height);
+        let rows = (LAID / self.row()).saturating_sub(self.phase.window[0] - 1).max(2);
         output.par_chunks_mut(height * width * channels).enumerate().for_each(|(image, output)| {
-            let mut tiles = Tiles::new(SIDE);
-            for (block, output) in output.chunks_mut(rows * width * channels).enumerate() {
-                self.compute([image, block * rows], output, &mut tiles);
-            }
+            output.par_chunks_mut(rows * width * channels).enumerate().for_each(|(block, output)| {
+                self.compute([image, block * rows], output);
+            });
         });
     }
 
@@ -75,7 +72,7 @@ impl<'a> Plan<'a> {
     }
 
     /// The rows of an image from one on.
-    fn compute(&self, first: [usize; 2], output: &mut [f32], tiles: &mut Tiles) {
+    fn compute(&self, first: [usize; 2], output: &mut [f32]) {
         let [_, width, channels] = self.output;
         let rows = output.len() / (width * channels);
         let mut source = Scratch::new((rows + self.phase.window[0] - 1) * self.row() / 2);
@@ -91,6 +88,7 @@ impl<'a> Plan<'a> {
             .map(|(y, x)| [y * self.row() + x * pixel, (y * width + x) * channels])
             .collect();
         let (weights, _) = self.weights.as_chunks::<{ 2 * FACTOR }>();
+        let mut tiles = Tiles::new(SIDE);
         for (panel, weights) in weights.chunks_exact(taps.len() * depth).enumerate() {
             let first = panel * PANEL;
             let halves = (channels - first).min(PANEL) / SIDE;

@@ -129,9 +129,10 @@ impl Tiles {
     #[inline(always)]
     pub(super) fn load_rows(&mut self, sums: &[f32], places: [usize; 2], stride: usize, halves: usize) {
         check_rows(sums, places, stride, halves);
-        let [a, b] = places.map(|at| sums[at..].as_ptr());
+        let start = sums.as_ptr();
         // SAFETY: the tiles are set up, and each reads at most 16 rows of 64 bytes, which `check_rows` found in `sums`.
         unsafe {
+            let [a, b] = places.map(|at| start.add(at));
             match halves {
                 2 => asm!("tileloadd tmm0, [{a} + 1*{row}]", "tileloadd tmm1, [{a} + 1*{row} + 64]",
                     "tileloadd tmm2, [{b} + 1*{row}]", "tileloadd tmm3, [{b} + 1*{row} + 64]",
@@ -152,7 +153,8 @@ impl Tiles {
     /// If a left factor is too short for 16 rows.
     #[inline(always)]
     pub(super) fn multiply(&mut self, left: [&[u16]; 2], stride: usize, right: &[u16; 2 * FACTOR]) {
-        assert!(left.iter().all(|factor| factor.len() >= (SIDE - 1) * stride + TERMS), "a left factor of 16 rows");
+        let len = (SIDE - 1).saturating_mul(stride).saturating_add(TERMS);
+        assert!(left.iter().all(|factor| factor.len() >= len), "a left factor of 16 rows");
         // SAFETY: the tiles are set up, and each reads at most 16 rows of 64 bytes of what is borrowed.
         unsafe {
             asm!("tileloadd tmm4, [{a} + 1*{left}]", "tileloadd tmm5, [{b} + 1*{left}]",
@@ -183,9 +185,10 @@ impl Tiles {
     #[inline(always)]
     pub(super) fn store_rows(&mut self, sums: &mut [f32], places: [usize; 2], stride: usize, halves: usize) {
         check_rows(sums, places, stride, halves);
-        let [a, b] = places.map(|at| sums[at..].as_mut_ptr());
+        let start = sums.as_mut_ptr();
         // SAFETY: the tiles are set up, and each writes at most 16 rows of 64 bytes, which `check_rows` found in `sums`.
         unsafe {
+            let [a, b] = places.map(|at| start.add(at));
             asm!("tilestored [{a} + 1*{row}], tmm0", "tilestored [{b} + 1*{row}], tmm2",
                 a = in(reg) a, b = in(reg) b, row = in(reg) 4 * stride, options(nostack));
             if halves == 2 {
@@ -197,8 +200,9 @@ impl Tiles {
 }
 
 fn check_rows(sums: &[f32], places: [usize; 2], stride: usize, halves: usize) {
-    let len = (SIDE - 1) * stride + halves * SIDE;
-    assert!(halves <= 2 && places.iter().all(|at| at + len <= sums.len()), "sums of two left factors");
+    let len = (SIDE - 1).saturating_mul(stride).saturating_add(halves * SIDE);
+    let fits = places.iter().all(|at| at.saturating_add(len) <= sums.len());
+    assert!((1..=2).contains(&halves) && fits, "sums of two left factors");
 }
 
 impl Drop for Tiles {

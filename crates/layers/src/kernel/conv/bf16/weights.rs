@@ -22,7 +22,7 @@ pub(super) fn pack(weights: &Weights, taps: &[usize]) -> Scratch {
     let area = weights.kernel[0] * weights.kernel[1];
     packed.par_chunks_mut(panel / 2).enumerate().for_each(|(number, out)| {
         let out: &mut [u16] = cast_slice_mut(out);
-        // One block after another: it stays in the first cache, and so do the weights that lanes share a line of.
+        // One block after another: it stays in the first cache, and so do the cache lines of weights that lanes share.
         for (block, out) in out.chunks_exact_mut(taps.len() * 2 * FACTOR).enumerate() {
             let first = block * TERMS;
             for lane in 0..PANEL.min(weights.lanes() - number * PANEL) {
