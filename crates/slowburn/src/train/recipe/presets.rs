@@ -334,8 +334,9 @@ fn strong(method: Method) -> Recipe {
     recipe
 }
 
-/// FixMatch for an afternoon on two cores: a ResNet-9 of half the width that begins by whitening patches, targets from a fast average, which costs a pass forward where
-/// the student would have one back too, groups that do not mix weak and strong views, and a rate that falls to 0. See docs/trials.md.
+/// FixMatch for an afternoon on two cores: a ResNet-9 of half the width that begins by whitening patches, targets from a fast
+/// average, which costs a pass forward where the student would have one back too, groups that do not mix weak and strong views,
+/// and a rate that falls to 0. See docs/trials.md.
 fn afternoon(method: Method) -> Recipe {
     let mut recipe = strong(method);
     recipe.network.arch = Arch::ResNet9Half;
