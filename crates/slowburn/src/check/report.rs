@@ -15,6 +15,7 @@ use super::inspect::inspect_all;
 use super::item::{Item, Side};
 use super::similar;
 use super::walk::{Listed, path_as_text};
+use crate::train::recipe::{PASSES_OF_STRONG_VIEWS, labeled_share};
 
 /// How a folder is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -76,8 +77,8 @@ impl Defaults {
                 pretrain: PretrainSettings { batch, splits, queue, k: chosen.k, epochs: chosen.epochs },
                 train: (labeled > 0).then_some(TrainSettings {
                     batch: few.batch,
-                    labeled: few.labeled,
-                    epochs: few.epochs,
+                    labeled: labeled_share(few.batch),
+                    epochs: PASSES_OF_STRONG_VIEWS * few.epochs,
                 }),
             }
         })

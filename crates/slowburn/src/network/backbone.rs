@@ -18,7 +18,11 @@ pub enum Arch {
     #[value(name = "convnet13")]
     #[serde(rename = "convnet13")]
     ConvNet13,
-    /// Eight convolutions with two residual blocks, half as wide as usual, for CIFAR-10 on a CPU.
+    /// Eight convolutions with two residual blocks, a quarter as wide as usual.
+    #[value(name = "resnet9-quarter")]
+    #[serde(rename = "resnet9-quarter")]
+    ResNet9Quarter,
+    /// The same half as wide as usual, for CIFAR-10 on a CPU.
     #[value(name = "resnet9-half")]
     #[serde(rename = "resnet9-half")]
     ResNet9Half,
@@ -83,7 +87,7 @@ pub struct BackboneConfig {
 
 impl Arch {
     /// Every encoder.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Small,
         Self::ConvNet13,
         Self::ResNet18,
@@ -93,6 +97,7 @@ impl Arch {
         Self::ResNet18Half,
         Self::ResNet9,
         Self::ResNet9Half,
+        Self::ResNet9Quarter,
         Self::WideResNet28x2,
     ];
 
@@ -103,12 +108,17 @@ impl Arch {
 
     /// Whether its batch normalisation can be split.
     pub fn splits(self) -> bool {
-        matches!(self, Self::Small | Self::ResNet9 | Self::ResNet9Half) || self.is_resnet()
+        self == Self::Small || self.is_resnet9() || self.is_resnet()
     }
 
     /// Whether its first convolution can start by whitening patches.
     pub fn whitens_patches(self) -> bool {
-        matches!(self, Self::ResNet9 | Self::ResNet9Half)
+        self.is_resnet9()
+    }
+
+    /// Whether it is a [`ResNet9`], of any width.
+    fn is_resnet9(self) -> bool {
+        matches!(self, Self::ResNet9 | Self::ResNet9Half | Self::ResNet9Quarter)
     }
 
     /// Whether it is a residual network with a stem.
@@ -157,6 +167,7 @@ impl BackboneConfig {
             }
             Arch::ResNet9 => resnet9(ResNet9Config::new()),
             Arch::ResNet9Half => resnet9(ResNet9Config::new().with_width(32)),
+            Arch::ResNet9Quarter => resnet9(ResNet9Config::new().with_width(16)),
             Arch::ResNet10Quarter => resnet(ResNetConfig::resnet10().with_width(16)),
             Arch::ResNet18Half => resnet(ResNetConfig::resnet18().with_width(32)),
             Arch::ResNet18 => resnet(ResNetConfig::resnet18()),

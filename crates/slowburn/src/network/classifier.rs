@@ -39,6 +39,12 @@ impl NetworkConfig {
         head.init(self.backbone().init(image, device)?, device)
     }
 
+    /// Takes another encoder. It starts by whitening patches if that was asked for and it can.
+    pub fn set_arch(&mut self, arch: Arch) {
+        self.arch = arch;
+        self.whiten_patches &= arch.whitens_patches();
+    }
+
     /// Whether a network with random weights is to be initialised from a batch.
     pub fn starts_from_batch(&self) -> bool {
         let whitens = self.arch.whitens_patches() && self.whiten_patches;

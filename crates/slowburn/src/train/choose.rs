@@ -8,7 +8,7 @@ use slowburn_train::data::Dataset;
 use slowburn_train::defaults::{self, FewLabelsDefaults};
 
 use super::encoder_views::known_to_the_encoder;
-use super::recipe::{Labels, Recipe, labeled_share, strong};
+use super::recipe::{Labels, PASSES_OF_STRONG_VIEWS, Recipe, change_to_photos, labeled_share, strong};
 use super::{pretrained, start};
 use crate::data::is_small;
 use crate::settings::Given;
@@ -21,7 +21,6 @@ pub const SIDE: u32 = 64;
 /// # Errors
 /// For labels that nobody gave, and those of [`start::fit`].
 pub(super) fn fit(recipe: &mut Recipe, data: &Dataset, given: &Given) -> Result<()> {
-    recipe.fixed = Some(recipe.network.backbone().fixed());
     recipe.classes.clone_from(&data.classes);
     recipe.image = Some(data.image_size());
     let known = data.train.labels.iter().flatten().count();
@@ -50,8 +49,18 @@ pub(super) fn fit(recipe: &mut Recipe, data: &Dataset, given: &Given) -> Result<
         if !given.says("views") {
             recipe.views = views(recipe, data);
         }
+        if !given.says("network.arch") && recipe.start.is_none() && !is_small(data) {
+            let said = recipe.optimizer.clone();
+            change_to_photos(recipe);
+            if given.says("optimizer.algorithm") {
+                recipe.optimizer = said;
+            } else if given.says("optimizer.learning_rate") {
+                recipe.optimizer.schedule.learning_rate = said.schedule.learning_rate;
+            }
+        }
         lengths(recipe, data.train.len(), given);
     }
+    recipe.fixed = Some(recipe.network.backbone().fixed());
     start::fit(recipe, data)?;
     pretrained::fit(recipe, data)?;
     let strongly = recipe.method.has_strong_views() || recipe.strong_labels;
@@ -72,7 +81,10 @@ fn views(recipe: &Recipe, data: &Dataset) -> slowburn_augment::Pipeline {
 }
 
 fn lengths(recipe: &mut Recipe, images: usize, given: &Given) {
-    let FewLabelsDefaults { batch, labeled, epochs } = defaults::few_labels(images);
+    let FewLabelsDefaults { batch, labeled, mut epochs } = defaults::few_labels(images);
+    if recipe.method.has_strong_views() {
+        epochs *= PASSES_OF_STRONG_VIEWS;
+    }
     if !given.says("batch") && !given.says("mix") && matches!(recipe.mix, Mix::Fixed { .. }) && batch != recipe.batch {
         let labeled = if recipe.method.has_strong_views() { labeled_share(batch) } else { labeled };
         (recipe.batch, recipe.mix) = (batch, Mix::Fixed { labeled });

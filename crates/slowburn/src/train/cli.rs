@@ -49,7 +49,7 @@ pub struct Cli {
     /// The method [default: fixmatch]
     #[arg(long, help_heading = "Method")]
     pub method: Option<Method>,
-    /// The network [default: resnet10-quarter]
+    /// The network [default: resnet9-quarter, resnet10-quarter for photos]
     #[arg(long, help_heading = "Method")]
     pub arch: Option<Arch>,
     /// Do not train on the labels alone first
@@ -134,6 +134,9 @@ pub enum TargetFlag {
     Hard,
 }
 
+/// The path of the setting that a network without such a start turns off, unless a file asks for it.
+const WHITEN_PATCHES: &str = "network.whiten_patches";
+
 /// [`LabelSource`] on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SourceFlag {
@@ -180,7 +183,10 @@ impl Cli {
     /// For an unknown recipe, unknown settings and settings out of range.
     pub fn recipe(&self, config: Option<&Config>) -> Result<Recipe> {
         let base = self.base(config)?;
-        let base = config.map_or(Ok(base.clone()), |config| config.on(&base))?;
+        let mut base = config.map_or(Ok(base.clone()), |config| config.on(&base))?;
+        if !config.iter().flat_map(|config| config.paths()).any(|path| path == WHITEN_PATCHES) {
+            base.network.set_arch(base.network.arch);
+        }
         let recipe = self.apply(base)?;
         if let (Some(name), true) = (&self.run.files.recipe, recipe.data == crate::data::shipped()) {
             anyhow::bail!("--recipe {name} needs --data: the folder with its images");
@@ -212,7 +218,7 @@ impl Cli {
             ("validation", self.validation.is_some()),
             ("method", self.method.is_some()),
             ("network.arch", self.arch.is_some()),
-            ("network.whiten_patches", self.arch.is_some_and(|arch| !arch.whitens_patches())),
+            (WHITEN_PATCHES, self.arch.is_some_and(|arch| !arch.whitens_patches())),
             ("baseline", self.no_baseline),
             ("consistency.weight", self.weight.is_some()),
             ("consistency.cost", self.consistency.is_some()),
@@ -247,9 +253,9 @@ impl Cli {
             None => {}
         }
         set(&mut recipe.labels, &self.labels);
-        set(&mut recipe.network.arch, &self.arch);
-        // A recipe's beginning, for the networks that have it.
-        recipe.network.whiten_patches &= self.arch.is_none_or(Arch::whitens_patches);
+        if let Some(arch) = self.arch {
+            recipe.network.set_arch(arch);
+        }
         set(&mut recipe.consistency.weight, &self.weight);
         set(&mut recipe.network.dropout, &self.dropout);
         set(&mut recipe.network.input_noise, &self.input_noise);
@@ -357,9 +363,16 @@ mod tests {
             let recipe = parse(&flags).recipe(None).expect("valid");
             assert_eq!(recipe.network.whiten_patches, whitens, "{arch}");
         }
-        let mut recipe = parse(&[]).recipe(None).expect("valid");
-        recipe.network.whiten_patches = true;
-        let refused = recipe.validate().expect_err("the default network has another stem").to_string();
+        let folder = tempfile::tempdir().expect("a folder");
+        let recipe = |settings: &str| {
+            let path = folder.path().join("settings.json");
+            std::fs::write(&path, settings).expect("written");
+            parse(&[]).recipe(Some(&Config::read(&path).expect("settings")))
+        };
+        let small = recipe(r#"{"network": {"arch": "small"}}"#).expect("valid");
+        assert!(!small.network.whiten_patches);
+        let refused = recipe(r#"{"network": {"arch": "small", "whiten_patches": true}}"#);
+        let refused = refused.expect_err("the small network has another stem").to_string();
         assert!(refused.contains("whiten_patches"), "{refused}");
     }
 

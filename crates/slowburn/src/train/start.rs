@@ -35,8 +35,7 @@ pub(super) fn fit(recipe: &mut Recipe, data: &Dataset) -> Result<()> {
 /// Those of [`Weights::read`].
 pub(super) fn arch(recipe: &mut Recipe, said: Option<Arch>) -> Result<()> {
     if let Some(weights) = read(recipe, said)? {
-        recipe.network.arch = weights.arch;
-        recipe.network.whiten_patches &= weights.arch.whitens_patches();
+        recipe.network.set_arch(weights.arch);
     }
     Ok(())
 }

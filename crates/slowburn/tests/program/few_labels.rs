@@ -125,8 +125,9 @@ fn a_first_convolution_that_whitens_patches_holds_filters_and_their_opposites() 
     assert!(found.iter().all(|it| *it), "{filters:?}");
     assert_eq!(filters.len(), 32 * 9);
     // As the recipes of Mean Teacher say, whose own network begins from a batch too.
+    let settings = r#"{"network": {"arch": "resnet9-half", "normalization": "weight", "whiten_patches": false}}"#;
     let weight = data.path().join("weight.json");
-    fs::write(&weight, r#"{"network": {"arch": "resnet9-half", "normalization": "weight"}}"#).expect("written");
+    fs::write(&weight, settings).expect("written");
     let (_, _, weights) = short_run(data.path(), "weight", &["--config", path(&weight), "--lr", "1e-30"]);
     let random: Vec<f32> = weights["conv1.weight"].iter().collect();
     assert!((0..9 * 9).all(|at| random[at] != -random[9 * 9 + at]), "whitened without being asked");

@@ -228,6 +228,11 @@ fn six_photos_are_enough_to_run() {
     success(slowburn("pretrain", &[&data[..], &["--out", path(&out)]].concat()));
     let few = outer.path().join("few");
     success(train(&[&data[..], &["--labels", path(&labels), "--out", path(&few)]].concat()));
+    let settings = success(slowburn("train", &[&data[..], &["--labels", path(&labels), "--dry-run"]].concat()));
+    for (setting, value) in [("network.arch", "resnet10-quarter"), ("network.whiten_patches", "false")] {
+        let line = settings.lines().find(|line| line.starts_with(setting)).expect("a line for each setting");
+        assert_eq!(line.split_whitespace().nth(1), Some(value), "{line}");
+    }
     let suggested = success(slowburn("suggest", &[path(&out), path(&photos), "--count", "20"]));
     assert_eq!(rows(&suggested).len(), 6);
 }

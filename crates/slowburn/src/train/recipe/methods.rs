@@ -6,6 +6,7 @@ use slowburn_ema::{Decay, Length, RampShape};
 use slowburn_semi::{
     Alignment, Consistency, CostReduction, FlexThresholds, FreeThresholds, LabelForm, LabelSource, Mix, Selection,
 };
+use slowburn_train::{Algorithm, OptimizerConfig};
 
 use super::{ConsistencyConfig, Method, Recipe, TargetConfig, fashion};
 use crate::network::Arch;
@@ -16,6 +17,8 @@ const THRESHOLD: f64 = 0.95;
 const UNLABELED: usize = 7;
 /// That of trainings of some thousand steps, in which few predictions reach the paper's.
 const SHORT_THRESHOLD: f64 = 0.8;
+/// How many times as long methods with strong views train as others, where nothing is said.
+pub const PASSES_OF_STRONG_VIEWS: u32 = 2;
 /// The decay of FreeMatch's averages in trainings of some thousand steps: the paper's 0.999 is for a million.
 const SHORT: f64 = 0.99;
 /// ICT's weight at full strength (arXiv 1903.03825, §3.2).
@@ -27,15 +30,31 @@ pub const DEFAULT: Method = Method::FixMatch;
 /// Where the settings of a training with this method start, where no published recipe is asked for: see docs/trials.md.
 pub fn default_recipe(method: Method) -> Recipe {
     let mut recipe = fashion();
-    recipe.network.arch = Arch::ResNet10Quarter;
+    (recipe.network.arch, recipe.network.whiten_patches) = (Arch::ResNet9Quarter, true);
     change_method(&mut recipe, method);
     if let Some(targets) = &mut recipe.targets {
         targets.source = Some(LabelSource::Average);
         if let Selection::Fixed { threshold } = &mut targets.selection {
             *threshold = SHORT_THRESHOLD;
         }
+        let optimizer = &mut recipe.optimizer;
+        optimizer.algorithm = Algorithm::Sgd { momentum: 0.9, nesterov: true };
+        optimizer.schedule.learning_rate = 0.1;
+        (optimizer.weight_decay, optimizer.decay_norm_and_bias) = (5e-4, false);
+    }
+    if let (true, Length::Epochs(epochs)) = (method.has_strong_views(), recipe.length) {
+        recipe.set_length(Length::Epochs(epochs * f64::from(PASSES_OF_STRONG_VIEWS)));
     }
     recipe
+}
+
+/// The network for photos, with the optimizer that was chosen for it, in the place of those for small images.
+pub fn change_to_photos(recipe: &mut Recipe) {
+    recipe.network.set_arch(Arch::ResNet10Quarter);
+    let OptimizerConfig { algorithm, schedule, weight_decay, decay_norm_and_bias } = fashion().optimizer;
+    let optimizer = &mut recipe.optimizer;
+    (optimizer.algorithm, optimizer.schedule.learning_rate) = (algorithm, schedule.learning_rate);
+    (optimizer.weight_decay, optimizer.decay_norm_and_bias) = (weight_decay, decay_norm_and_bias);
 }
 
 impl TargetConfig {

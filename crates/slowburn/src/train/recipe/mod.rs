@@ -9,7 +9,8 @@ mod seeds;
 pub use defaults::fashion;
 pub use labels::Labels;
 pub use methods::{
-    DEFAULT, change_method, default_recipe, labeled_share, set_alignment, set_form, set_source, set_threshold, strong,
+    DEFAULT, PASSES_OF_STRONG_VIEWS, change_method, change_to_photos, default_recipe, labeled_share, set_alignment,
+    set_form, set_source, set_threshold, strong,
 };
 pub use presets::{PRESETS, Preset, preset};
 pub use seeds::{SeedError, seeds};
@@ -302,7 +303,7 @@ impl Recipe {
         );
         ensure!(
             !self.network.whiten_patches || self.network.arch.whitens_patches(),
-            "network.whiten_patches is for resnet9 and resnet9-half alone, and network.arch is {}: say false",
+            "network.whiten_patches is for resnet9 and its narrower kin alone, and network.arch is {}: say false",
             self.network.arch.name()
         );
         ensure!(self.batch > 0, "--batch is 0: it must be at least 1");
