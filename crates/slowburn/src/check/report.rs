@@ -15,7 +15,7 @@ use super::inspect::inspect_all;
 use super::item::{Item, Side};
 use super::similar;
 use super::walk::{Listed, path_as_text};
-use crate::train::recipe::{PASSES_OF_STRONG_VIEWS, labeled_share};
+use crate::train::recipe::{labeled_share, passes_of_strong_views};
 
 /// How a folder is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -78,7 +78,7 @@ impl Defaults {
                 train: (labeled > 0).then_some(TrainSettings {
                     batch: few.batch,
                     labeled: labeled_share(few.batch),
-                    epochs: PASSES_OF_STRONG_VIEWS * few.epochs,
+                    epochs: passes_of_strong_views(few.epochs),
                 }),
             }
         })

@@ -8,7 +8,7 @@ use slowburn_train::data::Dataset;
 use slowburn_train::defaults::{self, FewLabelsDefaults};
 
 use super::encoder_views::known_to_the_encoder;
-use super::recipe::{Labels, PASSES_OF_STRONG_VIEWS, Recipe, change_to_photos, labeled_share, strong};
+use super::recipe::{Labels, Recipe, change_to_photos, labeled_share, passes_of_strong_views, strong};
 use super::{pretrained, start};
 use crate::data::is_small;
 use crate::settings::Given;
@@ -83,7 +83,7 @@ fn views(recipe: &Recipe, data: &Dataset) -> slowburn_augment::Pipeline {
 fn lengths(recipe: &mut Recipe, images: usize, given: &Given) {
     let FewLabelsDefaults { batch, labeled, mut epochs } = defaults::few_labels(images);
     if recipe.method.has_strong_views() {
-        epochs *= PASSES_OF_STRONG_VIEWS;
+        epochs = passes_of_strong_views(epochs);
     }
     if !given.says("batch") && !given.says("mix") && matches!(recipe.mix, Mix::Fixed { .. }) && batch != recipe.batch {
         let labeled = if recipe.method.has_strong_views() { labeled_share(batch) } else { labeled };

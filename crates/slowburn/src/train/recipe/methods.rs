@@ -17,8 +17,6 @@ const THRESHOLD: f64 = 0.95;
 const UNLABELED: usize = 7;
 /// That of trainings of some thousand steps, in which few predictions reach the paper's.
 const SHORT_THRESHOLD: f64 = 0.8;
-/// How many times as long methods with strong views train as others, where nothing is said.
-pub const PASSES_OF_STRONG_VIEWS: u32 = 2;
 /// The decay of FreeMatch's averages in trainings of some thousand steps: the paper's 0.999 is for a million.
 const SHORT: f64 = 0.99;
 /// ICT's weight at full strength (arXiv 1903.03825, §3.2).
@@ -43,7 +41,7 @@ pub fn default_recipe(method: Method) -> Recipe {
         (optimizer.weight_decay, optimizer.decay_norm_and_bias) = (5e-4, false);
     }
     if let (true, Length::Epochs(epochs)) = (method.has_strong_views(), recipe.length) {
-        recipe.set_length(Length::Epochs(epochs * f64::from(PASSES_OF_STRONG_VIEWS)));
+        recipe.set_length(Length::Epochs(passes_of_strong_views(epochs as u32).into()));
     }
     recipe
 }
@@ -109,6 +107,11 @@ fn forget_selection(recipe: &mut Recipe) {
     recipe.targets = None;
     (recipe.consistency.cost, recipe.consistency.weight) = (cost, weight);
     recipe.consistency.ramp_up = RampShape::SigmoidUp(Length::Share(RISE));
+}
+
+/// The passes of methods with strong views where others have so many and nothing is said.
+pub fn passes_of_strong_views(epochs: u32) -> u32 {
+    epochs + epochs / 2
 }
 
 /// The labelled images in a batch of FixMatch: one for each seven without a label.

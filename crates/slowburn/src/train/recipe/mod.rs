@@ -9,7 +9,7 @@ mod seeds;
 pub use defaults::fashion;
 pub use labels::Labels;
 pub use methods::{
-    DEFAULT, PASSES_OF_STRONG_VIEWS, change_method, change_to_photos, default_recipe, labeled_share, set_alignment,
+    DEFAULT, change_method, change_to_photos, default_recipe, labeled_share, passes_of_strong_views, set_alignment,
     set_form, set_source, set_threshold, strong,
 };
 pub use presets::{PRESETS, Preset, preset};
