@@ -63,7 +63,7 @@ pub(super) fn fit(recipe: &mut Recipe, data: &Dataset, given: &Given) -> Result<
     recipe.fixed = Some(recipe.network.backbone().fixed());
     start::fit(recipe, data)?;
     pretrained::fit(recipe, data)?;
-    let strongly = recipe.method.has_strong_views() || recipe.strong_labels;
+    let strongly = recipe.has_strong_views() || recipe.strong_labels;
     if strongly && recipe.strong_views.is_none() {
         let side = recipe.views.output_size(data.image_size()).height;
         recipe.strong_views = Some(strong(&recipe.views, side)?);
@@ -82,11 +82,11 @@ fn views(recipe: &Recipe, data: &Dataset) -> slowburn_augment::Pipeline {
 
 fn lengths(recipe: &mut Recipe, images: usize, given: &Given) {
     let FewLabelsDefaults { batch, labeled, mut epochs } = defaults::few_labels(images);
-    if recipe.method.has_strong_views() {
+    if recipe.has_strong_views() {
         epochs = passes_of_strong_views(epochs);
     }
     if !given.says("batch") && !given.says("mix") && matches!(recipe.mix, Mix::Fixed { .. }) && batch != recipe.batch {
-        let labeled = if recipe.method.has_strong_views() { labeled_share(batch) } else { labeled };
+        let labeled = if recipe.has_strong_views() { labeled_share(batch) } else { labeled };
         (recipe.batch, recipe.mix) = (batch, Mix::Fixed { labeled });
     }
     if !given.says("length") && recipe.length != Length::Epochs(epochs.into()) {

@@ -7,8 +7,8 @@ use slowburn_semi::{Consistency, LabelForm, LabelSource, Mix};
 
 use super::pretrained::begin_with;
 use super::recipe::{
-    DEFAULT, Labels, Method, Recipe, change_method, default_recipe, preset, set_alignment, set_form, set_source,
-    set_threshold,
+    DEFAULT, Labels, Method, Recipe, SHARPENED, change_method, default_recipe, default_strong_teacher, preset,
+    set_alignment, set_form, set_source, set_strong_views, set_threshold,
 };
 use crate::args::{HelpAll, Images, Machine, Run, Shared, Start, set};
 use crate::network::Arch;
@@ -73,6 +73,9 @@ pub struct Cli {
     /// Make the mean of predictions have even classes before they become targets; for data whose classes are even
     #[arg(long, help_heading = "Method", hide_short_help = true)]
     pub align: bool,
+    /// Strong views of images without a label for mean-teacher too, with sharpened targets and the cost and batches of fixmatch
+    #[arg(long, help_heading = "Method", hide_short_help = true)]
+    pub strong_views: bool,
     /// Strong views of images with a label too, in the baseline as well
     #[arg(long, help_heading = "Method", hide_short_help = true)]
     pub strong_labels: bool,
@@ -159,7 +162,7 @@ impl From<TargetFlag> for LabelForm {
     fn from(flag: TargetFlag) -> Self {
         match flag {
             TargetFlag::Soft => Self::Soft,
-            TargetFlag::Sharp => Self::Sharpened { temperature: 0.4 },
+            TargetFlag::Sharp => SHARPENED,
             TargetFlag::Hard => Self::Hard,
         }
     }
@@ -172,7 +175,10 @@ impl Cli {
     /// For an unknown recipe, and for a method that there is not.
     pub fn base(&self, config: Option<&Config>) -> Result<Recipe> {
         match &self.run.files.recipe {
-            None => Ok(default_recipe(Config::method_or_flag(config, self.method)?.unwrap_or(DEFAULT))),
+            None => Ok(match Config::method_or_flag(config, self.method)?.unwrap_or(DEFAULT) {
+                Method::MeanTeacher if self.strong_views => default_strong_teacher(),
+                method => default_recipe(method),
+            }),
             Some(name) => Ok(preset(name).ok_or_else(|| unknown(name))?.recipe()),
         }
     }
@@ -226,6 +232,7 @@ impl Cli {
             ("targets.form", self.targets.is_some()),
             ("targets.selection", self.threshold.is_some() || self.targets.is_some()),
             ("targets.alignment", self.align),
+            ("strong_unlabeled", self.strong_views),
             ("strong_labels", self.strong_labels),
             ("targets.source", self.targets_from.is_some()),
             ("consistency.logit_distance", self.logit_distance.is_some()),
@@ -246,6 +253,9 @@ impl Cli {
         }
         if let Some(method) = self.method {
             change_method(&mut recipe, method);
+        }
+        if self.strong_views {
+            set_strong_views(&mut recipe)?;
         }
         match self.pretrain {
             Some(0.0) => recipe.pretrain = None,
@@ -396,6 +406,7 @@ mod tests {
             &["--input-noise=0.5"],
             &["--group=0"],
             &["--strong-labels"],
+            &["--method=mean-teacher", "--strong-views"],
             &["--decay=0.5"],
             &["--logit-distance=1"],
             &["--labeled-batch=3"],

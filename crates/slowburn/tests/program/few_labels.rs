@@ -192,6 +192,19 @@ fn labelled_images_have_strong_views_where_asked() {
     }
 }
 
+#[test]
+fn mean_teacher_has_strong_views_where_asked() {
+    let data = data();
+    let (_, _, weak) = short_run(data.path(), "weak", &["--method", "mean-teacher"]);
+    let flags = ["--method", "mean-teacher", "--strong-views"];
+    let (config, metrics, strong) = short_run(data.path(), "strong", &flags);
+    assert!(config.contains("rand_augment") && config.contains("sharpened"), "{config}");
+    assert!(metrics.get("kept").is_none_or(serde_json::Value::is_null), "all targets count: {metrics:?}");
+    assert_ne!(weak, strong);
+    let refused = failure(command(data.path(), &["--method", "pi", "--strong-views"]));
+    assert!(refused.contains("--strong-views is for mean-teacher"), "{refused}");
+}
+
 /// What a short run says beside its results.
 fn said(data: &Path, name: &str, flags: &[&str]) -> String {
     let output = run(with_out(data, &data.join(name), &[&["--epochs", "0.1", "--no-baseline"], flags].concat()));

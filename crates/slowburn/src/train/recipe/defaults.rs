@@ -17,6 +17,7 @@ pub fn fashion() -> Recipe {
         whitening: None,
         views: presets::fashion(),
         strong_views: None,
+        strong_unlabeled: false,
         strong_labels: false,
         network: NetworkConfig {
             arch: Arch::Small,

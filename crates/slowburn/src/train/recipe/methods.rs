@@ -22,6 +22,9 @@ const SHORT: f64 = 0.99;
 /// ICT's weight at full strength (arXiv 1903.03825, §3.2).
 const ICT_WEIGHT: f64 = 100.0;
 
+/// Targets of UDA (arXiv 1904.12848, §2.2).
+pub const SHARPENED: LabelForm = LabelForm::Sharpened { temperature: 0.4 };
+
 /// The method where nobody says another.
 pub const DEFAULT: Method = Method::FixMatch;
 
@@ -35,15 +38,28 @@ pub fn default_recipe(method: Method) -> Recipe {
         if let Selection::Fixed { threshold } = &mut targets.selection {
             *threshold = SHORT_THRESHOLD;
         }
-        let optimizer = &mut recipe.optimizer;
-        optimizer.algorithm = Algorithm::Sgd { momentum: 0.9, nesterov: true };
-        optimizer.schedule.learning_rate = 0.1;
-        (optimizer.weight_decay, optimizer.decay_norm_and_bias) = (5e-4, false);
-    }
-    if let (true, Length::Epochs(epochs)) = (method.has_strong_views(), recipe.length) {
-        recipe.set_length(Length::Epochs(passes_of_strong_views(epochs as u32).into()));
+        train_on_strong_views(&mut recipe);
     }
     recipe
+}
+
+/// Mean Teacher with strong views, and where its settings start.
+pub fn default_strong_teacher() -> Recipe {
+    let mut recipe = default_recipe(Method::MeanTeacher);
+    strengthen(&mut recipe);
+    train_on_strong_views(&mut recipe);
+    recipe
+}
+
+/// The optimizer and the length that were chosen for strong views of the shipped images.
+fn train_on_strong_views(recipe: &mut Recipe) {
+    let optimizer = &mut recipe.optimizer;
+    optimizer.algorithm = Algorithm::Sgd { momentum: 0.9, nesterov: true };
+    optimizer.schedule.learning_rate = 0.1;
+    (optimizer.weight_decay, optimizer.decay_norm_and_bias) = (5e-4, false);
+    if let Length::Epochs(epochs) = recipe.length {
+        recipe.set_length(Length::Epochs(passes_of_strong_views(epochs as u32).into()));
+    }
 }
 
 /// The network for photos, with the optimizer that was chosen for it, in the place of those for small images.
@@ -70,8 +86,9 @@ pub fn change_method(recipe: &mut Recipe, method: Method) {
     if recipe.method == method {
         return;
     }
-    let before = std::mem::replace(&mut recipe.method, method);
-    if before.has_strong_views() && !method.has_strong_views() {
+    let (before, strong) = (recipe.method, recipe.has_strong_views());
+    (recipe.method, recipe.strong_unlabeled) = (method, false);
+    if strong && !method.has_strong_views() {
         forget_selection(recipe);
     }
     let selection = match method {
@@ -89,15 +106,41 @@ pub fn change_method(recipe: &mut Recipe, method: Method) {
     let kin = recipe.targets.take().filter(|_| before.has_strong_views());
     let (source, alignment) = kin.map_or((None, None), |targets| (targets.source, targets.alignment));
     recipe.targets = Some(TargetConfig { form: LabelForm::Hard, selection, alignment, source });
-    if before.has_strong_views() {
-        return;
+    if !before.has_strong_views() {
+        cost_of_strong_views(recipe, RampShape::None);
     }
+}
+
+/// FixMatch's cost and batches, for a weight that rises so.
+fn cost_of_strong_views(recipe: &mut Recipe, rise: RampShape) {
     recipe.consistency.cost = Consistency::CrossEntropy;
     recipe.consistency.weight = 1.0;
-    recipe.consistency.ramp_up = RampShape::None;
+    recipe.consistency.ramp_up = rise;
     over_its_samples(recipe);
     recipe.labeled_in_unlabeled = true;
     recipe.mix = Mix::Fixed { labeled: labeled_share(recipe.batch) };
+}
+
+/// Gives Mean Teacher's student strong views of images without a label, and FixMatch's cost and batches. The average's predictions
+/// on weak views are sharpened and all count, from a weight on that rises: see docs/trials.md.
+///
+/// # Errors
+/// For other methods: FixMatch and its kin have strong views, and those that are left have no network for the weak ones.
+pub fn set_strong_views(recipe: &mut Recipe) -> Result<()> {
+    match recipe.method {
+        Method::MeanTeacher if recipe.strong_unlabeled => {}
+        Method::MeanTeacher => strengthen(recipe),
+        method if method.has_strong_views() => bail!("--strong-views is for mean-teacher: {method} has them anyway"),
+        method => bail!("--strong-views is for mean-teacher, not for {method}"),
+    }
+    Ok(())
+}
+
+fn strengthen(recipe: &mut Recipe) {
+    const RISE: f64 = 0.3;
+    recipe.strong_unlabeled = true;
+    cost_of_strong_views(recipe, RampShape::SigmoidUp(Length::Share(RISE)));
+    recipe.targets = Some(TargetConfig { form: SHARPENED, ..SOFT });
 }
 
 /// Undoes what FixMatch and its kin ask of targets and costs: the default's in their place.
@@ -254,6 +297,29 @@ mod tests {
         let targets = recipe.targets.as_ref().expect("of FreeMatch");
         assert_eq!((targets.source, recipe.mix), (Some(LabelSource::Average), afternoon.mix));
         assert!(matches!(targets.selection, Selection::Free(_)));
+    }
+
+    #[test]
+    fn mean_teacher_with_strong_views_has_fixmatchs_cost_and_batches() {
+        let (strong, fixmatch) = (default_strong_teacher(), default_recipe(Method::FixMatch));
+        strong.validate().expect("valid");
+        assert_eq!((strong.mix, strong.labeled_in_unlabeled), (fixmatch.mix, fixmatch.labeled_in_unlabeled));
+        assert_eq!((&strong.optimizer, strong.length), (&fixmatch.optimizer, fixmatch.length));
+        assert_eq!((strong.consistency.cost, strong.consistency.on_labeled), (Consistency::CrossEntropy, false));
+        let targets = strong.targets.as_ref().expect("sharpened");
+        assert_eq!((targets.form, &targets.selection), (SHARPENED, &Selection::All));
+        assert_eq!(targets.source_of(strong.method), LabelSource::Average);
+
+        let mut same = strong.clone();
+        set_strong_views(&mut same).expect("it has them");
+        assert_eq!(same, strong);
+        let mut other = strong.clone();
+        change_method(&mut other, Method::Pi);
+        assert_eq!((other.strong_unlabeled, other.targets, other.consistency.cost), (false, None, Consistency::Mse));
+        for method in [Method::FixMatch, Method::Pi] {
+            let error = set_strong_views(&mut default_recipe(method)).expect_err("Mean Teacher alone").to_string();
+            assert!(error.contains("--strong-views") && error.contains(&method.to_string()), "{error}");
+        }
     }
 
     #[test]

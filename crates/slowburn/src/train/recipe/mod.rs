@@ -9,8 +9,8 @@ mod seeds;
 pub use defaults::fashion;
 pub use labels::Labels;
 pub use methods::{
-    DEFAULT, change_method, change_to_photos, default_recipe, labeled_share, passes_of_strong_views, set_alignment,
-    set_form, set_source, set_threshold, strong,
+    DEFAULT, SHARPENED, change_method, change_to_photos, default_recipe, default_strong_teacher, labeled_share,
+    passes_of_strong_views, set_alignment, set_form, set_source, set_strong_views, set_threshold, strong,
 };
 pub use presets::{PRESETS, Preset, preset};
 pub use seeds::{SeedError, seeds};
@@ -74,7 +74,7 @@ impl std::fmt::Display for Method {
 }
 
 impl Method {
-    /// Whether images without a label have strong views beside weak ones.
+    /// Whether images without a label must have strong views beside weak ones.
     pub fn has_strong_views(self) -> bool {
         matches!(self, Self::FixMatch | Self::FlexMatch | Self::FreeMatch)
     }
@@ -133,6 +133,9 @@ pub struct Recipe {
     /// Where the student's views of images without a label come from, if not from the same place.
     #[serde(default)]
     pub strong_views: Option<Pipeline>,
+    /// Whether images without a label have strong views although the method can do without.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub strong_unlabeled: bool,
     /// Whether the student sees strong views of images with a label too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub strong_labels: bool,
@@ -263,6 +266,11 @@ impl Recipe {
             }
             self.length = length;
         }
+    }
+
+    /// Whether images without a label have strong views beside weak ones.
+    pub fn has_strong_views(&self) -> bool {
+        self.method.has_strong_views() || self.strong_unlabeled
     }
 
     /// The images as training sees them.
