@@ -25,7 +25,7 @@ pub struct NetworkConfig {
     #[serde(default)]
     pub whiten_patches: bool,
     /// A ResNet's stem, where weights that it starts from have another than the images' size asks for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub stem: Option<Stem>,
 }
 

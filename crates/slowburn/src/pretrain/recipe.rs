@@ -51,7 +51,7 @@ pub struct NetworkConfig {
     #[serde(default)]
     pub heads: Option<Heads>,
     /// A ResNet's stem, where weights that it starts from have another than the images' size asks for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub stem: Option<Stem>,
 }
 
@@ -107,7 +107,7 @@ pub struct Recipe {
     #[serde(default)]
     pub mask: Option<Mask>,
     /// What images pass before an encoder that is scored; the fixed part of the views by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub evaluation: Option<Pipeline>,
     /// Encoder and head.
     pub network: NetworkConfig,
@@ -143,7 +143,7 @@ pub struct Recipe {
     #[serde(default)]
     pub exact: bool,
     /// Whether they round to bf16, where the processor has a unit for it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default)]
     pub bf16: bool,
     /// Side of the images in pixels as the network sees photos; by the images if nothing is said.
     #[serde(default)]
@@ -155,7 +155,7 @@ pub struct Recipe {
     #[serde(default)]
     pub start: Option<PathBuf>,
     /// Which network of that file, where it holds several.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub start_branch: Option<String>,
     /// Epochs without a better score of the monitor after which training stops: accuracy, or without labels effective rank.
     #[serde(default)]

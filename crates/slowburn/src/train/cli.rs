@@ -390,6 +390,7 @@ mod tests {
     #[test]
     fn what_flags_change_is_said_to_be_theirs() {
         use crate::settings::{Given, Origins, table};
+        let folder = tempfile::tempdir().expect("a folder");
         for flags in [
             &["--seed=1"][..],
             &["--labels=7"],
@@ -418,6 +419,9 @@ mod tests {
             &["--batch=32"],
             &["--lr=0.1"],
             &["--exact"],
+            &["--bf16"],
+            &["--from=x", "--branch=y"],
+            &["--from=x", "--fresh-head"],
             &["--device=cuda"],
         ] {
             let cli = parse(flags);
@@ -427,6 +431,11 @@ mod tests {
             let origins = Origins { base: &base, recipe: None, asked: &base, given: &given, images: 0 };
             let text = table(&recipe, &origins);
             assert!(!text.contains("chosen for") && text.contains("flag"), "{flags:?}\n{text}");
+            // And a file of settings says it again.
+            let path = folder.path().join("settings.json");
+            Config::write(&recipe, &path).expect("written");
+            let read = Config::read(&path).expect("settings");
+            assert_eq!(parse(&[]).recipe(Some(&read)).expect("known settings"), recipe, "{flags:?}");
         }
     }
 

@@ -14,7 +14,7 @@ pub struct Scoring {
     /// What of the encoder's output neighbours are found by.
     pub representation: Representation,
     /// What of it the linear probe sees, where that is something else.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub probe_representation: Option<Representation>,
     /// Weighted nearest neighbours.
     pub knn: KnnConfig,

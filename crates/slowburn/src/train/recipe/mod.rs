@@ -134,10 +134,10 @@ pub struct Recipe {
     #[serde(default)]
     pub strong_views: Option<Pipeline>,
     /// Whether images without a label have strong views although the method can do without.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default)]
     pub strong_unlabeled: bool,
     /// Whether the student sees strong views of images with a label too.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default)]
     pub strong_labels: bool,
     /// The network.
     pub network: NetworkConfig,
@@ -168,7 +168,7 @@ pub struct Recipe {
     #[serde(default)]
     pub exact: bool,
     /// Whether they round to bf16, where the processor has a unit for it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default)]
     pub bf16: bool,
     /// Test images that the curves are drawn from, spread evenly; the final table uses all.
     #[serde(alias = "monitor")]
@@ -189,10 +189,10 @@ pub struct Recipe {
     #[serde(default)]
     pub start_views: Option<String>,
     /// Which network of that file, where it holds several.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub start_branch: Option<String>,
     /// Whether the head starts from random weights although the file has one.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default)]
     pub fresh_head: bool,
     /// Whether to train from random weights too, with the same labels, batches and steps.
     #[serde(default)]
