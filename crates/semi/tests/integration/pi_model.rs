@@ -5,7 +5,7 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 use slowburn_semi::{Consistency, Objective, PiModelConfig, Predict, SemiBatch};
 
-use crate::{Network, assert_close, batch, read};
+use crate::{Network, assert_close, batch, optimizer, read, step};
 
 /// Gradients of some of a network's weights.
 fn gradients(network: &Network, cost: &Tensor<1>) -> [Vec<f64>; 2] {
@@ -52,6 +52,22 @@ fn gradients_flow_through_both_branches_unless_told_otherwise() {
         let difference = seen[0][0].iter().zip(&seen[1][0]).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         assert!(difference > 1e-3, "the two settings differ: {difference}");
     }
+}
+
+#[test]
+fn without_the_consistency_training_ends_elsewhere() {
+    let device = Device::flex().autodiff();
+    let [with, without] = [1.0, 0.0].map(|weight| {
+        let objective = Objective { weight, ..Objective::default() };
+        let config = PiModelConfig { objective, ..PiModelConfig::default() };
+        let (mut method, mut optimizer) = (config.init(Network::plain(1, &device), &device).unwrap(), optimizer());
+        for seed in 0..3 {
+            method = step(method, &mut optimizer, 0.1, batch(seed, &device)).0;
+        }
+        read(method.student.head.weight.val())
+    });
+    let difference = with.iter().zip(&without).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(difference > 1e-3, "{difference}");
 }
 
 #[test]

@@ -212,8 +212,8 @@ fn fairness_of_nothing_kept_is_zero_and_its_gradient_finite() {
     let losses = method.losses(batch(1, &device)).unwrap();
     assert_eq!(scalar(losses.kept.as_ref().unwrap()), 0.0);
     assert_eq!(scalar(losses.regularizer.as_ref().unwrap()), 0.0);
-    for gradient in gradients(&method.student, losses.regularizer.as_ref().unwrap()).into_iter().flatten() {
-        assert!(gradient.iter().all(|&value| value == 0.0), "{gradient:?}");
+    for gradient in gradients(&method.student, losses.regularizer.as_ref().unwrap()) {
+        assert!(gradient.unwrap().iter().all(|&value| value == 0.0));
     }
     for gradient in gradients(&method.student, &method.losses(batch(1, &device)).unwrap().total) {
         assert!(gradient.unwrap().iter().all(|value| value.is_finite()));

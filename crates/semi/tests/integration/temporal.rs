@@ -106,6 +106,23 @@ fn a_samples_own_prediction_is_never_part_of_its_target() {
 }
 
 #[test]
+fn without_the_consistency_training_ends_elsewhere() {
+    let device = Device::flex().autodiff();
+    let [with, without] = [1.0, 0.0].map(|weight| {
+        let config = TemporalConfig { objective: Objective { weight, ..Objective::default() }, decay: 0.6 };
+        let network = Network::plain(1, &device);
+        let (mut method, mut optimizer) = (config.init(network, 16, 3, &device).unwrap(), optimizer());
+        // The same samples each time: what was not seen before has no target.
+        for _ in 0..4 {
+            method = step(method, &mut optimizer, 0.1, batch(1, &device)).0;
+        }
+        read(method.student.head.weight.val())
+    });
+    let difference = with.iter().zip(&without).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(difference > 1e-3, "{difference}");
+}
+
+#[test]
 fn unseen_samples_have_no_cost_next_to_seen_ones() {
     let device = Device::flex().autodiff();
     let config = TemporalConfig { objective: Objective { weight: 1.0, ..Objective::default() }, decay: 0.6 };

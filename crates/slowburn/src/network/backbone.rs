@@ -116,6 +116,19 @@ impl Arch {
         self.is_resnet9()
     }
 
+    /// Checks that patches are whitened by a network that can, if that is asked for.
+    ///
+    /// # Errors
+    /// An error that names the settings.
+    pub fn validate_whitening(self, asked: bool) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            !asked || self.whitens_patches(),
+            "network.whiten_patches is for resnet9 and its narrower kin alone, and network.arch is {}: say false",
+            self.name()
+        );
+        Ok(())
+    }
+
     /// Whether it is a [`ResNet9`], of any width.
     fn is_resnet9(self) -> bool {
         matches!(self, Self::ResNet9 | Self::ResNet9Half | Self::ResNet9Quarter)

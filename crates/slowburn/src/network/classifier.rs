@@ -47,8 +47,7 @@ impl NetworkConfig {
 
     /// Whether a network with random weights is to be initialised from a batch.
     pub fn starts_from_batch(&self) -> bool {
-        let whitens = self.arch.whitens_patches() && self.whiten_patches;
-        whitens || (self.arch == Arch::ConvNet13 && self.normalization == Normalization::Weight)
+        self.whiten_patches || (self.arch == Arch::ConvNet13 && self.normalization == Normalization::Weight)
     }
 
     /// The encoder alone.

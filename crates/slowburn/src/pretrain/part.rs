@@ -1,10 +1,8 @@
 //! Training with one of the methods, from its start to its networks.
 
 use std::marker::PhantomData;
-use std::sync::Arc;
 
 use anyhow::Result;
-use slowburn_augment::loader::ViewLoaderConfig;
 use slowburn_contrastive::{Contrastive, KeyQueue, Warning};
 use slowburn_models::Projector;
 use slowburn_train::monitor::EncoderMonitor;
@@ -45,13 +43,9 @@ pub(super) struct Part<'a> {
 impl Part<'_> {
     /// Two views of every training image, labels unseen, in whole batches.
     fn task<M>(&self) -> Result<PretrainTask<M>> {
-        let Session { recipe, data, device, workers, .. } = self.session;
-        let config = ViewLoaderConfig::new(recipe.batch)
-            .with_seed(recipe.seed)
-            .with_on_corrupt(recipe.reading.broken)
-            .with_workers(*workers);
+        let Session { recipe, device, .. } = self.session;
         Ok(PretrainTask {
-            loader: config.init(Arc::clone(&data.train.images), recipe.pair()?)?,
+            loader: self.session.loader()?,
             monitor: Some(self.monitor.clone()),
             every: recipe.monitor,
             scored: recipe.patience.is_some(),

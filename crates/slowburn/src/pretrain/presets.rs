@@ -146,6 +146,7 @@ fn notebook(length: Length, symmetric: bool) -> Recipe {
             dim: 128,
             stem: None,
             heads: None,
+            whiten_patches: false,
         },
         method: Method::Moco,
         queue: 4096,
@@ -219,7 +220,7 @@ fn imagenet(length: Length, version: Version) -> Recipe {
     Recipe {
         views: imagenet_views(version, 224),
         evaluation: Some(views::imagenet_evaluation(224)),
-        network: NetworkConfig { arch: Arch::ResNet50, splits: 8, version, dim: 128, stem: None, heads: None },
+        network: NetworkConfig { arch: Arch::ResNet50, splits: 8, version, dim: 128, ..fashion().network },
         method: Method::Moco,
         queue: 65_536,
         decay: 0.999,
@@ -385,6 +386,13 @@ mod tests {
         assert_eq!(seen + others, PRESETS.len(), "every preset of MoCo is in the table");
         let siamese = preset("simsiam-cifar10-800").expect("exists").recipe();
         assert_eq!((siamese.batch, siamese.network.dim, siamese.network.splits), (512, 2048, 1));
+        assert_eq!((siamese.optimizer.schedule.learning_rate, siamese.optimizer.weight_decay), (0.06, 5e-4));
+        for name in ["byol-cifar10-200", "byol-cifar10-800"] {
+            let byol = preset(name).expect("exists").recipe();
+            assert_eq!((byol.optimizer.schedule.learning_rate, byol.optimizer.weight_decay), (0.12, 1e-3), "{name}");
+            let heads = byol.network.heads.expect("two");
+            assert_eq!((&heads.projector.hidden[..], heads.projector.dim), (&[1024][..], 256), "{name}");
+        }
         let heads = siamese.network.heads.expect("two");
         assert_eq!((&heads.projector.hidden[..], &heads.predictor.hidden[..]), (&[2048][..], &[512][..]));
     }

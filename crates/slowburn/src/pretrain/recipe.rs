@@ -50,6 +50,10 @@ pub struct NetworkConfig {
     /// The heads of a method with a predictor.
     #[serde(default)]
     pub heads: Option<Heads>,
+    /// Whether the first convolution of a network with random weights starts by whitening the patches of the first batch
+    /// (ResNet-9 only).
+    #[serde(default)]
+    pub whiten_patches: bool,
     /// A ResNet's stem, where weights that it starts from have another than the images' size asks for.
     #[serde(default)]
     pub stem: Option<Stem>,
@@ -58,7 +62,7 @@ pub struct NetworkConfig {
 impl NetworkConfig {
     /// As the network takes it.
     pub fn contrast(&self) -> ContrastConfig {
-        let Self { arch, splits, version, dim, stem, heads } = self;
+        let Self { arch, splits, version, dim, stem, heads, whiten_patches: _ } = self;
         let normalization = Normalization::Batch;
         let backbone =
             BackboneConfig { arch: *arch, normalization, splits: *splits, dropout: 0.0, input_noise: 0.0, stem: *stem };
@@ -335,6 +339,7 @@ impl Recipe {
     /// Checks heads and mask.
     fn validate_parts(&self) -> anyhow::Result<()> {
         let (method, dim) = (self.method, self.network.dim);
+        self.network.arch.validate_whitening(self.network.whiten_patches)?;
         match (&self.network.heads, method.heads(1, 1)) {
             (None, Some(_)) => anyhow::bail!("{method} needs network.heads, a projector and a predictor"),
             (Some(_), None) => anyhow::bail!("network.heads say nothing to {method}, which has no predictor"),

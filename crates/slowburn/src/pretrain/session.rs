@@ -1,6 +1,9 @@
+use std::sync::Arc;
+
 use anyhow::{Context, Result};
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use slowburn_augment::Pipeline;
+use slowburn_augment::loader::{Source, ViewLoader, ViewLoaderConfig};
 use slowburn_contrastive::evaluation::{FeatureSet, Representation, renew_statistics, spread};
 use slowburn_contrastive::{EncoderRole, EndToEndConfig, MemoryBankConfig};
 use slowburn_ema::Timeline;
@@ -130,8 +133,27 @@ impl Session<'_> {
         let mut network = initialized(self.recipe.network.contrast().init(size, &self.device)?);
         if let Some(start) = self.start {
             network.encoder = start.encoder(network.encoder)?.0;
+        } else if self.recipe.network.whiten_patches {
+            network.encoder = network.encoder.init_from_batch(self.first()?)?;
         }
         Ok(network)
+    }
+
+    /// Two views of every training image, labels unseen, in whole batches.
+    pub(super) fn loader(&self) -> Result<ViewLoader<Arc<dyn Source>>> {
+        let Self { recipe, data, workers, .. } = self;
+        let config = ViewLoaderConfig::new(recipe.batch)
+            .with_seed(recipe.seed)
+            .with_on_corrupt(recipe.reading.broken)
+            .with_workers(*workers);
+        Ok(config.init(Arc::clone(&data.train.images), recipe.pair()?)?)
+    }
+
+    /// A view of every image of the very first batch, not the masked one.
+    fn first(&self) -> Result<Tensor<4>> {
+        let batch = self.loader()?.epoch(0).next().context("an epoch has a batch")??;
+        let view = batch.views.into_iter().next_back().context("an image has a view")?;
+        Ok(view.into_tensor(&self.device))
     }
 
     /// The encoder of a masked method with running statistics of whole images, as it is scored and used.

@@ -65,10 +65,14 @@ impl Lines {
         if let Some(weight) = recipe.consistency.logit_distance {
             self.add("logit distance", format!("weight {weight} between the two heads"));
         }
+        let source = recipe.targets.as_ref().map(|targets| targets.source_of(recipe.method));
         let teacher = match recipe.method {
             Method::MeanTeacher => format!("average of weights, decay {}", recipe.decay),
             Method::Pi => "the student itself, under other noise".to_owned(),
             Method::Temporal => format!("average of predictions, decay {}", recipe.decay),
+            Method::FixMatch | Method::FlexMatch | Method::FreeMatch if source == Some(LabelSource::Average) => {
+                format!("average of weights on weak views, decay {}", recipe.decay)
+            }
             Method::FixMatch | Method::FlexMatch | Method::FreeMatch => {
                 format!("the student on weak views; evaluated is an average of weights, decay {}", recipe.decay)
             }
@@ -76,11 +80,11 @@ impl Lines {
             Method::Supervised => "none".to_owned(),
         };
         self.add("teacher", teacher);
-        if let Some(targets @ TargetConfig { form, selection, alignment, .. }) =
+        if let Some(TargetConfig { form, selection, alignment, .. }) =
             recipe.targets.as_ref().filter(|_| recipe.method != Method::Supervised)
         {
-            let source = match targets.source_of(recipe.method) {
-                LabelSource::Average => "of the average",
+            let source = match source {
+                Some(LabelSource::Average) => "of the average",
                 _ => "of the student",
             };
             let aligned = if alignment.is_some() { ", aligned with the classes of the data" } else { "" };

@@ -40,7 +40,7 @@ pub(super) fn fit(recipe: &mut Recipe, data: &Dataset) -> Result<()> {
     before.device.clone_from(&recipe.device);
     (before.seed, before.size, before.reading) = (recipe.seed, recipe.size, recipe.reading);
     (before.exact, before.bf16) = (recipe.exact, recipe.bf16);
-    before.network.arch = recipe.network.arch;
+    (before.network.arch, before.network.whiten_patches) = (recipe.network.arch, recipe.network.whiten_patches);
     if !before.network.arch.splits() {
         before.network.splits = 1;
     }

@@ -163,6 +163,7 @@ fn every_method_ends_with_other_weights() {
         ("flexmatch", "less for classes that are learned slowly"),
         ("freematch", "less for rare classes"),
         ("ict", "on mixed images"),
+        ("pi", "the student itself"),
         ("supervised", "none"),
     ] {
         let (_, metrics, weights) = short_run(data.path(), method, &["--method", method, "--seed", "7"]);
@@ -223,6 +224,28 @@ fn batch_statistics_that_the_student_never_sees_are_warned_of() {
     assert!(said("whole", "average", "0").contains(warning));
     assert!(!said("groups", "average", "16").contains(warning));
     assert!(!said("student", "student", "0").contains(warning));
+}
+
+#[test]
+fn the_teacher_that_is_announced_is_whose_targets_are_learned() {
+    let data = data();
+    let printed = |name: &str, source: &str| {
+        let flags = ["--method", "fixmatch", "--targets-from", source, "--epochs", "0.1", "--no-baseline"];
+        success(with_out(data.path(), &data.path().join(name), &flags))
+    };
+    let (average, student) = (printed("average", "average"), printed("student", "student"));
+    assert!(average.contains("average of weights on weak views") && average.contains("of the average:"), "{average}");
+    assert!(student.contains("the student on weak views") && student.contains("of the student:"), "{student}");
+}
+
+#[test]
+fn a_threshold_that_nothing_passes_is_warned_of() {
+    let data = data();
+    let said =
+        |name: &str, threshold: &str| said(data.path(), name, &["--method", "fixmatch", "--threshold", threshold]);
+    let warning = "no unlabelled sample has passed its threshold so far: training goes by the labels alone";
+    assert!(said("all", "1").contains(warning));
+    assert!(!said("none", "0").contains(warning));
 }
 
 #[test]

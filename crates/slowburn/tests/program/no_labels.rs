@@ -230,6 +230,11 @@ fn moco_resumes_bit_for_bit() {
 }
 
 #[test]
+fn end_to_end_training_resumes_bit_for_bit() {
+    check_resume(data().path(), &["--method", "end-to-end"]);
+}
+
+#[test]
 fn the_memory_bank_resumes_bit_for_bit() {
     check_resume(data().path(), &["--method", "memory-bank"]);
 }

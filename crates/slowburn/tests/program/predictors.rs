@@ -82,6 +82,35 @@ fn what_a_method_does_not_read_is_refused() {
     }
 }
 
+/// The encoder of `train --pretrain` is the one that `train` would begin with.
+#[test]
+fn pre_training_whitens_patches_where_the_training_would() {
+    let data = data();
+    for (arch, whitens) in [("resnet9-quarter", true), ("small", false)] {
+        let out = data.path().join(arch);
+        let line = ["--plain", "--data", path(data.path()), "--labels", "16", "--epochs", "0.1", "--batch", "16"];
+        let flags = ["--method", "fixmatch", "--pretrain", "1", "--arch", arch, "--no-baseline", "--out", path(&out)];
+        let before = out.join("pretrain");
+        success(train(&[&line[..], &flags].concat()));
+        assert_eq!(recipe(&out)["pretrain"]["network"]["whiten_patches"], whitens, "{arch}");
+        if whitens {
+            // So slowly that the first weights are still to be seen.
+            let (slow, config) = (data.path().join("slow"), data.path().join("slow.json"));
+            fs::write(&config, serde_json::to_vec(&recipe(&before)).expect("settings")).expect("written");
+            success(slowburn(
+                "pretrain",
+                &["--plain", "--config", path(&config), "--lr", "1e-9", "--knn", "10", "--out", path(&slow)],
+            ));
+            let file = WeightsFile::open(slow.join("query.safetensors")).and_then(|file| file.state_dict());
+            let weights = file.expect("weights")["conv1.weight"].try_to_vec::<f32>().expect("numbers");
+            // Filters of one sign, then the same of the other.
+            let (one, other) = weights.split_at(weights.len() / 2);
+            assert!(one.iter().zip(other).all(|(one, other)| (one + other).abs() < 1e-4), "{weights:?}");
+            assert!(one.iter().any(|weight| weight.abs() > 0.1));
+        }
+    }
+}
+
 /// Pre-training and training with labels as one run.
 #[test]
 fn training_can_begin_with_pre_training_and_goes_on_where_it_stopped() {

@@ -110,6 +110,17 @@ fn temporal_ensembling_resumes_bit_for_bit() {
     check_method("temporal", &[]);
 }
 
+/// The default: its targets are the average's.
+#[test]
+fn fixmatch_resumes_bit_for_bit() {
+    check_method("fixmatch", &[]);
+}
+
+#[test]
+fn mean_teacher_with_strong_views_resumes_bit_for_bit() {
+    check_method("mean-teacher", &["--strong-views"]);
+}
+
 /// Its slots are part of the record.
 #[test]
 fn flexmatch_resumes_bit_for_bit() {

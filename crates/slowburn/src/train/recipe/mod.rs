@@ -309,11 +309,7 @@ impl Recipe {
             !ramps.contains(&RampShape::CosineByEpochFromZero),
             "cosine_by_epoch_from_zero is for ramp_down of the optimizer alone"
         );
-        ensure!(
-            !self.network.whiten_patches || self.network.arch.whitens_patches(),
-            "network.whiten_patches is for resnet9 and its narrower kin alone, and network.arch is {}: say false",
-            self.network.arch.name()
-        );
+        self.network.arch.validate_whitening(self.network.whiten_patches)?;
         ensure!(self.batch > 0, "--batch is 0: it must be at least 1");
         if let Mix::Fixed { labeled } = self.mix {
             ensure!(
