@@ -6,8 +6,8 @@ use std::path::Path;
 use slowburn_models::weights::WeightsFile;
 
 use crate::no_labels::{data, with_out};
-use crate::program::{failure, path, recipe, slowburn, success, summary, train};
-use crate::resume::check_resume;
+use crate::program::{failure, path, recipe, slowburn, spawn, success, summary, train};
+use crate::resume::{assert_same_end, check_resume, checkpoints, kill_when};
 
 #[test]
 fn methods_with_a_predictor_leave_networks_that_can_be_used() {
@@ -141,4 +141,25 @@ fn training_can_begin_with_pre_training_and_goes_on_where_it_stopped() {
     assert_eq!(summary(&out)["teacher_accuracy"], whole["teacher_accuracy"]);
     let after = fs::metadata(before.join("query.safetensors")).and_then(|file| file.modified()).expect("there");
     assert_eq!(after, written);
+}
+
+/// SIGKILL in the pre-training, then in the training.
+#[test]
+fn pre_training_and_training_resume_bit_for_bit() {
+    let data = data();
+    let [whole, killed] = ["whole", "killed"].map(|name| data.path().join(name));
+    let both = |out: &Path| {
+        let line = ["--plain", "--data", path(data.path()), "--labels", "16", "--epochs", "6", "--batch", "16"];
+        train(&[&line[..], &["--method", "fixmatch", "--no-baseline", "--pretrain", "8", "--out", path(out)]].concat())
+    };
+    success(both(&whole));
+    let before = killed.join("pretrain");
+    kill_when(spawn(both(&killed)), || !checkpoints(&before).is_empty());
+    assert!(!before.join("summary.json").exists(), "pre-training ended before it was killed");
+    let resume = || train(&["--plain", "--resume", path(&killed)]);
+    kill_when(spawn(resume()), || !checkpoints(&killed).is_empty());
+    assert!(!killed.join("summary.json").exists(), "it ended before it was killed again");
+    success(resume());
+    assert_same_end(&whole, &killed);
+    assert_same_end(&whole.join("pretrain"), &before);
 }
