@@ -114,6 +114,26 @@ fn step<T: Teacher<Network>>(
     (method.optimize(optimizer, rate, gradients).unwrap(), losses)
 }
 
+/// The head's weights after a step with each of these batches.
+fn head_after<T: Teacher<Network>>(
+    mut method: SemiSupervised<Network, T>,
+    seeds: impl IntoIterator<Item = u32>,
+    device: &Device,
+) -> Vec<f64> {
+    let mut optimizer = optimizer();
+    for seed in seeds {
+        method = step(method, &mut optimizer, 0.1, batch(seed, device)).0;
+    }
+    read(method.student.head.weight.val())
+}
+
+/// Fails if two trainings ended at the same weights.
+#[track_caller]
+fn assert_elsewhere(a: &[f64], b: &[f64], what: &str) {
+    let difference = a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(difference > 1e-3, "{what}: {difference}");
+}
+
 /// Fails unless every number is within `relative` of the largest expected one.
 #[track_caller]
 fn assert_close(ours: &[f64], expected: &[f64], relative: f64, what: &str) {

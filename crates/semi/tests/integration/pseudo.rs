@@ -11,7 +11,8 @@ use slowburn_semi::{
 };
 
 use crate::{
-    CLASSES, INPUT, Network, assert_close, batch, matrix, numbers, optimizer, read, scalar, set, step, tensors,
+    CLASSES, INPUT, Network, assert_close, assert_elsewhere, batch, head_after, matrix, numbers, optimizer, read,
+    scalar, set, step, tensors,
 };
 
 /// The rows without a label in `batch`.
@@ -176,15 +177,9 @@ fn without_the_consistency_training_ends_elsewhere() {
     let device = Device::flex().autodiff();
     for (name, config) in every() {
         let none = Objective { weight: 0.0, ..config.objective.clone() };
-        let trained = [config.clone(), PseudoLabelConfig { objective: none, ..config }].map(|config| {
-            let (mut method, mut optimizer) = (method(&config, &device), optimizer());
-            for seed in 0..3 {
-                method = step(method, &mut optimizer, 0.1, batch(seed, &device)).0;
-            }
-            read(method.student.head.weight.val())
-        });
-        let difference = trained[0].iter().zip(&trained[1]).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-        assert!(difference > 1e-3, "{name}: {difference}");
+        let [with, without] = [config.clone(), PseudoLabelConfig { objective: none, ..config }]
+            .map(|config| head_after(method(&config, &device), 0..3, &device));
+        assert_elsewhere(&with, &without, name);
     }
 }
 
