@@ -54,11 +54,18 @@ pub fn moco_fashion(size: u32) -> Pipeline {
     pipeline("moco_fashion", vec![crop(size, MOCO_SCALE), flip(), sometimes(0.8, gray_jitter()), normalize])
 }
 
-/// [`moco_fashion`] with crops of at least 0.6 of the area, for methods whose negatives are the batch's other images. Not from a
-/// paper: of five shares it is the one whose features a linear probe reads best (docs/trials.md).
-pub fn mild_fashion(size: u32) -> Pipeline {
-    let normalize = normalize(FASHION_MEAN, FASHION_STD);
-    pipeline("mild_fashion", vec![crop(size, MILD_SCALE), flip(), sometimes(0.8, gray_jitter()), normalize])
+/// [`moco_fashion`] for methods whose negatives are the batch's other images: crops of at least 0.6 of the area, and half of the time
+/// an operation of FixMatch's `RandAugment`. Not from a paper: of those tried its features are the best for neighbours
+/// (docs/trials.md).
+pub fn in_batch_fashion(size: u32) -> Pipeline {
+    let operations = vec![
+        crop(size, MILD_SCALE),
+        flip(),
+        sometimes(0.8, gray_jitter()),
+        sometimes(0.5, Operation::fixmatch_rand_augment(1)),
+        normalize(FASHION_MEAN, FASHION_STD),
+    ];
+    pipeline("in_batch_fashion", operations)
 }
 
 /// [`moco_fashion`] in the manner of [`moco_v1`]: brightness and contrast **always**, then the flip. Not from a paper.
@@ -196,7 +203,7 @@ impl Preset {
         Self::cropping("moco_v2", 224, moco_v2),
         Self::cropping("moco_cifar", 32, moco_cifar),
         Self::cropping("moco_fashion", 28, moco_fashion),
-        Self::cropping("mild_fashion", 28, mild_fashion),
+        Self::cropping("in_batch_fashion", 28, in_batch_fashion),
         Self::cropping("moco_fashion_v1", 28, moco_fashion_v1),
         Self::cropping("lightly_moco_v1", 224, lightly_moco_v1),
         Self::cropping("lightly_moco_v2", 224, lightly_moco_v2),

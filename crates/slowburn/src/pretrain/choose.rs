@@ -3,6 +3,7 @@
 use anyhow::Result;
 use slowburn_augment::{Pipeline, presets};
 use slowburn_ema::Length;
+use slowburn_train::Algorithm;
 use slowburn_train::data::Dataset;
 use slowburn_train::defaults::{self, PretrainDefaults};
 
@@ -28,6 +29,9 @@ pub(super) fn fit(recipe: &mut Recipe, data: &Dataset, given: &Given) -> Result<
     if recipe.preset.is_none() {
         if !given.says("views") {
             recipe.views = views(recipe, data);
+        }
+        if contrasts_gray_batches(recipe, data) {
+            rate_and_temperature(recipe, given);
         }
         numbers(recipe, data, given);
     }
@@ -58,11 +62,28 @@ fn views(recipe: &Recipe, data: &Dataset) -> Pipeline {
         false => SIDE,
     });
     match image.channels {
-        1 if recipe.method == Method::EndToEnd && version == Version::V2 => presets::mild_fashion(side),
+        1 if contrasts_gray_batches(recipe, data) => presets::in_batch_fashion(side),
         1 => gray_views(version, side),
         // The notebook's, the only ones of the authors for small images.
         _ if is_small(data) => presets::moco_cifar(side),
         _ => imagenet_views(version, side),
+    }
+}
+
+/// Whether grey images are told from the batch's others, with the settings that were chosen for the shipped ones
+/// (docs/trials.md).
+fn contrasts_gray_batches(recipe: &Recipe, data: &Dataset) -> bool {
+    let v2 = recipe.network.version == Version::V2;
+    recipe.method == Method::EndToEnd && v2 && data.image_size().channels == 1
+}
+
+fn rate_and_temperature(recipe: &mut Recipe, given: &Given) {
+    let sgd = matches!(recipe.optimizer.algorithm, Algorithm::Sgd { .. });
+    if sgd && !given.says("optimizer.learning_rate") {
+        recipe.optimizer.schedule.learning_rate = 0.15;
+    }
+    if !given.says("temperature") {
+        recipe.temperature = 0.1;
     }
 }
 
