@@ -30,10 +30,10 @@ pub(super) fn fit(recipe: &mut Recipe, data: &Dataset, given: &Given) -> Result<
         if !given.says("views") {
             recipe.views = views(recipe, data);
         }
+        numbers(recipe, data, given);
         if contrasts_gray_batches(recipe, data) {
             rate_and_temperature(recipe, given);
         }
-        numbers(recipe, data, given);
     }
     let side = recipe.views.output_size(data.image_size());
     if let Some(Mask { patch, .. }) = &mut recipe.mask {
@@ -70,17 +70,17 @@ fn views(recipe: &Recipe, data: &Dataset) -> Pipeline {
     }
 }
 
-/// Whether grey images are told from the batch's others, with the settings that were chosen for the shipped ones
-/// (docs/trials.md).
+/// Whether grey images are told from the batch's others, whose settings were chosen for the shipped ones (docs/trials.md).
 fn contrasts_gray_batches(recipe: &Recipe, data: &Dataset) -> bool {
     let v2 = recipe.network.version == Version::V2;
     recipe.method == Method::EndToEnd && v2 && data.image_size().channels == 1
 }
 
+/// SimCLR's for ImageNet (arXiv 2002.05709): 0.3·batch/256 and 0.1.
 fn rate_and_temperature(recipe: &mut Recipe, given: &Given) {
     let sgd = matches!(recipe.optimizer.algorithm, Algorithm::Sgd { .. });
     if sgd && !given.says("optimizer.learning_rate") {
-        recipe.optimizer.schedule.learning_rate = 0.15;
+        recipe.optimizer.schedule.learning_rate = 0.3 * recipe.batch as f64 / 256.0;
     }
     if !given.says("temperature") {
         recipe.temperature = 0.1;

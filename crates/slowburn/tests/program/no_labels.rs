@@ -263,6 +263,26 @@ fn bad_input_is_named_and_writes_nothing() {
     }
 }
 
+/// What was chosen for grey images by trials goes with the method; what somebody says goes before it.
+#[test]
+fn end_to_end_training_on_grey_images_has_a_rate_and_a_temperature_of_its_own() {
+    let data = data();
+    let shown = |flags: &[&str]| {
+        let out = data.path().join("run");
+        let printed = success(with_out(data.path(), &out, &[flags, &["--dry-run"]].concat()));
+        let value = |setting: &str| {
+            let line = printed.lines().find(|line| line.starts_with(&format!("{setting} ")));
+            line.and_then(|line| line.split_whitespace().nth(1)).unwrap_or_else(|| panic!("no {setting}")).to_owned()
+        };
+        ["optimizer.learning_rate", "temperature", "views"].map(value)
+    };
+    // 0.3·16/256.
+    assert_eq!(shown(&["--method", "end-to-end"]), ["0.01875", "0.1", "in_batch_fashion"]);
+    assert_eq!(shown(&["--method", "end-to-end", "--lr", "0.06"]), ["0.06", "0.1", "in_batch_fashion"]);
+    assert_eq!(shown(&["--method", "end-to-end", "--temperature", "0.3"]), ["0.01875", "0.3", "in_batch_fashion"]);
+    assert_eq!(shown(&["--method", "moco"]), ["0.06", "0.2", "moco_fashion"]);
+}
+
 #[test]
 fn other_settings_are_refused_by_name() {
     let data = data();
