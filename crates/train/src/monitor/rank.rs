@@ -1,5 +1,6 @@
 use burn::tensor::Tensor;
 use faer::Mat;
+use rayon::ThreadPoolBuilder;
 
 /// Rows that the rank is taken of at most: the singular values of a matrix cost its rows squared.
 const ROWS: usize = 1024;
@@ -16,13 +17,19 @@ pub fn effective_rank(features: Tensor<2>) -> f64 {
     let rows = samples.min(ROWS);
     let values: Vec<f64> = features.without_autodiff().into_data().iter::<f64>().collect();
     let matrix = Mat::from_fn(rows, dim, |row, column| values[row * samples / rows.max(1) * dim + column]);
-    let Ok(singular) = matrix.singular_values() else { return f64::NAN };
+    let Some(singular) = singular_values(&matrix) else { return f64::NAN };
     let total: f64 = singular.iter().sum();
     if total <= 0.0 {
         return 1.0;
     }
     let shares = singular.iter().map(|value| value / total + SMALL);
     shares.map(|share| -share * share.ln()).sum::<f64>().exp()
+}
+
+/// By one thread: by several the last digits depend on their number.
+fn singular_values(matrix: &Mat<f64>) -> Option<Vec<f64>> {
+    let one = ThreadPoolBuilder::new().num_threads(1).build().ok()?;
+    one.install(|| matrix.singular_values()).ok()
 }
 
 #[cfg(test)]
@@ -46,5 +53,15 @@ mod tests {
         // More rows than are looked at.
         let many = Tensor::<2>::eye(8, &device).repeat(&[400, 1]);
         assert!((effective_rank(many) - 8.0).abs() < 1e-2);
+    }
+
+    #[test]
+    fn the_rank_has_the_same_bits_with_any_number_of_threads() {
+        let features = Tensor::<2>::random([1024, 128], burn::tensor::Distribution::Default, &Device::flex());
+        let with = |threads| {
+            let pool = ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+            pool.install(|| effective_rank(features.clone())).to_bits()
+        };
+        assert_eq!(with(1), with(2));
     }
 }
