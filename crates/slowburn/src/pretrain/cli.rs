@@ -32,7 +32,7 @@ pub struct Cli {
     /// Keys in the queue, or negatives of memory-bank [default: 4096, or fewer]
     #[arg(long, value_name = "K", help_heading = "Method")]
     pub queue: Option<usize>,
-    /// The temperature of the loss [default: 0.2; end-to-end on grey images: 0.1]
+    /// Temperature of the loss [default: 0.2; end-to-end on grey images: 0.1]
     #[arg(long, value_name = "τ", help_heading = "Method")]
     pub temperature: Option<f64>,
     /// The share of the patches of a query's image that is masked; its key is of the whole image
