@@ -158,6 +158,16 @@ impl<M: Module> Ema<M> {
         Ok(self)
     }
 
+    /// The same average for a new training: a decay that follows the training's course ([`Decay::Step`], [`Decay::Cosine`])
+    /// starts over. One that begins as a mean ([`Decay::WarmUp`], [`Decay::Uniform`]) goes on: that forgets first weights that
+    /// nobody trained, and these are trained.
+    pub fn restart(mut self) -> Self {
+        if matches!(self.config.decay, Decay::Step { .. } | Decay::Cosine { .. }) {
+            self.calls.set(0);
+        }
+        self
+    }
+
     /// Whether [`update`](Self::update) would follow this student.
     ///
     /// # Errors

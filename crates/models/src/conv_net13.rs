@@ -104,6 +104,9 @@ pub struct ConvNet13 {
 }
 
 impl ConvNet13Config {
+    /// The shortest side of images that the network takes, in pixels.
+    pub const SMALLEST_SIDE: usize = SMALLEST_SIDE;
+
     /// Checks every field.
     ///
     /// # Errors

@@ -103,6 +103,9 @@ pub struct PooledUnit {
 }
 
 impl ResNet9Config {
+    /// The shortest side of images that the network takes, in pixels.
+    pub const SMALLEST_SIDE: usize = SMALLEST_SIDE;
+
     /// Checks every field.
     ///
     /// # Errors

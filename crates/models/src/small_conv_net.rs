@@ -91,6 +91,9 @@ pub struct SmallConvNet {
 }
 
 impl SmallConvNetConfig {
+    /// The shortest side of images that the network takes, in pixels.
+    pub const SMALLEST_SIDE: usize = SMALLEST_SIDE;
+
     /// Checks every field.
     ///
     /// # Errors

@@ -27,14 +27,23 @@ pub fn load(path: impl AsRef<Path>, reading: Reading) -> Result<Dataset> {
     }
 }
 
-/// The same; where its folders name no classes, the label file does.
+/// The same; where its folders name no classes, the label file does. Folders of which the file knows none are no classes either,
+/// but years or albums.
 ///
 /// # Errors
 /// Those of [`load`], and of the label file.
 pub fn load_labeled(path: &Path, reading: Reading, labels: &Labels) -> Result<Dataset> {
     let mut data = load(path, reading)?;
-    if let (true, Labels::File(file)) = (data.classes.is_empty(), labels) {
+    let Labels::File(file) = labels else { return Ok(data) };
+    if data.classes.is_empty() {
         data.classes = LabelFile::read(file, &data.train.names, None)?.classes;
+    } else if data.test.is_empty() && LabelFile::read(file, &data.train.names, Some(&data.classes)).is_err() {
+        let classes = LabelFile::read(file, &data.train.names, None)?.classes;
+        let folder = |class: &String| data.classes.contains(class) || class.parse::<usize>().is_ok();
+        if !classes.iter().any(folder) {
+            tracing::info!("{} names the classes; the folders of {} are none", file.display(), path.display());
+            (data.classes, data.train.labels) = (classes, vec![None; data.train.labels.len()]);
+        }
     }
     Ok(data)
 }

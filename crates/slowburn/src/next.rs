@@ -22,6 +22,12 @@ fn program() -> &'static str {
     }
 }
 
+/// A list that there is not yet: one that was filled in must not be named again.
+fn new_list(folder: &Path) -> String {
+    let names = std::iter::once("label-these".to_owned()).chain((2..).map(|number| format!("label-these-{number}")));
+    names.into_iter().find(|name| !folder.join(name).with_extension("csv").exists()).unwrap_or_default()
+}
+
 /// After training with labels, on images in this folder; `labels` is the file that they are from, where no test images say how
 /// good it is.
 pub fn after_training(run: &Path, data: &Path, labels: Option<&Path>) {
@@ -30,7 +36,8 @@ pub fn after_training(run: &Path, data: &Path, labels: Option<&Path>) {
     match labels.map(quoted) {
         None => note!("next: {program} predict {run} {images}"),
         Some(labels) => {
-            note!("next: {program} suggest {run} {images} --labels {labels} --count 20 --out label-these.csv");
+            let list = new_list(Path::new(""));
+            note!("next: {program} suggest {run} {images} --labels {labels} --count 20 --out {list}.csv");
         }
     }
 }
@@ -41,7 +48,8 @@ pub fn after_pretraining(run: &Path, data: &Path, labelled: bool) {
     match labelled {
         true => note!("next: {program} train --from {run} --data {images}"),
         false => {
-            note!("next: {program} suggest {run} {images} --count 20 --out label-these.csv --sheet label-these.png")
+            let list = new_list(Path::new(""));
+            note!("next: {program} suggest {run} {images} --count 20 --out {list}.csv --sheet {list}.png")
         }
     }
 }
@@ -54,5 +62,14 @@ mod tests {
     fn a_command_can_be_pasted() {
         assert_eq!(quoted(Path::new("runs/mean-teacher-17")), "runs/mean-teacher-17");
         assert_eq!(quoted(Path::new("my run's")), r"'my run'\''s'");
+    }
+
+    #[test]
+    fn a_list_that_exists_is_not_named_again() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for name in ["label-these", "label-these-2", "label-these-3"] {
+            assert_eq!(new_list(folder.path()), name);
+            std::fs::write(folder.path().join(name).with_extension("csv"), "").expect("written");
+        }
     }
 }

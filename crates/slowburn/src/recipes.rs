@@ -35,8 +35,15 @@ pub fn run(cli: &Cli) -> Result<String> {
     Ok(text + "\n")
 }
 
-/// The error for a recipe that does not exist.
+/// The error for a recipe that does not exist, or not for this command.
 pub fn unknown(name: &str) -> anyhow::Error {
+    let of = |command: &str| anyhow!("`{name}` is a recipe of `slowburn {command}`");
+    if train::recipe::preset(name).is_some() {
+        return of("train");
+    }
+    if pretrain::preset(name).is_some() {
+        return of("pretrain");
+    }
     let known = train::recipe::PRESETS.iter().map(|preset| preset.name);
     let known = known.chain(pretrain::PRESETS.iter().map(|preset| preset.name));
     let near = nearest_name(name, known).map_or_else(String::new, |near| format!(": did you mean `{near}`?"));

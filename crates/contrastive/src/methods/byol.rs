@@ -168,7 +168,7 @@ impl<E: Encode, P: Predictor> Contrastive for Byol<E, P> {
         }
     }
 
-    online_accessors!();
+    online_accessors!(target);
 
     fn diagnose(&self, _samples: usize, batch: usize) -> Vec<Warning> {
         let splits = diagnose_whole_batch("BYOL", self.online.encoder.splits());

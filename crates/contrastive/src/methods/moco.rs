@@ -269,7 +269,7 @@ impl<E: Encode> Contrastive for Moco<E> {
         Ok((self, outcome))
     }
 
-    accessors!();
+    accessors!(key);
 
     fn evaluated(&self) -> E {
         match self.config.masked {

@@ -163,7 +163,7 @@ impl<E: Encode, P: Predictor> Contrastive for MocoV3<E, P> {
         }
     }
 
-    online_accessors!();
+    online_accessors!(key);
 
     fn diagnose(&self, _samples: usize, _batch: usize) -> Vec<Warning> {
         diagnose_whole_batch("MoCo v3", self.online.encoder.splits()).into_iter().collect()

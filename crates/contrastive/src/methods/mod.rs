@@ -99,6 +99,10 @@ pub trait Contrastive: Module + ModuleDisplay {
     /// The number of calls of [`contrast`](Self::contrast).
     fn steps(&self) -> u64;
 
+    /// The method for a new training with what it has learned: encoders, average and queue or bank stay, its steps are counted
+    /// from 0, and so is a decay that follows them ([`Ema::restart`](slowburn_ema::Ema::restart)).
+    fn restart(self) -> Self;
+
     /// The settings that it was made with.
     fn settings(&self) -> &Self::Settings;
 
@@ -121,7 +125,8 @@ pub trait Contrastive: Module + ModuleDisplay {
         method
     }
 
-    /// One whole step. Reads the loss, on a GPU too: a step with one that is not finite never reaches the weights.
+    /// One whole step. Reads the loss, on a GPU too: a step with one that is not finite never reaches the weights. On a GPU its
+    /// keys are in queue or bank by then, as after [`contrast`](Self::contrast): go back to a checkpoint.
     ///
     /// # Errors
     /// Those of [`contrast`](Self::contrast).
@@ -143,11 +148,17 @@ pub trait Contrastive: Module + ModuleDisplay {
 /// A method after [`Contrastive::contrast`] and the loss of the batch, or the method as it was and the reason.
 pub type Contrasted<M> = Result<(M, Contrast), Refused<M, ContrastiveError>>;
 
-/// What every method does with its fields `steps` and `config`.
+/// What every method does with its fields `steps` and `config`, and with the one of its average where it has one.
 macro_rules! common {
-    () => {
+    ($($average:ident)?) => {
         fn steps(&self) -> u64 {
             self.steps.get()
+        }
+
+        fn restart(mut self) -> Self {
+            self.steps.set(0);
+            $(self.$average = self.$average.restart();)?
+            self
         }
 
         fn settings(&self) -> &Self::Settings {
@@ -158,7 +169,7 @@ macro_rules! common {
 
 /// What every method without a predictor does with its field `query`.
 macro_rules! accessors {
-    () => {
+    ($($average:ident)?) => {
         fn query(&self) -> &E {
             &self.query
         }
@@ -175,13 +186,13 @@ macro_rules! accessors {
             self.map_query(change)
         }
 
-        $crate::methods::common!();
+        $crate::methods::common!($($average)?);
     };
 }
 
 /// What every method with a predictor does with its field `online`.
 macro_rules! online_accessors {
-    () => {
+    ($($average:ident)?) => {
         fn query(&self) -> &E {
             &self.online.encoder
         }
@@ -198,7 +209,7 @@ macro_rules! online_accessors {
             Self { online: change(self.online), ..self }
         }
 
-        $crate::methods::common!();
+        $crate::methods::common!($($average)?);
     };
 }
 use {accessors, common, online_accessors};

@@ -45,6 +45,15 @@ fn assert_resumes<M: Contrastive<Encoder = Network>>(
         assert_eq!(scalar(&ours.loss).to_bits(), scalar(&theirs.loss).to_bits(), "the loss of step {number}");
         assert_eq!(tensors(&resumed), tensors(&method), "after step {number}");
     }
+    let restarted = resumed.restart();
+    assert_eq!(restarted.steps(), 0);
+    let floats = |method: &M| {
+        tensors(method)
+            .into_iter()
+            .filter(|(path, _)| !path.ends_with("steps") && !path.ends_with("calls"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(floats(&restarted), floats(&method), "what it has learned stays");
     // The other network would not have come here: what was compared is not constant.
     let fresh = advance(make(network(2, &device), &device), &mut optimizer(), 7).0;
     assert_ne!(tensors(&fresh), tensors(&method));

@@ -61,6 +61,29 @@ proptest! {
 }
 
 #[test]
+fn a_decay_that_follows_the_training_starts_over_and_a_mean_goes_on() {
+    let device = Device::flex();
+    let half = |updates| 0.75 - 0.25 * (std::f64::consts::PI * f64::from(updates) / 4.0).cos();
+    for (decay, restarted) in [
+        (Decay::Cosine { base: 0.5, end: 1.0, steps: 4 }, half(1)),
+        (Decay::Step { first: 0.5, then: 0.9, until: 2 }, 0.5),
+        (Decay::WarmUp { decay: 0.9 }, 0.8),
+        (Decay::Uniform, 0.8),
+        (Decay::Constant { decay: 0.7 }, 0.7),
+    ] {
+        let mut ema = EmaConfig::new(decay).init(&Network::new(0, &device)).unwrap();
+        for seed in 1..4 {
+            ema = step(ema, &Network::new(seed, &device), seed, &device);
+        }
+        let before = tensors(ema.module());
+        let mut ema = ema.restart();
+        assert_eq!(tensors(ema.module()), before, "{decay}: the average stays");
+        ema = step(ema, &Network::new(9, &device), 9, &device);
+        assert!((ema.decay() - restarted).abs() < 1e-12, "{decay}: {} in the place of {restarted}", ema.decay());
+    }
+}
+
+#[test]
 fn a_record_of_another_network_is_refused() {
     let device = Device::flex();
     let record = EmaConfig::default().init(&Network::new(1, &device)).unwrap().into_record();

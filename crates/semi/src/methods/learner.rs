@@ -110,6 +110,11 @@ pub trait Teacher<M: Predict>: Module + ModuleDisplay {
         self
     }
 
+    /// The teacher for a new training with what it has learned; see [`Ema::restart`](slowburn_ema::Ema::restart) for averages.
+    fn restart(self) -> Self {
+        self
+    }
+
     /// What the teacher predicts for new data; the student's prediction where the teacher is not a network.
     fn predict(&self, student: &M, input: M::Input) -> Logits {
         student.predict(input)
@@ -220,6 +225,14 @@ impl<M: Predict, T: Teacher<M>> SemiSupervised<M, T> {
         // A record taken now must hold the statistics of this step's forward passes, not of the step before.
         sync_running_state(&self.student);
         sync_running_state(&self.teacher);
+        self
+    }
+
+    /// The method for a new training with what it has learned: student and teacher stay, and steps are counted from 0, so that the
+    /// consistency weight rises again.
+    pub fn restart(mut self) -> Self {
+        self.steps.set(0);
+        self.teacher = self.teacher.restart();
         self
     }
 

@@ -76,6 +76,10 @@ impl<M: Predict> Teacher<M> for Ema<M> {
         self.update(student).unwrap_or_else(|refused| panic!("{refused}"))
     }
 
+    fn restart(self) -> Self {
+        Ema::restart(self)
+    }
+
     fn predict(&self, _student: &M, input: M::Input) -> Logits {
         self.with_module(|teacher| teacher.predict(input))
     }

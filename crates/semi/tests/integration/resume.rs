@@ -48,6 +48,9 @@ fn assert_resumes<T: Teacher<Network>>(
         assert_eq!(scalar(&ours.total).to_bits(), scalar(&theirs.total).to_bits(), "the cost of step {number}");
         assert_eq!(tensors(&resumed), tensors(&method), "after step {number}");
     }
+    let restarted = resumed.restart();
+    assert_eq!(restarted.steps(), 0);
+    assert_eq!(tensors(&restarted.student), tensors(&method.student), "what it has learned stays");
     // The other network would not have come here: what was compared is not constant.
     assert_ne!(tensors(&make(network(2, &device), &device)), tensors(&method));
 }

@@ -56,7 +56,7 @@ pub struct Files {
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     pub write_config: Option<PathBuf>,
     /// Print every setting and where it came from, and stop
-    #[arg(long)]
+    #[arg(long, conflicts_with = "resume")]
     pub dry_run: bool,
     /// Write TensorBoard's event files into the run, beside metrics.jsonl
     #[arg(long, hide_short_help = true)]

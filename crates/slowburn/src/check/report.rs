@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde::Serialize;
-use slowburn_augment::loader::{ImageFolder, OnCorrupt};
+use slowburn_augment::loader::{ImageFolder, OnCorrupt, has_image_extension};
 use slowburn_train::data::{DataLayout, Dataset, LoadOptions};
 use slowburn_train::defaults::{few_labels, pretrain};
 
@@ -187,11 +187,24 @@ fn load(path: &Path) -> Loaded {
         return Loaded { layout: Layout::Classes, error: failed, data: None };
     }
     let options = LoadOptions { on_corrupt: OnCorrupt::Skip, ..LoadOptions::photos() };
-    if Dataset::load_with(path, options).is_ok_and(|data| data.layout == DataLayout::Classes) {
-        return Loaded { layout: Layout::ClassFolders, error: None, data: None };
+    match Dataset::load_with(path, options) {
+        Ok(data) if data.layout == DataLayout::Classes => {
+            return Loaded { layout: Layout::ClassFolders, error: None, data: None };
+        }
+        Err(source) if has_folders_alone(path) => {
+            return Loaded { layout: Layout::ClassFolders, error: Some(error(&source)), data: None };
+        }
+        _ => {}
     }
     let failed = ImageFolder::flat(path).err().map(|source| error(&source));
     Loaded { layout: Layout::Flat, error: failed, data: None }
+}
+
+/// Whether a folder has folders in it and no image beside them.
+fn has_folders_alone(path: &Path) -> bool {
+    let Ok(entries) = std::fs::read_dir(path) else { return false };
+    let paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.iter().any(|path| path.is_dir()) && !paths.iter().any(|path| path.is_file() && has_image_extension(path))
 }
 
 /// How training would read a folder.

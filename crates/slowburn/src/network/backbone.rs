@@ -129,6 +129,31 @@ impl Arch {
         Ok(())
     }
 
+    /// The shortest side of images that it takes, in pixels.
+    fn shortest_side(self) -> usize {
+        match self {
+            Self::Small => SmallConvNetConfig::SMALLEST_SIDE,
+            Self::ConvNet13 => ConvNet13Config::SMALLEST_SIDE,
+            Self::ResNet9 | Self::ResNet9Half | Self::ResNet9Quarter => ResNet9Config::SMALLEST_SIDE,
+            _ => 1,
+        }
+    }
+
+    /// Checks that images are not too small for it.
+    ///
+    /// # Errors
+    /// An error that names both sizes.
+    pub fn validate_size(self, ImageSize { height, width, .. }: ImageSize) -> anyhow::Result<()> {
+        let shortest = self.shortest_side();
+        anyhow::ensure!(
+            height.min(width) >= shortest,
+            "--arch {} takes images of at least {shortest}×{shortest} pixels, and these are {height}×{width}: use another, \
+             or photos with a larger --size",
+            self.name()
+        );
+        Ok(())
+    }
+
     /// Whether it is a [`ResNet9`], of any width.
     fn is_resnet9(self) -> bool {
         matches!(self, Self::ResNet9 | Self::ResNet9Half | Self::ResNet9Quarter)

@@ -11,7 +11,7 @@ use super::defaults::{gray_views, imagenet_views};
 use super::{Mask, Method, Recipe, Version};
 use crate::data::is_small;
 use crate::settings::Given;
-use crate::train::SIDE;
+use crate::train::{SIDE, check_size};
 use crate::weights::{Choice, Weights};
 
 /// Fits a recipe to the images: chooses what nobody said, and notes what the images are.
@@ -36,6 +36,8 @@ pub(super) fn fit(recipe: &mut Recipe, data: &Dataset, given: &Given) -> Result<
         }
     }
     let side = recipe.views.output_size(data.image_size());
+    check_size(recipe.size, side, &recipe.views)?;
+    recipe.network.arch.validate_size(side)?;
     if let Some(Mask { patch, .. }) = &mut recipe.mask {
         patch.get_or_insert((side.height.min(side.width) as u32).div_ceil(PATCHES));
     }

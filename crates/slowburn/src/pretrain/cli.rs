@@ -170,7 +170,16 @@ impl Cli {
             let patch = self.mask_patch.or(recipe.mask.and_then(|mask| mask.patch));
             recipe.mask = Some(Mask { share, patch });
         }
-        set(&mut recipe.network.splits, &self.splits);
+        match (self.splits, self.run.batch) {
+            (Some(splits), _) => recipe.network.splits = splits,
+            // Halved until they divide the batch.
+            (None, Some(batch)) => {
+                while recipe.network.splits > 1 && !batch.is_multiple_of(recipe.network.splits) {
+                    recipe.network.splits /= 2;
+                }
+            }
+            (None, None) => {}
+        }
         set(&mut recipe.queue, &self.queue);
         set(&mut recipe.decay, &self.decay);
         set(&mut recipe.temperature, &self.temperature);
@@ -305,7 +314,7 @@ mod tests {
             ("--lr=0", "--lr is 0"),
             ("--epochs=0", "--epochs is 0"),
             ("--batch=0", "--batch is 0"),
-            ("--batch=100", "--batch is 100: it must be a multiple of --splits, 8"),
+            ("--splits=7", "--batch is 128: it must be a multiple of --splits, 7"),
             ("--queue=0", "--queue is 0"),
             ("--dim=0", "--dim is 0"),
             ("--arch=wrn28-2", "WideResNet28x2 has no split batch normalisation"),

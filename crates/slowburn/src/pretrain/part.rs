@@ -50,7 +50,10 @@ impl Part<'_> {
             every: recipe.monitor,
             scored: recipe.patience.is_some(),
             device: device.clone(),
-            advice: "lower --lr or raise --temperature".to_owned(),
+            advice: match recipe.method.has_negatives() {
+                true => "lower --lr or raise --temperature".to_owned(),
+                false => "lower --lr".to_owned(),
+            },
             settings: serde_json::Value::Null,
             fingerprint: String::new(),
             method: PhantomData,

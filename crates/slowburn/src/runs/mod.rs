@@ -42,7 +42,7 @@ pub struct Cli {
     /// Draw the runs' curves into one picture
     #[arg(long, value_name = "FILE.png")]
     pub plot: Option<PathBuf>,
-    /// What --plot draws, `loss` or `student accuracy` for example [default: the accuracy that most runs have]
+    /// What --plot draws, `loss` or `student accuracy` for example [default: an accuracy that half of the runs have, else the loss]
     #[arg(long, value_name = "NAME", requires = "plot")]
     pub figure: Option<String>,
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, ensure};
 use clap::Args;
 use serde::Serialize;
-use slowburn_augment::loader::{Decoder, ImageFolder, ReadBuffers, Source};
+use slowburn_augment::loader::{Decoder, ImageFolder, OnCorrupt, ReadBuffers, Source};
 use slowburn_augment::{AugmentError, Drawn, Image, ImageSize, Operation, Pipeline, View, Views};
 
 use crate::args::{HelpAll, Reading, ReadingFlags};
@@ -89,8 +89,9 @@ pub fn run(cli: &Cli) -> anyhow::Result<String> {
         Some(path) => read_pipeline(path)?,
         None => recipe::preset(&cli.preset, cli.size)?,
     };
+    let reading = cli.reading.on(Reading::PHOTOS);
     let images = ImageFolder::files(find(&cli.images, usize::from(cli.limit))?)?
-        .with_decoder(decoder(&pipeline).with_exif(cli.reading.on(Reading::PHOTOS).exif));
+        .with_decoder(decoder(&pipeline).with_exif(reading.exif));
     let views = Views::repeat(pipeline.clone(), usize::from(cli.views))?;
     let shown = Views::repeat(without_normalisation(&pipeline)?, usize::from(cli.views))?;
 
@@ -98,12 +99,20 @@ pub fn run(cli: &Cli) -> anyhow::Result<String> {
     let (mut rows, mut replay) = (Vec::new(), Replay { pipeline: &pipeline, images: Vec::new() });
     for index in 0..images.len() {
         let path = images.name(index);
-        let image = images.read(index, &mut buffers)?.image;
+        let image = match images.read(index, &mut buffers) {
+            Ok(read) => read.image,
+            Err(error) if reading.broken == OnCorrupt::Skip => {
+                tracing::warn!("{error}: left out");
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
         let sample = index as u64;
         let drawn = views.draw(cli.seed, cli.epoch, sample, image.size()).with_context(|| path.clone())?;
         rows.push(row(&shown, &shown.draw(cli.seed, cli.epoch, sample, image.size())?, image, &path)?);
         replay.images.push(ReplayImage { path, size: image.size(), views: drawn });
     }
+    ensure!(!rows.is_empty(), "none of the images can be read");
     let title = format!("seed {}, epoch {}, {pipeline}", cli.seed, cli.epoch);
     let rows_shown: Vec<&[Cell]> = rows.iter().map(Vec::as_slice).collect();
     let size = canvas::write(&cli.out, &title, &rows_shown, STYLE)?;

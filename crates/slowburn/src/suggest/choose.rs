@@ -85,9 +85,9 @@ pub enum ChooseError {
 /// By what images are chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum By {
-    /// Typical of their group and unlike each other: [`typical`].
+    /// Typical of their group and unlike each other.
     Typical,
-    /// Uncertain and unlike each other: [`uncertain`].
+    /// Those that the network is least certain of, unlike each other.
     Uncertain,
 }
 

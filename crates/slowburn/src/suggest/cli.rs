@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use burn::module::Module;
@@ -66,6 +66,9 @@ const COLUMNS: usize = 6;
 /// # Errors
 /// Whatever is wrong with a flag, the weights or the images.
 pub fn run(cli: &Cli) -> Result<()> {
+    if let Some(out) = cli.out.as_deref().filter(|out| holds_labels(out)) {
+        bail!("--out {}: the file has labels in it, which would be lost: name another", out.display());
+    }
     let device = device::parse(cli.machine.device())?;
     let weights = cli.trained.read()?;
     let mut prepared = cli.trained.prepare(&weights, &cli.images, &cli.machine)?;
@@ -139,6 +142,16 @@ fn probabilities(weights: &Weights, prepared: &Prepared, device: &Device) -> Res
     Ok(values)
 }
 
+/// Whether there is a file that is no list of this command with its labels still empty.
+fn holds_labels(path: &Path) -> bool {
+    let Ok(mut table) = csv::Reader::from_path(path) else { return false };
+    let ours = table.headers().is_ok_and(|header| header.iter().eq(COLUMN_NAMES));
+    !ours || table.records().any(|record| !record.is_ok_and(|record| record.get(1) == Some("")))
+}
+
+/// The columns of the list.
+const COLUMN_NAMES: [&str; 4] = ["filename", "label", "reason", "score"];
+
 /// The list, with an empty column for the label.
 fn write(cli: &Cli, choices: &[Choice], features: &Features, prepared: &Prepared) -> Result<()> {
     let out: Box<dyn Write> = match &cli.out {
@@ -146,7 +159,7 @@ fn write(cli: &Cli, choices: &[Choice], features: &Features, prepared: &Prepared
         None => Box::new(io::stdout().lock()),
     };
     let mut csv = csv::Writer::from_writer(BufWriter::new(out));
-    csv.write_record(["filename", "label", "reason", "score"])?;
+    csv.write_record(COLUMN_NAMES)?;
     for choice in choices {
         let name = &prepared.named.names[features.samples[choice.index]];
         csv.write_record([name.as_str(), "", &choice.reason, &choice.score.to_string()])?;
@@ -172,7 +185,7 @@ fn lines(text: &str) -> Vec<String> {
     lines
 }
 
-fn sheet(path: &std::path::Path, choices: &[Choice], features: &Features, prepared: &Prepared) -> Result<()> {
+fn sheet(path: &Path, choices: &[Choice], features: &Features, prepared: &Prepared) -> Result<()> {
     let mut buffers = ReadBuffers::default();
     let mut thumbs = Vec::new();
     for (rank, choice) in choices.iter().enumerate() {
@@ -185,4 +198,25 @@ fn sheet(path: &std::path::Path, choices: &[Choice], features: &Features, prepar
     }
     write_grid(path, "images to label next", &thumbs, COLUMNS)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_somebody_filled_in_is_not_written_over() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("label-these.csv");
+        assert!(!holds_labels(&file), "there is none");
+        for (text, holds) in [
+            ("filename,label,reason,score\na.jpg,,far,0.5\n", false),
+            ("filename,label,reason,score\na.jpg,,far,0.5\nb.jpg,cat,far,0.5\n", true),
+            ("filename,label\na.jpg,cat\n", true),
+            ("a.jpg cat\n", true),
+        ] {
+            std::fs::write(&file, text).expect("written");
+            assert_eq!(holds_labels(&file), holds, "{text}");
+        }
+    }
 }

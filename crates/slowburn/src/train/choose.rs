@@ -63,12 +63,31 @@ pub(super) fn fit(recipe: &mut Recipe, data: &Dataset, given: &Given) -> Result<
     recipe.fixed = Some(recipe.network.backbone().fixed());
     start::fit(recipe, data)?;
     pretrained::fit(recipe, data)?;
+    let size = recipe.views.output_size(data.image_size());
+    check_size(recipe.size, size, &recipe.views)?;
+    recipe.network.arch.validate_size(size)?;
     let strongly = recipe.has_strong_views() || recipe.strong_labels;
     if strongly && recipe.strong_views.is_none() {
         let side = recipe.views.output_size(data.image_size()).height;
         recipe.strong_views = Some(strong(&recipe.views, side)?);
     }
     Ok(())
+}
+
+/// Checks that views make images of the size that was asked for, if one was.
+///
+/// # Errors
+/// If they do not: they were given, or are those of a recipe or of small images.
+pub fn check_size(asked: Option<u32>, made: ImageSize, views: &slowburn_augment::Pipeline) -> Result<()> {
+    match asked.map(|side| side as usize) {
+        Some(side) if (made.height, made.width) != (side, side) => bail!(
+            "--size is {side}, but the views, {}, make images of {}×{}: it is for photos whose views nobody named",
+            views.name(),
+            made.height,
+            made.width
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// Views as of Fashion-MNIST or CIFAR-10 for small images of one size, of photos for all others.
@@ -85,16 +104,24 @@ fn lengths(recipe: &mut Recipe, images: usize, given: &Given) {
     if recipe.has_strong_views() {
         epochs = passes_of_strong_views(epochs);
     }
-    if !given.says("batch") && !given.says("mix") && matches!(recipe.mix, Mix::Fixed { .. }) && batch != recipe.batch {
-        let labeled = if recipe.has_strong_views() { labeled_share(batch) } else { labeled };
-        (recipe.batch, recipe.mix) = (batch, Mix::Fixed { labeled });
-    }
-    if !given.says("length") && recipe.length != Length::Epochs(epochs.into()) {
-        let rise = recipe.consistency.ramp_up;
-        recipe.set_length(Length::Epochs(epochs.into()));
-        if given.says("consistency.ramp_up") {
-            recipe.consistency.ramp_up = rise;
+    if !given.says("batch") && matches!(recipe.mix, Mix::Fixed { .. }) && batch != recipe.batch {
+        recipe.batch = batch;
+        if !given.says("mix") {
+            let labeled = if recipe.has_strong_views() { labeled_share(batch) } else { labeled };
+            recipe.mix = Mix::Fixed { labeled };
         }
+    }
+    if !given.says("length") {
+        set_length(recipe, Length::Epochs(epochs.into()), given);
+    }
+}
+
+/// Sets how long to train. What was said of the rise of the consistency weight counts epochs or steps, however many there are.
+pub(super) fn set_length(recipe: &mut Recipe, length: Length, given: &Given) {
+    let rise = recipe.consistency.ramp_up;
+    recipe.set_length(length);
+    if given.says("consistency.ramp_up") {
+        recipe.consistency.ramp_up = rise;
     }
 }
 
@@ -104,6 +131,27 @@ pub(super) fn as_the_encoder(
     evaluation: &slowburn_augment::Pipeline,
     image: ImageSize,
 ) -> Result<()> {
-    recipe.views = known_to_the_encoder(&recipe.views, evaluation, image)?;
+    recipe.views = known_to_the_encoder(&recipe.views, evaluation, image, recipe.size.is_some())?;
     Ok(recipe.views.validate_for(image)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use slowburn_ema::RampShape;
+
+    use super::*;
+    use crate::train::recipe::{Method, default_recipe};
+
+    #[test]
+    fn a_rise_that_was_said_counts_epochs_however_many_fit_into_a_time() {
+        let rise = RampShape::SigmoidUp(Length::Epochs(2.0));
+        let after = |said: &[(&'static str, bool)]| {
+            let mut recipe = default_recipe(Method::MeanTeacher);
+            recipe.consistency.ramp_up = rise;
+            set_length(&mut recipe, Length::Steps(30), &Given::new(said.to_vec(), std::iter::empty()));
+            recipe.consistency.ramp_up
+        };
+        assert_eq!(after(&[("consistency.ramp_up", true)]), rise);
+        assert_eq!(after(&[]), RampShape::SigmoidUp(Length::Share(0.2)));
+    }
 }

@@ -7,8 +7,8 @@ use slowburn_semi::{Consistency, LabelForm, LabelSource, Mix};
 
 use super::pretrained::begin_with;
 use super::recipe::{
-    DEFAULT, Labels, Method, Recipe, SHARPENED, change_method, default_recipe, default_strong_teacher, preset,
-    set_alignment, set_form, set_source, set_strong_views, set_threshold,
+    DEFAULT, Labels, Method, Recipe, SHARPENED, change_method, check_flag, default_recipe, default_strong_teacher,
+    preset, set_alignment, set_batch, set_form, set_source, set_strong_views, set_threshold,
 };
 use crate::args::{HelpAll, Images, Machine, Run, Shared, Start, set};
 use crate::network::Arch;
@@ -241,12 +241,15 @@ impl Cli {
             ("network.input_noise", self.input_noise.is_some()),
             ("network.group", self.group.is_some()),
             ("decay", self.decay.is_some()),
-            ("mix", self.labeled_batch.is_some()),
+            ("mix", self.labeled_batch.is_some() || self.run.batch.is_some()),
         ]);
         settings
     }
 
     fn apply(&self, mut recipe: Recipe) -> Result<Recipe> {
+        if let Some(batch) = self.run.batch {
+            set_batch(&mut recipe, batch);
+        }
         self.shared().apply(recipe.shared())?;
         if recipe.patience.is_some() && self.validation.is_none() && recipe.validation == 0.0 {
             recipe.validation = PATIENT;
@@ -254,6 +257,7 @@ impl Cli {
         if let Some(method) = self.method {
             change_method(&mut recipe, method);
         }
+        self.check_flags(recipe.method)?;
         if self.strong_views {
             set_strong_views(&mut recipe)?;
         }
@@ -287,7 +291,7 @@ impl Cli {
             None => {}
         }
         if let Some(form) = self.targets {
-            set_form(&mut recipe, form.into());
+            set_form(&mut recipe, form.into())?;
         }
         if let Some(threshold) = self.threshold {
             set_threshold(&mut recipe, threshold)?;
@@ -318,6 +322,17 @@ impl Cli {
         recipe.baseline &= !self.no_baseline;
         recipe.validate()?;
         Ok(recipe)
+    }
+
+    /// Refuses what was given and is ignored by the method.
+    fn check_flags(&self, method: Method) -> Result<()> {
+        let flags = [
+            ("--weight", self.weight.is_some()),
+            ("--consistency", self.consistency.is_some()),
+            ("--ramp-up", self.ramp_up.is_some()),
+            ("--decay", self.decay.is_some()),
+        ];
+        flags.into_iter().filter(|&(_, given)| given).try_for_each(|(flag, _)| check_flag(method, flag))
     }
 
     /// The flags that every command that trains has.
@@ -454,7 +469,6 @@ mod tests {
             (["--weight", "-1"], "weight"),
             (["--lr", "0"], "--lr"),
             (["--epochs", "0"], "--epochs"),
-            (["--batch", "4"], "--labeled-batch"),
             (["--labeled-batch", "0"], "--labeled-batch"),
             (["--validation", "1"], "--validation"),
         ] {

@@ -1,15 +1,18 @@
 use slowburn_augment::{AugmentError, ImageSize, Operation, Pipeline};
 
 /// Views for training on from an encoder that was scored behind `evaluation`: what is drawn as in `views`, size and
-/// values as the encoder knows them, on images of size `image`.
+/// values as the encoder knows them, on images of size `image`. A crop that is drawn keeps the size that was `asked` for.
 pub(super) fn known_to_the_encoder(
     views: &Pipeline,
     evaluation: &Pipeline,
     image: ImageSize,
+    asked: bool,
 ) -> Result<Pipeline, AugmentError> {
     let fixed = evaluation.evaluation();
+    let known = fixed.output_size(image);
     let mut operations = geometry(&fixed, image);
-    operations.extend(views.operations().iter().filter(|operation| operation.is_random()).cloned());
+    let drawn = views.operations().iter().filter(|operation| operation.is_random()).cloned();
+    operations.extend(drawn.map(|operation| if asked { operation } else { cropped_to(operation, known) }));
     operations.extend(fixed.operations().iter().filter(|operation| !moves(operation)).cloned());
     if operations == views.operations() {
         return Ok(views.clone());
@@ -17,6 +20,17 @@ pub(super) fn known_to_the_encoder(
     let like = evaluation.name().trim_end_matches("/evaluation");
     let name = format!("{} on images as of {like}", views.name());
     Ok(views.clone().with_operations(operations)?.with_name(name))
+}
+
+/// The operation, which gives images this size if it is a crop that is resized.
+fn cropped_to(operation: Operation, size: ImageSize) -> Operation {
+    match operation {
+        Operation::RandomResizedCrop { scale, ratio, filter, .. } => {
+            let [height, width] = [size.height, size.width].map(|side| side as u32);
+            Operation::RandomResizedCrop { height, width, scale, ratio, filter }
+        }
+        other => other,
+    }
 }
 
 fn moves(operation: &Operation) -> bool {
@@ -44,7 +58,7 @@ mod tests {
     use super::*;
 
     fn fitted(views: &Pipeline, evaluation: &Pipeline, image: ImageSize) -> Pipeline {
-        known_to_the_encoder(views, evaluation, image).expect("the operations of two pipelines make one")
+        known_to_the_encoder(views, evaluation, image, false).expect("the operations of two pipelines make one")
     }
 
     const SMALL: ImageSize = ImageSize { height: 12, width: 12, channels: 3 };
@@ -74,6 +88,12 @@ mod tests {
         let known = fitted(&views, &encoder, ImageSize::new(300, 400, 3));
         assert_eq!(known.operations()[..2], encoder.operations()[..2]);
         assert_eq!(known.output_size(ImageSize::new(300, 400, 3)), ImageSize::new(224, 224, 3));
+        let photos = presets::mean_teacher_imagenet(64);
+        let size = ImageSize::new(300, 400, 3);
+        let encoder = presets::imagenet_evaluation(32);
+        assert_eq!(fitted(&photos, &encoder, size).output_size(size), ImageSize::new(32, 32, 3));
+        let asked = known_to_the_encoder(&photos, &encoder, size, true).expect("operations make a pipeline");
+        assert_eq!(asked.output_size(size), ImageSize::new(64, 64, 3));
         let resize = Operation::Resize { to: ResizeTo::ShorterSide(12), filter: Filter::Bilinear };
         let wide = fitted(&views, &presets::moco_cifar(12), ImageSize::new(24, 36, 3));
         assert_eq!(wide.operations()[0], resize);

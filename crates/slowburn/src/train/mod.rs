@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use slowburn_train::run::Checkpoint;
 use slowburn_train::task::SemiMetrics;
 
-pub use choose::SIDE;
+pub use choose::{SIDE, check_size};
 pub use cli::Cli;
 pub use curves::panels;
 pub use plan::Plan;

@@ -63,7 +63,7 @@ fn begin(cli: &Cli) -> Result<()> {
             workers: cli.machine.workers(),
         };
         let steps = session.steps_within(seconds)?;
-        recipe.set_length(Length::Steps(steps));
+        choose::set_length(&mut recipe, Length::Steps(steps), &given);
     }
     let plan = Plan::new(&recipe, &data)?;
     let base = cli.base(config.as_ref())?;

@@ -3,8 +3,8 @@ use burn::tensor::{Device, Tensor};
 use slowburn_ema::{Buffers, Decay, EmaConfig};
 use slowburn_models::Classifier;
 use slowburn_semi::{
-    IctConfig, LabelSource, MeanTeacherConfig, Mixing, Objective, PiModelConfig, PseudoLabelConfig, SemiSupervised,
-    SupervisedConfig, Teacher, TemporalConfig,
+    IctConfig, LabelSource, MeanTeacherConfig, Mixing, Objective, PiModelConfig, PseudoLabelConfig, Selection,
+    SemiSupervised, SupervisedConfig, Teacher, TemporalConfig,
 };
 use slowburn_train::Reporter;
 use slowburn_train::data::Dataset;
@@ -140,10 +140,10 @@ impl Session<'_> {
                     let config = MeanTeacherConfig { objective, average };
                     visit.method(|student| Ok(config.init(student, device)?))
                 }
-                Some(targets) => self.pseudo_labels(recipe, objective, targets, visit),
+                Some(targets) => self.pseudo_labels(recipe, plan, targets, visit),
             },
             Method::FixMatch | Method::FlexMatch | Method::FreeMatch => match &recipe.targets {
-                Some(targets) => self.pseudo_labels(recipe, objective, targets, visit),
+                Some(targets) => self.pseudo_labels(recipe, plan, targets, visit),
                 None => bail!("{} needs targets: which form, and which of them count", recipe.method),
             },
             Method::Ict => {
@@ -172,7 +172,7 @@ impl Session<'_> {
     fn pseudo_labels<V: Visit>(
         &self,
         recipe: &Recipe,
-        objective: Objective,
+        plan: &Plan,
         targets: &TargetConfig,
         visit: V,
     ) -> Result<V::Output> {
@@ -183,7 +183,12 @@ impl Session<'_> {
             LabelSource::Average => average,
             _ => average.with_buffers(Buffers::Copy),
         };
-        let TargetConfig { form, selection, alignment, source: _ } = targets.clone();
+        let TargetConfig { form, mut selection, alignment, source: _ } = targets.clone();
+        if let Selection::Flex(flex) = &mut selection {
+            // Images whose label is held back are in no stream: they would count as never confident for ever.
+            flex.unlabeled.get_or_insert(plan.unlabeled.max(1));
+        }
+        let objective = recipe.objective(plan.steps);
         let config = PseudoLabelConfig { objective, average, source, form, selection, alignment };
         let (images, classes) = (self.data.train.len(), self.data.classes.len());
         visit.method(|student| Ok(config.init(student, images, classes, &self.device)?))

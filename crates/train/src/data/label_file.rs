@@ -144,12 +144,12 @@ fn csv_entries(path: &Path, text: &str) -> Result<Vec<Entry>, LabelError> {
     let label = column(LABEL_COLUMNS, "label (or class)")?;
     let mut entries = Vec::new();
     for record in reader.records() {
-        let record = record.map_err(|error| {
-            let line = error.position().map_or(0, csv::Position::line);
-            wrong(line as usize, error.to_string())
-        })?;
-        let line = record.position().map_or(0, csv::Position::line) as usize;
+        let record = record.map_err(|error| wrong(line_at(text, error.position()), error.to_string()))?;
+        let line = line_at(text, record.position());
         match (record.get(name), record.get(label)) {
+            (Some(name), Some(label)) if name.contains('\n') || label.contains('\n') => {
+                return Err(wrong(line, "a quote is opened and not closed on the line".to_owned()));
+            }
             // An empty label is no label: tables also list images that are still to be labelled.
             (Some(_), Some("")) => {}
             (Some(name), Some(label)) => entries.push((line, name.to_owned(), label.to_owned())),
@@ -157,6 +157,14 @@ fn csv_entries(path: &Path, text: &str) -> Result<Vec<Entry>, LabelError> {
         }
     }
     Ok(entries)
+}
+
+/// The line of a row, counted from 1. The reader's own count is one too low behind `\r\n`, whose `\n` it takes for the row's.
+fn line_at(text: &str, position: Option<&csv::Position>) -> usize {
+    let start = position.map_or(0, |position| position.byte() as usize).min(text.len());
+    let (before, row) = text.as_bytes().split_at(start);
+    let blank = row.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    1 + before.iter().chain(blank).filter(|&&byte| byte == b'\n').count()
 }
 
 fn line_entries(path: &Path, text: &str, classes: Option<&[String]>) -> Result<Vec<Entry>, LabelError> {

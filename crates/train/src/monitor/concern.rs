@@ -17,7 +17,7 @@ pub enum Concern {
     /// All features point in one direction.
     #[error(
         "epoch {epoch}: features collapse: their standard deviation is {std:.5}, a tenth of evenly spread ones' is \
-         {floor:.5}; raise the temperature or lower the learning rate"
+         {floor:.5}; lower the learning rate, or raise the temperature where the method has one"
     )]
     Collapse {
         /// The epoch, counted from 1.
@@ -29,8 +29,8 @@ pub enum Concern {
     },
     /// Queries are not distinguished from each other.
     #[error(
-        "epoch {epoch}: the loss, {loss:.4}, is not 1 % below chance, {chance:.4}: nothing is learned; lower the \
-         temperature, or look at the views"
+        "epoch {epoch}: the loss, {loss:.4}, is not 1 % below chance, {chance:.4}: nothing is learned; look at \
+         the views, or lower the temperature where the method has one"
     )]
     Chance {
         /// The epoch, counted from 1.
@@ -42,8 +42,8 @@ pub enum Concern {
     },
     /// Features vary along few directions.
     #[error(
-        "epoch {epoch}: features vary along {rank:.1} directions only: raise the temperature, lower the learning rate, or make \
-         the views differ more"
+        "epoch {epoch}: features vary along {rank:.1} directions only: lower the learning rate, make the views differ more, \
+         or raise the temperature where the method has one"
     )]
     Rank {
         /// The epoch, counted from 1.

@@ -162,6 +162,7 @@ fn first_size(
     on_corrupt: OnCorrupt,
 ) -> Result<ImageSize, TaskError> {
     let mut buffers = ReadBuffers::default();
+    let mut broken = None;
     for &(index, _) in chosen {
         match source.read(index, &mut buffers) {
             Ok(sample) => {
@@ -169,11 +170,14 @@ fn first_size(
                 let unsuitable = |error| TaskError::other(format!("{}: {error}", source.name(index)));
                 return pipeline.validate_for(size).map(|()| size).map_err(unsuitable);
             }
-            Err(_) if on_corrupt == OnCorrupt::Skip => {}
+            Err(error) if on_corrupt == OnCorrupt::Skip => broken = broken.or(Some(error)),
             Err(error) => return Err(error.into()),
         }
     }
-    Err(TaskError::other("there is no image to evaluate on"))
+    Err(TaskError::other(match broken {
+        Some(error) => format!("none of the images can be read; the first: {error}"),
+        None => "there is no image to evaluate on".to_owned(),
+    }))
 }
 
 impl std::fmt::Debug for ImageSet {

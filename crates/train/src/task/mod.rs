@@ -35,7 +35,7 @@ pub struct StepOutcome {
 /// What the loop has seen: of a step, or the means of an epoch.
 #[derive(Debug, Clone, Default)]
 pub struct Observed {
-    /// The epoch, counted from 1.
+    /// The epoch, counted from 1; 0 while the speed is measured.
     pub epoch: u64,
     /// Steps made.
     pub step: u64,
@@ -87,6 +87,11 @@ pub trait Task: Sync {
         method
     }
 
+    /// The method of another run for this training: with its weights and state, and the count of steps at 0.
+    fn restart(&self, method: Self::Method) -> Self::Method {
+        method
+    }
+
     /// The number of images in a batch; two views of one count once.
     fn images(&self, batch: &Self::Batch) -> usize;
 
@@ -105,11 +110,17 @@ pub trait Task: Sync {
     /// What progress shows after a step.
     fn step_figures(&self, seen: &Observed) -> Vec<Figure>;
 
-    /// What is kept of an epoch; may evaluate the method, which must leave it as it is.
+    /// What is kept of an epoch; may evaluate the method, which must leave it as it is. Epoch 0 is asked for while the speed is
+    /// measured, and shall be evaluated without a warning.
     ///
     /// # Errors
     /// Those of the evaluation.
     fn metrics(&self, method: &Self::Method, seen: &Observed) -> Result<Self::Metrics, TaskError>;
+
+    /// From one epoch that [`metrics`](Self::metrics) evaluates to the next.
+    fn evaluated_every(&self) -> u64 {
+        1
+    }
 
     /// What progress shows after an epoch.
     fn epoch_figures(&self, metrics: &Self::Metrics) -> Vec<Figure>;

@@ -107,8 +107,8 @@ impl Trainer {
         Self { config, ..self }
     }
 
-    /// Begins with the method of another run: weights, average and queue as its newest checkpoint has them; optimizer and
-    /// schedules start over. The settings record it.
+    /// Begins with the method of another run: weights, average and queue as its newest checkpoint has them. The optimizer, the
+    /// count of steps and what rises or falls with it start over. The settings record it.
     pub fn from_run(self, folder: impl Into<PathBuf>) -> Self {
         Self { from: Some(folder.into()), ..self }
     }
@@ -144,12 +144,15 @@ impl Trainer {
             });
         }
         let data = task.fingerprint();
-        let (folder, settings) = match self.open(&config, &task, &data)? {
+        let held = self.open(&config, &task, &data)?;
+        // A run that was stopped in its first epoch has settings and no checkpoint.
+        let has_checkpoint = held.as_ref().map(|(folder, _)| folder.newest()).transpose()?.flatten().is_some();
+        if let Some(from) = self.from.as_ref().filter(|_| !has_checkpoint) {
+            method = task.restart(begin_from::<F::Task>(method, from)?);
+        }
+        let (folder, settings) = match held {
             Some(held) => held,
             None => {
-                if let Some(from) = &self.from {
-                    method = begin_from::<F::Task>(method, from)?;
-                }
                 let (begun, timeline) = self.timeline(method, &task, &config, &device)?;
                 method = begun;
                 let settings = self.settings(&config, timeline, &task);

@@ -29,7 +29,7 @@ pub fn timeline_within<T: Task>(
     let record = record_of(method.clone())?;
     let per_epoch = task.steps_per_epoch().max(1);
     let mut optimizer = config.optimizer.init(Timeline::new(per_epoch, Length::Epochs(1.0)))?;
-    let (mut method, mut times, mut seen) = (method, Vec::new(), Observed { epoch: 1, ..Observed::default() });
+    let (mut method, mut times, mut seen) = (method, Vec::new(), Observed::default());
     let mut before = Instant::now();
     for (step, batch) in (0..).zip(task.batches(0, WARM_UP + MEASURED)?) {
         device.seed(mix(config.seed, step));
@@ -46,7 +46,7 @@ pub fn timeline_within<T: Task>(
     }
     let started = Instant::now();
     task.metrics(&method, &seen)?;
-    let evaluation = started.elapsed().as_secs_f64();
+    let evaluation = started.elapsed().as_secs_f64() / task.evaluated_every().max(1) as f64;
     times.sort_by(f64::total_cmp);
     let step = times.get(times.len() / 2).copied().unwrap_or(f64::INFINITY) + evaluation / per_epoch as f64;
     let steps = ((seconds / step.max(f64::MIN_POSITIVE)) as u64).max(1);

@@ -106,9 +106,25 @@ fn a_new_run_begins_with_the_weights_and_queue_of_another_and_says_so() {
     let tiny = OptimizerConfig::sgd(1e-30);
     let two = fit(still().optimizer(tiny.clone()).from_run(&first), &images).expect("trained");
     assert!(weights(two.method.query()) == weights(one.method.query()));
-    assert_eq!(two.method.steps(), one.method.steps() + 1);
+    assert_eq!(two.method.steps(), 1, "schedules start over");
+    let queue = |trained: &Trained<PretrainTask<Method>>| trained.method.queue.rows().into_data();
+    assert!(queue(&one) != queue(&two), "a step wrote its keys");
     let config = std::fs::read_to_string(folder.path().join("second/config.json")).expect("written");
     assert!(config.contains(&format!("\"from\": \"{}\"", first.display())), "{config}");
+}
+
+#[test]
+fn a_run_that_began_with_another_and_was_stopped_in_its_first_epoch_begins_with_it_again() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let images = folder.path().join("photos");
+    photos(&images, 25);
+    let first = folder.path().join("first");
+    fit(trainer(&first), &images).expect("trained");
+    let from = |run: &str| trainer(&folder.path().join(run)).from_run(&first);
+    let whole = fit(from("whole"), &images).expect("trained");
+    fit(from("stopped").reporter(StopAfter(1)), &images).expect_err("stopped before a checkpoint");
+    let resumed = fit(from("stopped"), &images).expect("goes on");
+    assert!(weights(&resumed.method) == weights(&whole.method));
 }
 
 #[test]
@@ -159,7 +175,7 @@ fn a_loss_that_is_no_number_stops_the_run_with_step_and_advice() {
     let error = fit(wild, &images).expect_err("diverged");
     assert!(matches!(error, TrainError::NotFinite { .. } | TrainError::Weights { .. }), "{error:?}");
     let said = error.to_string();
-    assert!(said.contains("of moco: lower the learning rate or raise the temperature"), "{said}");
+    assert!(said.contains("of moco: lower the learning rate, or raise the temperature"), "{said}");
     assert!(said.contains("There is no checkpoint yet"), "{said}");
 }
 

@@ -98,10 +98,10 @@ impl<M: Contrastive + 'static> ContrastiveLearning<M> {
     }
 }
 
-/// The features of batches under a method's query encoder.
+/// The features of batches under the encoder that a method is to be looked at by.
 fn features<M: Contrastive>(method: &M, batches: Vec<LabeledBatch<Input<M>>>) -> Result<FeatureSet, ContrastiveError> {
     let batches = batches.into_iter().map(|batch| (batch.input, batch.labels));
-    extract(method.query(), batches, Representation::Features)
+    extract(&method.evaluated(), batches, Representation::Features)
 }
 
 impl<M: Contrastive + 'static> TrainStep for ContrastiveLearning<M> {
@@ -148,7 +148,7 @@ impl<M: Contrastive + 'static> InferenceStep for ContrastiveLearning<M> {
     type Input = LabeledBatch<Input<M>>;
     type Output = KnnOutput;
 
-    /// Predicts the classes of a batch from the bank, with the query encoder's features.
+    /// Predicts the classes of a batch from the bank, with the features of [`Contrastive::evaluated`].
     ///
     /// # Panics
     /// If the batch is empty or features are not finite.

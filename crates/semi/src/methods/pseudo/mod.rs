@@ -227,6 +227,10 @@ where
         Self { average, ..self }
     }
 
+    fn restart(self) -> Self {
+        Self { average: self.average.restart(), ..self }
+    }
+
     fn predict(&self, _student: &M, input: M::Input) -> Logits {
         self.average.with_module(|average| average.predict(input))
     }

@@ -109,7 +109,7 @@ pub enum ThresholdMapping {
 /// | `threshold` | 0.95 | τ | [0, 1] |
 /// | `warm_up` | true | whether samples without a confident prediction yet keep thresholds low | |
 /// | `mapping` | `Convex` | M | |
-/// | `unlabeled` | none | N; all samples where it is none, labelled ones included, as in the paper | ≥ 1 |
+/// | `unlabeled` | none | N; all samples where it is none, labelled ones included, as in the paper; fewer where some are held back | ≥ 1 |
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FlexThresholds {
     /// τ, in [0, 1].

@@ -35,8 +35,10 @@ pub fn default_recipe(method: Method) -> Recipe {
     change_method(&mut recipe, method);
     if let Some(targets) = &mut recipe.targets {
         targets.source = Some(LabelSource::Average);
-        if let Selection::Fixed { threshold } = &mut targets.selection {
-            *threshold = SHORT_THRESHOLD;
+        match &mut targets.selection {
+            Selection::Fixed { threshold } => *threshold = SHORT_THRESHOLD,
+            Selection::Free(free) => free.decay = SHORT,
+            _ => {}
         }
         train_on_strong_views(&mut recipe);
     }
@@ -89,7 +91,10 @@ pub fn change_method(recipe: &mut Recipe, method: Method) {
     let (before, strong) = (recipe.method, recipe.has_strong_views());
     (recipe.method, recipe.strong_unlabeled) = (method, false);
     if strong && !method.has_strong_views() {
-        forget_selection(recipe);
+        forget_strong_views(recipe);
+    }
+    if !method.has_targets() {
+        recipe.targets = None;
     }
     let selection = match method {
         Method::Temporal => {
@@ -101,7 +106,7 @@ pub fn change_method(recipe: &mut Recipe, method: Method) {
         Method::Ict => return interpolate(recipe),
         Method::FixMatch => Selection::Fixed { threshold: THRESHOLD },
         Method::FlexMatch => Selection::Flex(FlexThresholds { threshold: THRESHOLD, ..FlexThresholds::default() }),
-        Method::FreeMatch => Selection::Free(FreeThresholds { decay: SHORT, ..FreeThresholds::default() }),
+        Method::FreeMatch => Selection::Free(FreeThresholds::default()),
     };
     let kin = recipe.targets.take().filter(|_| before.has_strong_views());
     let (source, alignment) = kin.map_or((None, None), |targets| (targets.source, targets.alignment));
@@ -143,13 +148,17 @@ fn strengthen(recipe: &mut Recipe) {
     recipe.targets = Some(TargetConfig { form: SHARPENED, ..SOFT });
 }
 
-/// Undoes what FixMatch and its kin ask of targets and costs: the default's in their place.
-fn forget_selection(recipe: &mut Recipe) {
+/// Undoes what FixMatch and its kin ask of views, targets, costs and batches: the default's in their place. Labels alone keep the
+/// batches, as the baseline of a method does.
+fn forget_strong_views(recipe: &mut Recipe) {
     const RISE: f64 = 0.6;
-    let ConsistencyConfig { cost, weight, .. } = fashion().consistency;
-    recipe.targets = None;
-    (recipe.consistency.cost, recipe.consistency.weight) = (cost, weight);
-    recipe.consistency.ramp_up = RampShape::SigmoidUp(Length::Share(RISE));
+    let Recipe { consistency, labeled_in_unlabeled, .. } = fashion();
+    (recipe.strong_views, recipe.targets) = (None, None);
+    recipe.consistency = ConsistencyConfig { ramp_up: RampShape::SigmoidUp(Length::Share(RISE)), ..consistency };
+    if recipe.method != Method::Supervised {
+        recipe.labeled_in_unlabeled = labeled_in_unlabeled;
+        recipe.mix = Mix::Fixed { labeled: recipe.batch.div_ceil(4) };
+    }
 }
 
 /// The passes of methods with strong views where others have so many and nothing is said.
@@ -174,10 +183,41 @@ fn over_its_samples(recipe: &mut Recipe) {
     recipe.consistency.reduction = CostReduction::Selected;
 }
 
+/// Refuses a flag that says nothing to a method.
+///
+/// # Errors
+/// An error that names both.
+pub fn check_flag(method: Method, flag: &str) -> Result<()> {
+    let ignored = match flag {
+        "--weight" | "--consistency" | "--ramp-up" => method == Method::Supervised,
+        "--decay" => matches!(method, Method::Supervised | Method::Pi),
+        _ => false,
+    };
+    if ignored {
+        bail!("{flag} says nothing to {method}");
+    }
+    Ok(())
+}
+
+/// Another number of images in a batch, of which as large a part has a label as before.
+pub fn set_batch(recipe: &mut Recipe, batch: usize) {
+    if let Mix::Fixed { labeled } = &mut recipe.mix {
+        *labeled = (*labeled * batch).div_ceil(recipe.batch.max(1));
+    }
+    recipe.batch = batch;
+}
+
 /// Changes what targets are.
-pub fn set_form(recipe: &mut Recipe, form: LabelForm) {
+///
+/// # Errors
+/// For methods whose targets have one form.
+pub fn set_form(recipe: &mut Recipe, form: LabelForm) -> Result<()> {
+    if !recipe.method.has_targets() {
+        bail!("--targets says nothing to {}", recipe.method);
+    }
     let targets = recipe.targets.take().unwrap_or(SOFT);
     recipe.targets = Some(TargetConfig { form, ..targets });
+    Ok(())
 }
 
 /// Changes from which probability on targets count.
@@ -216,7 +256,7 @@ pub fn set_source(recipe: &mut Recipe, source: LabelSource) -> Result<()> {
 /// # Errors
 /// For methods whose targets are not predictions of one step.
 pub fn set_alignment(recipe: &mut Recipe) -> Result<()> {
-    if matches!(recipe.method, Method::Pi | Method::Temporal | Method::Ict | Method::Supervised) {
+    if !recipe.method.has_targets() {
         bail!("--align says nothing to {}", recipe.method);
     }
     let targets = recipe.targets.take().unwrap_or(SOFT);
@@ -285,18 +325,49 @@ mod tests {
             change_method(&mut recipe, method);
             recipe.validate().expect("valid");
             assert_eq!((recipe.targets, recipe.consistency.cost), (None, Consistency::Mse), "{method}");
+            assert_eq!(recipe.strong_views, None, "{method}");
         }
         let mut recipe = afternoon.clone();
         change_method(&mut recipe, Method::MeanTeacher);
         assert_eq!(recipe.consistency.weight, 10.0);
         assert_eq!(recipe.consistency.ramp_up, RampShape::SigmoidUp(Length::Share(0.6)));
+        // The weight was chosen for this mean.
+        assert_eq!(recipe.consistency.reduction, CostReduction::Minibatch);
+        assert!(recipe.consistency.on_labeled && !recipe.labeled_in_unlabeled);
+        let mut alone = preset("fixmatch-cifar10-250").expect("exists").recipe();
+        let (batches, both) = (alone.mix, alone.labeled_in_unlabeled);
+        change_method(&mut alone, Method::Supervised);
+        assert_eq!((alone.mix, alone.labeled_in_unlabeled), (batches, both), "the baseline's batches are the method's");
 
         // Its kin have the same batches, and targets from the same network.
         let mut recipe = afternoon.clone();
         change_method(&mut recipe, Method::FreeMatch);
         let targets = recipe.targets.as_ref().expect("of FreeMatch");
         assert_eq!((targets.source, recipe.mix), (Some(LabelSource::Average), afternoon.mix));
-        assert!(matches!(targets.selection, Selection::Free(_)));
+        assert_eq!(targets.selection, Selection::Free(FreeThresholds::default()));
+        let Some(TargetConfig { selection: Selection::Free(short), .. }) = default_recipe(Method::FreeMatch).targets
+        else {
+            panic!("FreeMatch finds its thresholds")
+        };
+        assert_eq!(short.decay, 0.99);
+    }
+
+    #[test]
+    fn targets_are_refused_where_they_say_nothing() {
+        for method in [Method::Pi, Method::Temporal, Method::Ict, Method::Supervised] {
+            let mut recipe = default_recipe(method);
+            for error in [set_form(&mut recipe, LabelForm::Hard), set_alignment(&mut recipe)] {
+                let error = error.expect_err("no targets to choose").to_string();
+                assert!(error.contains(&method.to_string()), "{error}");
+            }
+            assert_eq!(recipe.targets, None);
+            recipe.targets = Some(TargetConfig { form: LabelForm::Hard, ..SOFT });
+            // The baseline of a run is its recipe with another method.
+            assert_eq!(recipe.validate().is_err(), method != Method::Supervised, "{method}");
+            change_method(&mut recipe, Method::MeanTeacher);
+            change_method(&mut recipe, method);
+            assert_eq!(recipe.targets, None, "{method}");
+        }
     }
 
     #[test]
@@ -337,6 +408,17 @@ mod tests {
         let error = set_source(&mut recipe, LabelSource::Student).expect_err("its teacher is the average").to_string();
         assert!(error.contains("not for mean-teacher"), "{error}");
         assert!(set_alignment(&mut default_recipe(Method::Pi)).is_err());
+    }
+
+    #[test]
+    fn a_batch_of_another_size_has_labels_in_the_same_part() {
+        for (method, labeled) in [(Method::FixMatch, [4, 1, 13]), (Method::MeanTeacher, [8, 1, 25])] {
+            for (batch, expected) in [32, 4, 100].into_iter().zip(labeled) {
+                let mut recipe = default_recipe(method);
+                set_batch(&mut recipe, batch);
+                assert_eq!((recipe.batch, recipe.mix), (batch, Mix::Fixed { labeled: expected }), "{method}");
+            }
+        }
     }
 
     #[test]

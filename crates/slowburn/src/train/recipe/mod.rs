@@ -9,8 +9,9 @@ mod seeds;
 pub use defaults::fashion;
 pub use labels::Labels;
 pub use methods::{
-    DEFAULT, SHARPENED, change_method, change_to_photos, default_recipe, default_strong_teacher, labeled_share,
-    passes_of_strong_views, set_alignment, set_form, set_source, set_strong_views, set_threshold, strong,
+    DEFAULT, SHARPENED, change_method, change_to_photos, check_flag, default_recipe, default_strong_teacher,
+    labeled_share, passes_of_strong_views, set_alignment, set_batch, set_form, set_source, set_strong_views,
+    set_threshold, strong,
 };
 pub use presets::{PRESETS, Preset, preset};
 pub use seeds::{SeedError, seeds};
@@ -77,6 +78,11 @@ impl Method {
     /// Whether images without a label must have strong views beside weak ones.
     pub fn has_strong_views(self) -> bool {
         matches!(self, Self::FixMatch | Self::FlexMatch | Self::FreeMatch)
+    }
+
+    /// Whether form and alignment of its targets can be chosen.
+    pub fn has_targets(self) -> bool {
+        self.has_strong_views() || self == Self::MeanTeacher
     }
 }
 
@@ -331,6 +337,14 @@ impl Recipe {
         ensure!(
             !self.compare_scratch || self.start.is_some() || self.pretrain.is_some(),
             "--compare-scratch needs --from or --pretrain: without it the network starts from random weights anyway"
+        );
+        let ignored = !self.method.has_targets() && self.method != Method::Supervised;
+        ensure!(self.targets.is_none() || !ignored, "targets says nothing to {}: leave it out", self.method);
+        let unseen = matches!(self.method, Method::Ict | Method::Temporal) && !self.strong_labels;
+        ensure!(
+            self.strong_views.is_none() || !unseen,
+            "strong_views says nothing to {}, which sees one view of an image: leave it out",
+            self.method
         );
         if let Some(TargetConfig { form, selection, alignment, .. }) = &self.targets {
             PseudoLabelConfig {

@@ -2,11 +2,11 @@
 
 use slowburn_augment::{WhiteningConfig, presets as views};
 use slowburn_ema::{Decay, Length, RampShape, Schedule};
-use slowburn_semi::{Consistency, CostReduction, FreeThresholds, LabelSource, Mix, Selection};
+use slowburn_semi::{Consistency, CostReduction, LabelSource, Mix, Selection};
 use slowburn_train::{Algorithm, OptimizerConfig};
 
 use super::defaults::fashion;
-use super::{ConsistencyConfig, Labels, Method, Recipe, TargetConfig, change_method};
+use super::{ConsistencyConfig, Labels, Method, Recipe, change_method};
 use crate::args::Reading;
 use crate::network::{Arch, NetworkConfig, Normalization};
 
@@ -328,9 +328,6 @@ fn strong(method: Method) -> Recipe {
     recipe.batch = 512;
     recipe.method = Method::Supervised;
     change_method(&mut recipe, method);
-    if let Some(TargetConfig { selection: Selection::Free(free), .. }) = &mut recipe.targets {
-        free.decay = FreeThresholds::default().decay;
-    }
     recipe
 }
 
@@ -384,6 +381,7 @@ fn mixed() -> Recipe {
 mod tests {
     use slowburn_ema::Timeline;
 
+    use super::super::TargetConfig;
     use super::*;
 
     #[test]

@@ -82,6 +82,7 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> FewLabels<M, T> {
 
     /// Another pipeline for what the student sees of images without a label, as FixMatch wants it: images with a label, and what
     /// gives the targets, have the weak views that the task was made with. A [`Pair`](slowburn_augment::presets::Pair) has both.
+    /// ICT and temporal ensembling see one view of an image and refuse it, unless images with a label have strong views too.
     pub fn with_strong_views(self, strong: Pipeline) -> Self {
         Self { strong: Some(strong), ..self }
     }
@@ -192,6 +193,12 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> Fit for FewLabels<M, T> {
     }
 
     fn prepare(self, batch: usize, seed: u64) -> Result<(SemiSupervised<M, T>, Self::Task), TaskError> {
+        if self.strong.is_some() && !self.strong_labels && T::UNLABELED && !T::OWN_VIEW {
+            return Err(TaskError::other(format!(
+                "with_strong_views says nothing to {}, which sees one view of an image: give those views to the task instead",
+                self.name
+            )));
+        }
         let mix = self.mix.unwrap_or(Mix::Fixed { labeled: batch.div_ceil(4) });
         self.images.warn();
         let settings = self.settings(mix);

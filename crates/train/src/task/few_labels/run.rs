@@ -118,6 +118,10 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> Task for FewLabelsTask<M, T> 
         }
     }
 
+    fn restart(&self, method: Self::Method) -> Self::Method {
+        method.restart()
+    }
+
     fn images(&self, batch: &HostBatch) -> usize {
         batch.views.len()
     }

@@ -191,7 +191,7 @@ where
             every: self.every,
             scored: false,
             device: device_of(&self.method)?,
-            advice: "lower the learning rate or raise the temperature".to_owned(),
+            advice: "lower the learning rate, or raise the temperature where the method has one".to_owned(),
             method: PhantomData,
         };
         Ok((self.method, task))

@@ -83,6 +83,10 @@ where
         Ok(Box::new(self.loader.epoch(epoch).take(steps as usize).map(|batch| Ok(batch?))))
     }
 
+    fn restart(&self, method: M) -> M {
+        method.restart()
+    }
+
     fn images(&self, batch: &ViewBatch) -> usize {
         batch.len()
     }
@@ -126,10 +130,14 @@ where
             effective_rank: look.map(|look| look.effective_rank),
         };
         // As often as the monitor looks, so that warnings do not bury the progress.
-        for concern in concerns(&metrics).into_iter().filter(|_| due) {
+        for concern in concerns(&metrics).into_iter().filter(|_| due && seen.epoch > 0) {
             tracing::warn!("{concern}");
         }
         Ok(metrics)
+    }
+
+    fn evaluated_every(&self) -> u64 {
+        self.every
     }
 
     fn epoch_figures(&self, metrics: &ContrastMetrics) -> Vec<Figure> {
