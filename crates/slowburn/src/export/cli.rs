@@ -81,6 +81,11 @@ pub fn run(cli: &Cli) -> Result<()> {
     let side = |side: u32| ImageSize { height: side as usize, width: side as usize, channels: weights.channels() };
     let asked = cli.size.map(side);
     let about = weights.about(cli.trained.views.as_deref(), asked)?;
+    if let (Some(size), Some([_, height, width])) = (cli.size, about.image)
+        && [height, width] != [size as usize; 2]
+    {
+        bail!("--size is {size}, but {} says that its images are {height}×{width}", weights.file.display());
+    }
     if let Some(path) = &cli.safetensors {
         match cli.names {
             Names::Torchvision => tensors::write(&weights, &about, path, &device)?,

@@ -4,6 +4,7 @@ mod conduct;
 mod encoder;
 mod evaluate;
 mod few_labels;
+mod mistakes;
 mod no_labels;
 mod photos;
 mod predict;
