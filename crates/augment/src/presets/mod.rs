@@ -55,14 +55,14 @@ pub fn moco_fashion(size: u32) -> Pipeline {
 }
 
 /// [`moco_fashion`] for methods whose negatives are the batch's other images: crops of at least 0.6 of the area, and half of the time
-/// an operation of FixMatch's `RandAugment`. Not from a paper: of those tried its features are the best for neighbours
+/// two operations of FixMatch's `RandAugment`. Not from a paper: of those tried its features are the best for neighbours and probe together
 /// (docs/trials.md).
 pub fn in_batch_fashion(size: u32) -> Pipeline {
     let operations = vec![
         crop(size, MILD_SCALE),
         flip(),
         sometimes(0.8, gray_jitter()),
-        sometimes(0.5, Operation::fixmatch_rand_augment(1)),
+        sometimes(0.5, Operation::fixmatch_rand_augment(2)),
         normalize(FASHION_MEAN, FASHION_STD),
     ];
     pipeline("in_batch_fashion", operations)
