@@ -55,8 +55,8 @@ pub fn moco_fashion(size: u32) -> Pipeline {
 }
 
 /// [`moco_fashion`] for methods whose negatives are the batch's other images: crops of at least 0.6 of the area, and half of the time
-/// two operations of FixMatch's `RandAugment`. Not from a paper: of those tried its features are the best for neighbours and probe together
-/// (docs/trials.md).
+/// two operations of FixMatch's `RandAugment`. Not from a paper: of those tried its features are the best for neighbours and
+/// probe together (docs/trials.md).
 pub fn in_batch_fashion(size: u32) -> Pipeline {
     let operations = vec![
         crop(size, MILD_SCALE),
