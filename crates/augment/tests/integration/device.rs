@@ -156,7 +156,8 @@ fn what_is_nested_is_applied_where_it_was_drawn() {
 }
 
 /// Whole recipes, before their normalisation. On the CPU a crop is rounded to bytes, and the jitter behind it stretches
-/// that: at a strength of 0.4 the brightness and the contrast by up to 1.4 each, the saturation by up to 1.8.
+/// that: at a strength of 0.4 the brightness and the contrast by up to 1.4 each, the saturation by up to 1.8. Behind a crop, steps
+/// such as Posterize's take a rounded value to another step now and then.
 #[test]
 fn recipes_agree_but_for_the_rounding_of_their_crop() {
     for preset in Preset::ALL {
@@ -172,7 +173,18 @@ fn recipes_agree_but_for_the_rounding_of_their_crop() {
         let pipeline = pipeline.with_operations(operations).unwrap().with_arithmetic(PixelArithmetic::Real);
         let both = Both::of_bytes(&pipeline, size);
         let (largest, mean) = (255.0 * both.largest(), 255.0 * both.mean());
-        assert!(largest <= 1.13 * 1.4 * 1.4 * 1.8 && mean <= 0.4, "{preset}: {largest} levels, {mean} on average");
+        let beyond = both.differences().filter(|difference| 255.0 * difference > 1.13 * 1.4 * 1.4 * 1.8).count();
+        let rare = if pipeline.operations().iter().any(has_steps) { both.cpu.len() / 200 } else { 0 };
+        let said = format!("{preset}: {largest} levels, {mean} on average, {beyond} of {} too many", both.cpu.len());
+        assert!(beyond <= rare && mean <= 0.4, "{said}");
+    }
+}
+
+/// Whether a small change of a value may become a large one.
+fn has_steps(operation: &Operation) -> bool {
+    match operation {
+        Operation::RandomApply { operations, .. } => operations.iter().any(has_steps),
+        operation => matches!(operation, Operation::RandAugment { .. }),
     }
 }
 
