@@ -284,24 +284,7 @@ impl Cli {
         if let Labels::File(path) = &mut recipe.labels {
             *path = std::path::absolute(&*path)?;
         }
-        match self.consistency {
-            Some(ConsistencyFlag::Mse) => recipe.consistency.cost = Consistency::Mse,
-            Some(ConsistencyFlag::Kl) => recipe.consistency.cost = Consistency::Kl,
-            Some(ConsistencyFlag::CrossEntropy) => recipe.consistency.cost = Consistency::CrossEntropy,
-            None => {}
-        }
-        if let Some(form) = self.targets {
-            set_form(&mut recipe, form.into())?;
-        }
-        if let Some(threshold) = self.threshold {
-            set_threshold(&mut recipe, threshold)?;
-        }
-        if let Some(source) = self.targets_from {
-            set_source(&mut recipe, source.into())?;
-        }
-        if self.align {
-            set_alignment(&mut recipe)?;
-        }
+        self.apply_to_targets(&mut recipe)?;
         if let Some(decay) = self.decay {
             recipe.decay = match (recipe.method, recipe.decay) {
                 (Method::Temporal, _) | (_, Decay::Constant { .. }) => Decay::Constant { decay },
@@ -322,6 +305,29 @@ impl Cli {
         recipe.baseline &= !self.no_baseline;
         recipe.validate()?;
         Ok(recipe)
+    }
+
+    /// The flags of the consistency cost, and of what its targets are.
+    fn apply_to_targets(&self, recipe: &mut Recipe) -> Result<()> {
+        match self.consistency {
+            Some(ConsistencyFlag::Mse) => recipe.consistency.cost = Consistency::Mse,
+            Some(ConsistencyFlag::Kl) => recipe.consistency.cost = Consistency::Kl,
+            Some(ConsistencyFlag::CrossEntropy) => recipe.consistency.cost = Consistency::CrossEntropy,
+            None => {}
+        }
+        if let Some(form) = self.targets {
+            set_form(recipe, form.into())?;
+        }
+        if let Some(threshold) = self.threshold {
+            set_threshold(recipe, threshold)?;
+        }
+        if let Some(source) = self.targets_from {
+            set_source(recipe, source.into())?;
+        }
+        if self.align {
+            set_alignment(recipe)?;
+        }
+        Ok(())
     }
 
     /// Refuses what was given and is ignored by the method.
