@@ -142,10 +142,10 @@ fn csv_entries(path: &Path, text: &str) -> Result<Vec<Entry>, LabelError> {
     };
     let name = column(NAME_COLUMNS, "filename (or name, file, image, path)")?;
     let label = column(LABEL_COLUMNS, "label (or class)")?;
-    let mut entries = Vec::new();
+    let (mut entries, mut lines) = (Vec::new(), Lines { text: text.as_bytes(), at: 0, line: 1 });
     for record in reader.records() {
-        let record = record.map_err(|error| wrong(line_at(text, error.position()), error.to_string()))?;
-        let line = line_at(text, record.position());
+        let record = record.map_err(|error| wrong(lines.of(error.position()), error.to_string()))?;
+        let line = lines.of(record.position());
         match (record.get(name), record.get(label)) {
             (Some(name), Some(label)) if name.contains('\n') || label.contains('\n') => {
                 return Err(wrong(line, "a quote is opened and not closed on the line".to_owned()));
@@ -159,12 +159,26 @@ fn csv_entries(path: &Path, text: &str) -> Result<Vec<Entry>, LabelError> {
     Ok(entries)
 }
 
-/// The line of a row, counted from 1. The reader's own count is one too low behind `\r\n`, whose `\n` it takes for the row's.
-fn line_at(text: &str, position: Option<&csv::Position>) -> usize {
-    let start = position.map_or(0, |position| position.byte() as usize).min(text.len());
-    let (before, row) = text.as_bytes().split_at(start);
-    let blank = row.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
-    1 + before.iter().chain(blank).filter(|&&byte| byte == b'\n').count()
+/// Finds the lines of rows, from one row to the next. The reader's own count is one too low behind `\r\n`, whose `\n` it takes for
+/// the next row's.
+struct Lines<'a> {
+    text: &'a [u8],
+    /// Bytes that were counted.
+    at: usize,
+    /// The line that they end in, counted from 1.
+    line: usize,
+}
+
+impl Lines<'_> {
+    /// The line of a row that is not before the last one.
+    fn of(&mut self, position: Option<&csv::Position>) -> usize {
+        let start = position.map_or(0, |position| position.byte() as usize).clamp(self.at, self.text.len());
+        let blank = self.text[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let row = start + blank;
+        self.line += self.text[self.at..row].iter().filter(|&&byte| byte == b'\n').count();
+        self.at = row;
+        self.line
+    }
 }
 
 fn line_entries(path: &Path, text: &str, classes: Option<&[String]>) -> Result<Vec<Entry>, LabelError> {

@@ -191,6 +191,7 @@ pub fn check_flag(method: Method, flag: &str) -> Result<()> {
     let ignored = match flag {
         "--weight" | "--consistency" | "--ramp-up" => method == Method::Supervised,
         "--decay" => matches!(method, Method::Supervised | Method::Pi),
+        "--targets" | "--align" => !method.has_targets(),
         _ => false,
     };
     if ignored {
@@ -212,9 +213,7 @@ pub fn set_batch(recipe: &mut Recipe, batch: usize) {
 /// # Errors
 /// For methods whose targets have one form.
 pub fn set_form(recipe: &mut Recipe, form: LabelForm) -> Result<()> {
-    if !recipe.method.has_targets() {
-        bail!("--targets says nothing to {}", recipe.method);
-    }
+    check_flag(recipe.method, "--targets")?;
     let targets = recipe.targets.take().unwrap_or(SOFT);
     recipe.targets = Some(TargetConfig { form, ..targets });
     Ok(())
@@ -256,9 +255,7 @@ pub fn set_source(recipe: &mut Recipe, source: LabelSource) -> Result<()> {
 /// # Errors
 /// For methods whose targets are not predictions of one step.
 pub fn set_alignment(recipe: &mut Recipe) -> Result<()> {
-    if !recipe.method.has_targets() {
-        bail!("--align says nothing to {}", recipe.method);
-    }
+    check_flag(recipe.method, "--align")?;
     let targets = recipe.targets.take().unwrap_or(SOFT);
     recipe.targets = Some(TargetConfig { alignment: Some(Alignment::default()), ..targets });
     Ok(())
