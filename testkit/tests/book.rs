@@ -130,7 +130,9 @@ const HISTORY: &[&str] = &["CHANGELOG.md", "docs/migration.md", "docs/burn.md", 
 /// Pages whose paths without `crates/` are below a crate.
 const BELOW: &[(&str, &str)] = &[
     ("docs/mean-teacher.md", "crates/semi"),
+    ("docs/fixmatch.md", "crates/semi"),
     ("docs/moco.md", "crates/contrastive"),
+    ("docs/no-negatives.md", "crates/contrastive"),
     ("docs/evaluation.md", "crates/contrastive"),
 ];
 
