@@ -198,10 +198,11 @@ fn profile_accounts_for_the_step() {
         // A network of the papers' size has a few % (docs/performance.md); a step that did its work twice would have 100.
         assert!(number(report, "overhead_of_parts") < 1.0, "{report}");
     }
-    assert_eq!(list(&profile["methods"]).len(), 13, "{text}");
+    assert_eq!(list(&profile["methods"]).len(), 16, "{text}");
     for row in list(&profile["methods"]) {
         let (own, step) = (number(row, "own_seconds"), number(row, "step_seconds"));
-        assert!(own > 0.0 && own < step, "{row}");
+        // At most 0.4 % when nothing else runs (docs/performance.md); tests run beside each other.
+        assert!(own > 0.0 && own < 0.1 * step, "{row}");
     }
     #[cfg(feature = "flex")]
     for table in list(&profile["layers"]) {

@@ -12,16 +12,18 @@ use slowburn_benches::stats::{duration, median};
 use slowburn_benches::work::Run;
 use slowburn_benches::work::networks::{CLASSES, resnet18_cifar};
 use slowburn_benches::work::steps::{QUEUE, contrastive_step, few_labels_step};
-use slowburn_contrastive::{ByolConfig, Contrastive, Encode, EndToEndConfig, MocoConfig, MocoV3Config, SimSiamConfig};
+use slowburn_contrastive::{
+    ByolConfig, Contrastive, Encode, EndToEndConfig, MemoryBankConfig, MocoConfig, MocoV3Config, SimSiamConfig,
+};
 use slowburn_models::{
     Classifier, ClassifierConfig, Encoder, HeadVersion, MlpHead, MlpHeadConfig, ProjectionConfig, Projector,
 };
 use slowburn_semi::{
-    FixMatch, IctConfig, MeanTeacherConfig, PiModelConfig, PseudoLabelConfig, SemiSupervised, SupervisedConfig,
-    Teacher, TemporalConfig,
+    FixMatch, IctConfig, LabelForm, MeanTeacherConfig, PiModelConfig, PseudoLabelConfig, SemiSupervised,
+    SupervisedConfig, Teacher, TemporalConfig,
 };
 
-/// Images of a training set like CIFAR-10: FlexMatch and temporal ensembling keep something of each.
+/// Images of a training set like CIFAR-10: FlexMatch, temporal ensembling and a memory bank keep something of each.
 const SAMPLES: usize = 50_000;
 /// FixMatch's images for each one with a label.
 const SHARE: usize = 8;
@@ -29,6 +31,8 @@ const SHARE: usize = 8;
 const HANDED_ON: usize = 8;
 /// Length of an embedding.
 const DIM: usize = 128;
+/// Targets of UDA.
+const SHARPENED: LabelForm = LabelForm::Sharpened { temperature: 0.4 };
 /// Updates of BYOL's and MoCo v3's schedules.
 const UPDATES: u64 = 100_000;
 
@@ -103,6 +107,7 @@ impl Rounds {
         Ok(vec![
             ("labels alone", self.semi(SupervisedConfig::default().init(network()?, device)?)?),
             ("Mean Teacher", self.semi(MeanTeacherConfig::default().init(network()?, device)?)?),
+            ("Mean Teacher, sharpened targets", self.semi(pseudo(PseudoLabelConfig::mean_teacher(SHARPENED))?)?),
             ("Π-model", self.semi(PiModelConfig::default().init(network()?, device)?)?),
             ("temporal ensembling", self.semi(temporal)?),
             ("FixMatch", self.semi(pseudo(PseudoLabelConfig::fix_match())?)?),
@@ -123,11 +128,15 @@ impl Rounds {
         };
         let predictor = || -> Result<MlpHead> { Ok(predictor.clone().with_dim(DIM).init(DIM, device)?) };
         let moco = MocoConfig { queue: QUEUE, ..MocoConfig::cifar() };
+        let masked = MocoConfig { masked: true, ..moco.clone() };
+        let bank = MemoryBankConfig { dim: DIM, negatives: QUEUE, ..MemoryBankConfig::default() };
         let byol = ByolConfig { dim: DIM, ..ByolConfig::paper(UPDATES) };
         let v3 = MocoV3Config { dim: DIM, ..MocoV3Config::resnet(UPDATES) };
         let sim_siam = SimSiamConfig { dim: DIM, ..SimSiamConfig::default() };
         Ok(vec![
             ("MoCo", self.contrast(moco.init(network()?, device)?)?),
+            ("MoCo, a masked query", self.contrast(masked.init(network()?, device)?)?),
+            ("memory bank", self.contrast(bank.init(network()?, SAMPLES, device)?)?),
             ("end-to-end", self.contrast(EndToEndConfig::default().init(network()?, device)?)?),
             ("MoCo v3", self.contrast(v3.init(network()?, predictor()?, device)?)?),
             ("BYOL", self.contrast(byol.init(network()?, predictor()?, device)?)?),

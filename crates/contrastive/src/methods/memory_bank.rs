@@ -102,6 +102,11 @@ impl<E: Encode> MemoryBank<E> {
         self.bank.value()
     }
 
+    fn forget(&self) {
+        let [samples, dim] = self.bank.dims();
+        self.bank.update(|bank| directions(samples, dim, self.config.seed, &bank.device()));
+    }
+
     fn check(&self, batch: &ViewPair<E::Input>) -> Result<(), ContrastiveError> {
         let rows = check_batch(&self.query, batch)?;
         ContrastiveError::counts("samples", batch.samples.len(), rows)?;
@@ -155,7 +160,7 @@ impl<E: Encode> Contrastive for MemoryBank<E> {
         }
     }
 
-    accessors!();
+    accessors!(; forget);
 
     /// There is nothing to warn of: a slot comes from an earlier step with another batch, so that a query and its
     /// positive were never normalised in the same group, and shuffling is "irrelevant" (arXiv 1911.05722, §3.3).

@@ -99,8 +99,9 @@ pub trait Contrastive: Module + ModuleDisplay {
     /// The number of calls of [`contrast`](Self::contrast).
     fn steps(&self) -> u64;
 
-    /// The method for a new training with what it has learned: encoders, average and queue or bank stay, its steps are counted
-    /// from 0, and so is a decay that follows them ([`Ema::restart`](slowburn_ema::Ema::restart)).
+    /// The method for a new training with what it has learned: encoders, average and queue stay, its steps are counted from 0,
+    /// and so is a decay that follows them ([`Ema::restart`](slowburn_ema::Ema::restart)). A memory bank, whose slots are of
+    /// samples that a new training may not have, is as it was made.
     fn restart(self) -> Self;
 
     /// The settings that it was made with.
@@ -148,9 +149,10 @@ pub trait Contrastive: Module + ModuleDisplay {
 /// A method after [`Contrastive::contrast`] and the loss of the batch, or the method as it was and the reason.
 pub type Contrasted<M> = Result<(M, Contrast), Refused<M, ContrastiveError>>;
 
-/// What every method does with its fields `steps` and `config`, and with the one of its average where it has one.
+/// What every method does with its fields `steps` and `config`, with the one of its average where it has one, and with what
+/// forgets the samples of a training.
 macro_rules! common {
-    ($($average:ident)?) => {
+    ($($average:ident)? $(; $forget:ident)?) => {
         fn steps(&self) -> u64 {
             self.steps.get()
         }
@@ -158,6 +160,7 @@ macro_rules! common {
         fn restart(mut self) -> Self {
             self.steps.set(0);
             $(self.$average = self.$average.restart();)?
+            $(self.$forget();)?
             self
         }
 
@@ -169,7 +172,7 @@ macro_rules! common {
 
 /// What every method without a predictor does with its field `query`.
 macro_rules! accessors {
-    ($($average:ident)?) => {
+    ($($average:ident)? $(; $forget:ident)?) => {
         fn query(&self) -> &E {
             &self.query
         }
@@ -186,7 +189,7 @@ macro_rules! accessors {
             self.map_query(change)
         }
 
-        $crate::methods::common!($($average)?);
+        $crate::methods::common!($($average)? $(; $forget)?);
     };
 }
 

@@ -111,6 +111,7 @@ pub trait Teacher<M: Predict>: Module + ModuleDisplay {
     }
 
     /// The teacher for a new training with what it has learned; see [`Ema::restart`](slowburn_ema::Ema::restart) for averages.
+    /// What it remembers of single samples is forgotten: those of a new training may be others.
     fn restart(self) -> Self {
         self
     }
@@ -229,7 +230,8 @@ impl<M: Predict, T: Teacher<M>> SemiSupervised<M, T> {
     }
 
     /// The method for a new training with what it has learned: student and teacher stay, and steps are counted from 0, so that the
-    /// consistency weight rises again.
+    /// consistency weight rises again. What is remembered of single samples is not: temporal ensembling's predictions and
+    /// FlexMatch's confident classes.
     pub fn restart(mut self) -> Self {
         self.steps.set(0);
         self.teacher = self.teacher.restart();

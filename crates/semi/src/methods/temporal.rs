@@ -147,6 +147,13 @@ impl<M: Predict> Teacher<M> for PredictionBank {
         Ok(Some(Targets { probabilities, known: Some(known), kept: None }))
     }
 
+    fn restart(self) -> Self {
+        for of_samples in [&self.average, &self.weight] {
+            of_samples.update(|values| values.zeros_like());
+        }
+        self
+    }
+
     fn observe(&self, prediction: &Tensor<2>, samples: &[usize], _: ()) -> Result<(), SemiError> {
         self.update(softmax(prediction.clone().detach(), 1), samples)
     }

@@ -8,7 +8,10 @@ use slowburn_semi::{
     MeanTeacher, MeanTeacherConfig, Objective, Predict, SemiBatch, SemiError, SupervisedConfig, TemporalConfig,
 };
 
-use crate::{CLASSES, INPUT, Network, batch, matrix, numbers, optimizer, read, scalar, seeded, set, step, tensors};
+use crate::{
+    CLASSES, INPUT, Network, assert_elsewhere, batch, head_after, matrix, numbers, optimizer, read, scalar, seeded,
+    set, step, tensors,
+};
 
 fn mean_teacher(network: Network, decay: f64, device: &Device) -> MeanTeacher<Network> {
     let config =
@@ -105,6 +108,17 @@ fn the_consistency_cost_is_zero_for_equals_and_trains_a_student_that_differs() {
         let gradient = gradient.as_ref().unwrap();
         assert!(gradient.iter().any(|value| value.abs() > 1e-4), "{gradient:?}");
     }
+}
+
+#[test]
+fn without_the_consistency_mean_teacher_ends_elsewhere() {
+    let device = Device::flex().autodiff();
+    let [with, without] = [1.0, 0.0].map(|weight| {
+        let objective = Objective { weight, ..Objective::default() };
+        let config = MeanTeacherConfig { objective, average: EmaConfig::new(Decay::Constant { decay: 0.9 }) };
+        head_after(config.init(Network::plain(1, &device), &device).unwrap(), 0..3, &device)
+    });
+    assert_elsewhere(&with, &without, "Mean Teacher");
 }
 
 #[test]

@@ -128,7 +128,7 @@ fn five_steps_of_fix_match_and_its_kin_equal_pytorchs() {
             assert_close(&thresholds, &expected.thresholds, 1e-6, &format!("{what}, thresholds"));
         });
     }
-    assert_eq!(fixture.cases.len(), 8);
+    assert_eq!(fixture.cases.len(), 9);
 }
 
 #[test]

@@ -116,3 +116,25 @@ fn ict_resumes_with_its_draws() {
         assert_resumes(|network, device| config.init(network, device).unwrap(), adam);
     }
 }
+
+/// What a method remembers of single samples, by the name of its tensors, is as it was made after a restart.
+fn assert_forgets<T: Teacher<Network>>(method: SemiSupervised<Network, T>, name: &str) {
+    let device = Device::flex().autodiff();
+    let state = |method: &SemiSupervised<Network, T>| {
+        tensors(method).into_iter().filter(|(path, _)| path.contains(name)).collect::<Vec<_>>()
+    };
+    let before = state(&method);
+    let (moved, _) = seeded(0, || step(method, &mut optimizer(), 0.05, batch(0, &device)));
+    assert_ne!(state(&moved), before);
+    assert_eq!(state(&moved.restart()), before);
+}
+
+#[test]
+fn a_restart_forgets_single_samples() {
+    let device = Device::flex().autodiff();
+    let temporal = TemporalConfig { objective: objective(), ..TemporalConfig::default() };
+    assert_forgets(temporal.init(network(1, &device), 16, 3, &device).unwrap(), "teacher");
+    let selection = Selection::Flex(FlexThresholds { threshold: 0.1, ..FlexThresholds::default() });
+    let flex = PseudoLabelConfig { selection, ..PseudoLabelConfig::fix_match() };
+    assert_forgets(flex.init(network(1, &device), 16, 3, &device).unwrap(), "selector");
+}

@@ -135,7 +135,18 @@ pub fn change_method(recipe: &mut Recipe, method: Method) {
     if recipe.method == method {
         return;
     }
+    let before = recipe.method;
     recipe.method = method;
+    let default = fashion();
+    if before == Method::MemoryBank {
+        recipe.decay = default.decay;
+    }
+    if before.heads(HIDDEN, DIM).is_some() {
+        (recipe.network.dim, recipe.network.splits) = (default.network.dim, default.network.splits);
+        if !recipe.network.arch.splits() {
+            recipe.network.splits = 1;
+        }
+    }
     match method {
         // The paper's decay of slots (arXiv 1805.01978): one of weights would be far too slow.
         Method::MemoryBank => recipe.decay = 0.5,
@@ -168,6 +179,17 @@ mod tests {
             assert_eq!(recipe.network.heads.is_some(), recipe.network.splits == 1, "{method}");
             let text = serde_json::to_string(&recipe).expect("serialises");
             assert_eq!(serde_json::from_str::<Recipe>(&text).expect("and comes back"), recipe, "{method}");
+        }
+    }
+
+    #[test]
+    fn no_method_leaves_its_numbers_to_another() {
+        for before in ALL {
+            for method in ALL {
+                let mut recipe = default_recipe(before);
+                change_method(&mut recipe, method);
+                assert_eq!(recipe, default_recipe(method), "{before}, then {method}");
+            }
         }
     }
 

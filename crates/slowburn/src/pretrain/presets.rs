@@ -48,7 +48,7 @@ const AS_V1: &str = "as v1";
 const SIMSIAM: &str = "arXiv 2011.10566, appendix D";
 const LIGHTLY: &str = "lightly's CIFAR-10 benchmark";
 const SOLO: &str = "solo-learn's README";
-const OURS: &str = "ours; docs/experiments.md";
+const OURS: &str = "ours; docs/cifar10.md";
 const MASKED: &str = "57.5 linear, 49.5 kNN with --bf16, one seed; a ResNet-9 of half the width, 0.3 of a query masked";
 const NOT_SAID: &str = "the probe is on cached features; the paper does not say its own";
 const BYOL_NOTE: &str = "published is the best epoch on the test images, with a constant decay; the sum of both directions at half the \
@@ -217,7 +217,7 @@ fn lars(length: Length, method: Method) -> Recipe {
     Recipe { batch: 256, optimizer, ..with_heads(length, method, 4096, 256) }
 }
 
-/// The settings of docs/experiments.md, "Short schedules on CIFAR-10".
+/// The settings of docs/cifar10.md, "Short schedules without labels".
 fn masked(length: Length) -> Recipe {
     let mut recipe = Recipe {
         views: views::moco_cifar(32),

@@ -217,7 +217,8 @@ impl Cli {
         let mut settings = self.shared().settings();
         settings.extend([
             ("labels", self.labels.is_some()),
-            ("pretrain", self.pretrain.is_some()),
+            ("pretrain.length", self.pretrain.is_some()),
+            ("pretrain.method", self.pretrain_method.is_some()),
             ("start_views", self.views.is_some()),
             ("fresh_head", self.fresh_head),
             ("compare_scratch", self.compare_scratch),

@@ -104,7 +104,7 @@ fn warn(recipe: &Recipe, data: &Dataset) -> Result<()> {
     }
     if labeled.is_unbalanced() && !matches!(recipe.method, Method::FreeMatch | Method::Supervised) {
         tracing::warn!(
-            "with such labels, images without one helped FreeMatch alone (docs/results.md): \
+            "with such labels, images without one helped FreeMatch alone (docs/shipped-images.md): \
              use --method freematch"
         );
     }

@@ -76,6 +76,8 @@ fn flags_that_say_nothing_to_a_method_are_refused() {
         let said = failure(train(&["--method", method, flag[0], flag[1]]));
         assert!(said.contains(&format!("{} says nothing to {method}", flag[0])), "{said}");
     }
+    let said = failure(train(&["--method", "fixmatch", "--labeled-batch", "64", "--batch", "64"]));
+    assert!(said.contains("--labeled-batch is 64, which is all of --batch: fixmatch learns"), "{said}");
     let said = failure(slowburn("train", &["--resume", "run", "--dry-run"]));
     assert!(said.contains("--dry-run") && said.contains("--resume"), "{said}");
     let said = failure(slowburn("pretrain", &["--recipe", "cifar10-4000", "--data", "photos"]));

@@ -33,6 +33,12 @@ impl Slots {
         }
     }
 
+    /// No sample had a confident prediction.
+    pub(super) fn restart(&self) {
+        self.slots.update(|slots| slots.full_like(-1.0));
+        self.counts.update(|counts| counts.zeros_like());
+    }
+
     /// T, `[1, classes]`.
     pub(super) fn thresholds(&self) -> Tensor<2> {
         let counts = self.counts.value(); // [1, classes]

@@ -228,6 +228,7 @@ where
     }
 
     fn restart(self) -> Self {
+        self.selector.restart();
         Self { average: self.average.restart(), ..self }
     }
 

@@ -75,6 +75,15 @@ impl Selector {
         Ok(Self { kept: StateMatrix::new(Tensor::zeros([1, classes], &device)), flex, free, selection })
     }
 
+    /// Forgets what it knows of samples, FlexMatch's classes among it: those of a new training may be others. FreeMatch's
+    /// averages, which are of classes, stay.
+    pub(super) fn restart(&self) {
+        self.kept.update(|kept| kept.zeros_like());
+        if let Some(slots) = &self.flex {
+            slots.restart();
+        }
+    }
+
     /// The settings.
     pub fn selection(&self) -> &Selection {
         &self.selection

@@ -90,6 +90,12 @@ pub fn change_method(recipe: &mut Recipe, method: Method) {
     }
     let (before, strong) = (recipe.method, recipe.has_strong_views());
     (recipe.method, recipe.strong_unlabeled) = (method, false);
+    match before {
+        // Of predictions: it says nothing about weights.
+        Method::Temporal => recipe.decay = fashion().decay,
+        Method::Ict => forget_interpolation(recipe),
+        _ => {}
+    }
     if strong && !method.has_strong_views() {
         forget_strong_views(recipe);
     }
@@ -175,6 +181,14 @@ fn interpolate(recipe: &mut Recipe) {
     recipe.consistency.weight = ICT_WEIGHT;
     over_its_samples(recipe);
     recipe.labeled_in_unlabeled = true;
+}
+
+/// Undoes what ICT asks of costs and streams: the default's in their place.
+fn forget_interpolation(recipe: &mut Recipe) {
+    let Recipe { consistency, labeled_in_unlabeled, .. } = fashion();
+    recipe.consistency.weight = consistency.weight;
+    (recipe.consistency.on_labeled, recipe.consistency.reduction) = (consistency.on_labeled, consistency.reduction);
+    recipe.labeled_in_unlabeled = labeled_in_unlabeled;
 }
 
 /// Each cost is a mean over the samples that it is about, and images with a label have the class cost alone.
@@ -347,6 +361,24 @@ mod tests {
             panic!("FreeMatch finds its thresholds")
         };
         assert_eq!(short.decay, 0.99);
+    }
+
+    #[test]
+    fn no_method_leaves_its_numbers_to_another() {
+        use Method::{FixMatch, FlexMatch, FreeMatch, Ict, MeanTeacher, Pi, Supervised, Temporal};
+        let all = [MeanTeacher, Pi, Temporal, Ict, FixMatch, FlexMatch, FreeMatch, Supervised];
+        for (before, method) in all.into_iter().flat_map(|before| all.map(|method| (before, method))) {
+            let (mut recipe, expected) = (default_recipe(before), default_recipe(method));
+            change_method(&mut recipe, method);
+            assert_eq!(recipe.decay, expected.decay, "{before}, then {method}");
+            // Labels alone keep the batches, and have no other cost.
+            if method != Supervised {
+                recipe.consistency.ramp_up = expected.consistency.ramp_up;
+                assert_eq!(recipe.consistency, expected.consistency, "{before}, then {method}");
+                let streams = |recipe: &Recipe| (recipe.mix, recipe.labeled_in_unlabeled);
+                assert_eq!(streams(&recipe), streams(&expected), "{before}, then {method}");
+            }
+        }
     }
 
     #[test]

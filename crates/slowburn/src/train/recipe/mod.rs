@@ -338,6 +338,20 @@ impl Recipe {
             !self.compare_scratch || self.start.is_some() || self.pretrain.is_some(),
             "--compare-scratch needs --from or --pretrain: without it the network starts from random weights anyway"
         );
+        self.validate_method()
+    }
+
+    /// What is said and the method knows nothing of, or cannot do.
+    fn validate_method(&self) -> anyhow::Result<()> {
+        use anyhow::ensure;
+        if let Mix::Fixed { labeled } = self.mix {
+            let needless = self.method == Method::Supervised || self.consistency.on_labeled;
+            ensure!(
+                labeled < self.batch || needless,
+                "--labeled-batch is {labeled}, which is all of --batch: {} learns from images without a label",
+                self.method
+            );
+        }
         let ignored = !self.method.has_targets() && self.method != Method::Supervised;
         ensure!(self.targets.is_none() || !ignored, "targets says nothing to {}: leave it out", self.method);
         let unseen = matches!(self.method, Method::Ict | Method::Temporal) && !self.strong_labels;
