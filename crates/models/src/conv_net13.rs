@@ -18,9 +18,6 @@ use crate::{
     layers::{ConvUnit, ConvUnitConfig},
 };
 
-/// Two poolings and a 3×3 kernel without padding leave one pixel of this many.
-const SMALLEST_SIDE: usize = 12;
-
 /// Configures a [`ConvNet13`].
 ///
 /// | Name | Default | Purpose | Range |
@@ -104,8 +101,9 @@ pub struct ConvNet13 {
 }
 
 impl ConvNet13Config {
-    /// The shortest side of images that the network takes, in pixels.
-    pub const SMALLEST_SIDE: usize = SMALLEST_SIDE;
+    /// The shortest side of images that the network takes, in pixels: two poolings and a 3×3 kernel without padding leave one
+    /// pixel of this many.
+    pub const SMALLEST_SIDE: usize = 12;
 
     /// Checks every field.
     ///
@@ -180,7 +178,7 @@ impl Encoder for ConvNet13 {
 
 impl ConvNet13 {
     fn encode(&self, images: Tensor<4>, group: Option<usize>) -> Tensor<2> {
-        assert_images(&images, self.in_channels, SMALLEST_SIDE);
+        assert_images(&images, self.in_channels, ConvNet13Config::SMALLEST_SIDE);
         in_pool(&images.device(), || {
             let x = maps(self.noise.forward(images), group);
             let x = through(&self.block1, x); // [N, w, H, W]
@@ -213,7 +211,7 @@ impl ConvNet13 {
     /// As [`features`](Encoder::features).
     #[must_use]
     pub fn init_from_batch(mut self, images: Tensor<4>) -> Self {
-        assert_images(&images, self.in_channels, SMALLEST_SIDE);
+        assert_images(&images, self.in_channels, ConvNet13Config::SMALLEST_SIDE);
         let x = self.noise.forward(images);
         let x = initialise(&mut self.block1, x);
         let x = self.dropout1.forward(self.pool.forward(x));

@@ -20,9 +20,6 @@ use crate::{
     resnet::{BlockKind, BlockShape, ResidualBlock},
 };
 
-/// Three times the resolution is halved.
-const SMALLEST_SIDE: usize = 8;
-
 /// Configures a [`ResNet9`].
 ///
 /// | Name | Default | Purpose | Range |
@@ -103,8 +100,8 @@ pub struct PooledUnit {
 }
 
 impl ResNet9Config {
-    /// The shortest side of images that the network takes, in pixels.
-    pub const SMALLEST_SIDE: usize = SMALLEST_SIDE;
+    /// The shortest side of images that the network takes, in pixels: three times the resolution is halved.
+    pub const SMALLEST_SIDE: usize = 8;
 
     /// Checks every field.
     ///
@@ -206,7 +203,7 @@ impl ResNet9 {
     /// As [`features`](Encoder::features).
     #[cfg(feature = "whitening")]
     pub fn init_from_batch(mut self, images: Tensor<4>) -> Result<Self, ModelError> {
-        assert_images(&images, self.in_channels, SMALLEST_SIDE);
+        assert_images(&images, self.in_channels, ResNet9Config::SMALLEST_SIDE);
         let [width, ..] = self.conv1.weight.dims();
         let filters = whitening_filters(images, 3)?;
         let half = filters.dims()[0].min(width / 2);
@@ -222,7 +219,7 @@ impl ResNet9 {
     }
 
     fn encode(&self, images: Tensor<4>, group: Option<usize>) -> Tensor<2> {
-        assert_images(&images, self.in_channels, SMALLEST_SIDE);
+        assert_images(&images, self.in_channels, ResNet9Config::SMALLEST_SIDE);
 
         in_pool(&images.device(), || {
             let x = self.bn1.forward_maps(self.conv1.forward_maps(maps(images, group)), Activation::Relu);

@@ -15,8 +15,6 @@ use crate::{
     layers::{Norm, SplitBatchNorm, convolution},
 };
 
-/// Two strides of 2 and a 3×3 kernel without padding leave one pixel of this many.
-const SMALLEST_SIDE: usize = 9;
 const NEGATIVE_SLOPE: f64 = 0.1;
 
 /// Configures a [`SmallConvNet`].
@@ -91,8 +89,9 @@ pub struct SmallConvNet {
 }
 
 impl SmallConvNetConfig {
-    /// The shortest side of images that the network takes, in pixels.
-    pub const SMALLEST_SIDE: usize = SMALLEST_SIDE;
+    /// The shortest side of images that the network takes, in pixels: two strides of 2 and a 3×3 kernel without padding leave one
+    /// pixel of this many.
+    pub const SMALLEST_SIDE: usize = 9;
 
     /// Checks every field.
     ///
@@ -158,7 +157,7 @@ impl Encoder for SmallConvNet {
 
 impl SmallConvNet {
     fn encode(&self, images: Tensor<4>, group: Option<usize>) -> Tensor<2> {
-        assert_images(&images, self.in_channels, SMALLEST_SIDE);
+        assert_images(&images, self.in_channels, SmallConvNetConfig::SMALLEST_SIDE);
 
         in_pool(&images.device(), || {
             let x = maps(self.noise.forward(images), group);
