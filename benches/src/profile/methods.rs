@@ -31,8 +31,6 @@ const SHARE: usize = 8;
 const HANDED_ON: usize = 8;
 /// Length of an embedding.
 const DIM: usize = 128;
-/// Targets of UDA.
-const SHARPENED: LabelForm = LabelForm::Sharpened { temperature: 0.4 };
 /// Updates of BYOL's and MoCo v3's schedules.
 const UPDATES: u64 = 100_000;
 
@@ -107,7 +105,7 @@ impl Rounds {
         Ok(vec![
             ("labels alone", self.semi(SupervisedConfig::default().init(network()?, device)?)?),
             ("Mean Teacher", self.semi(MeanTeacherConfig::default().init(network()?, device)?)?),
-            ("Mean Teacher, sharpened targets", self.semi(pseudo(PseudoLabelConfig::mean_teacher(SHARPENED))?)?),
+            ("Mean Teacher, sharpened targets", self.semi(pseudo(PseudoLabelConfig::mean_teacher(LabelForm::UDA))?)?),
             ("Π-model", self.semi(PiModelConfig::default().init(network()?, device)?)?),
             ("temporal ensembling", self.semi(temporal)?),
             ("FixMatch", self.semi(pseudo(PseudoLabelConfig::fix_match())?)?),

@@ -143,9 +143,7 @@ pub fn change_method(recipe: &mut Recipe, method: Method) {
     }
     if before.heads(HIDDEN, DIM).is_some() {
         (recipe.network.dim, recipe.network.splits) = (default.network.dim, default.network.splits);
-        if !recipe.network.arch.splits() {
-            recipe.network.splits = 1;
-        }
+        recipe.network.fit_splits();
     }
     match method {
         // The paper's decay of slots (arXiv 1805.01978): one of weights would be far too slow.

@@ -73,6 +73,13 @@ impl NetworkConfig {
         ContrastConfig { backbone, head }
     }
 
+    /// Sets the groups of a batch to one where the encoder has no others.
+    pub fn fit_splits(&mut self) {
+        if !self.arch.splits() {
+            self.splits = 1;
+        }
+    }
+
     /// Sets the length of an embedding, of projector and predictor too.
     pub fn set_dim(&mut self, dim: usize) {
         self.dim = dim;

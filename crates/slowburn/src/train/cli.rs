@@ -7,8 +7,8 @@ use slowburn_semi::{Consistency, LabelForm, LabelSource, Mix};
 
 use super::pretrained::begin_with;
 use super::recipe::{
-    DEFAULT, Labels, Method, Recipe, SHARPENED, change_method, check_flag, default_recipe, default_strong_teacher,
-    preset, set_alignment, set_batch, set_form, set_source, set_strong_views, set_threshold,
+    DEFAULT, Labels, Method, Recipe, change_method, check_flag, default_recipe, default_strong_teacher, preset,
+    set_alignment, set_batch, set_form, set_source, set_strong_views, set_threshold,
 };
 use crate::args::{HelpAll, Images, Machine, Run, Shared, Start, set};
 use crate::network::Arch;
@@ -162,7 +162,7 @@ impl From<TargetFlag> for LabelForm {
     fn from(flag: TargetFlag) -> Self {
         match flag {
             TargetFlag::Soft => Self::Soft,
-            TargetFlag::Sharp => SHARPENED,
+            TargetFlag::Sharp => Self::UDA,
             TargetFlag::Hard => Self::Hard,
         }
     }

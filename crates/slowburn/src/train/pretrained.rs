@@ -41,9 +41,7 @@ pub(super) fn fit(recipe: &mut Recipe, data: &Dataset) -> Result<()> {
     (before.seed, before.size, before.reading) = (recipe.seed, recipe.size, recipe.reading);
     (before.exact, before.bf16) = (recipe.exact, recipe.bf16);
     (before.network.arch, before.network.whiten_patches) = (recipe.network.arch, recipe.network.whiten_patches);
-    if !before.network.arch.splits() {
-        before.network.splits = 1;
-    }
+    before.network.fit_splits();
     pretrain::fit_before_training(&mut before, data)?;
     before.validate()?;
     pretrain::check(&before, &unlabeled(data))?;

@@ -24,7 +24,7 @@ pub enum LabelSource {
 pub enum LabelForm {
     /// q itself.
     Soft,
-    /// `softmax(z/T)`, T in (0, 1]: UDA (Xie et al., arXiv 1904.12848, §2.2), where T is 0.4.
+    /// `softmax(z/T)`, T in (0, 1]: UDA (Xie et al., arXiv 1904.12848, §2.2), whose T is that of [`LabelForm::UDA`].
     Sharpened {
         /// T, in (0, 1]; at 1 the target is soft, towards 0 hard.
         temperature: f64,
@@ -35,6 +35,9 @@ pub enum LabelForm {
 }
 
 impl LabelForm {
+    /// The targets of UDA (arXiv 1904.12848, §2.2): sharpened with a temperature of 0.4.
+    pub const UDA: Self = Self::Sharpened { temperature: 0.4 };
+
     pub(super) fn validate(self) -> Result<(), SemiError> {
         match self {
             Self::Sharpened { temperature } => SemiError::unless(

@@ -22,9 +22,6 @@ const SHORT: f64 = 0.99;
 /// ICT's weight at full strength (arXiv 1903.03825, §3.2).
 const ICT_WEIGHT: f64 = 100.0;
 
-/// Targets of UDA (arXiv 1904.12848, §2.2).
-pub const SHARPENED: LabelForm = LabelForm::Sharpened { temperature: 0.4 };
-
 /// The method where nobody says another.
 pub const DEFAULT: Method = Method::FixMatch;
 
@@ -151,7 +148,7 @@ fn strengthen(recipe: &mut Recipe) {
     const RISE: f64 = 0.3;
     recipe.strong_unlabeled = true;
     cost_of_strong_views(recipe, RampShape::SigmoidUp(Length::Share(RISE)));
-    recipe.targets = Some(TargetConfig { form: SHARPENED, ..SOFT });
+    recipe.targets = Some(TargetConfig { form: LabelForm::UDA, ..SOFT });
 }
 
 /// Undoes what FixMatch and its kin ask of views, targets, costs and batches: the default's in their place. Labels alone keep the
@@ -407,7 +404,7 @@ mod tests {
         assert_eq!((&strong.optimizer, strong.length), (&fixmatch.optimizer, fixmatch.length));
         assert_eq!((strong.consistency.cost, strong.consistency.on_labeled), (Consistency::CrossEntropy, false));
         let targets = strong.targets.as_ref().expect("sharpened");
-        assert_eq!((targets.form, &targets.selection), (SHARPENED, &Selection::All));
+        assert_eq!((targets.form, &targets.selection), (LabelForm::UDA, &Selection::All));
         assert_eq!(targets.source_of(strong.method), LabelSource::Average);
 
         let mut same = strong.clone();

@@ -9,9 +9,8 @@ mod seeds;
 pub use defaults::fashion;
 pub use labels::Labels;
 pub use methods::{
-    DEFAULT, SHARPENED, change_method, change_to_photos, check_flag, default_recipe, default_strong_teacher,
-    labeled_share, passes_of_strong_views, set_alignment, set_batch, set_form, set_source, set_strong_views,
-    set_threshold, strong,
+    DEFAULT, change_method, change_to_photos, check_flag, default_recipe, default_strong_teacher, labeled_share,
+    passes_of_strong_views, set_alignment, set_batch, set_form, set_source, set_strong_views, set_threshold, strong,
 };
 pub use presets::{PRESETS, Preset, preset};
 pub use seeds::{SeedError, seeds};
