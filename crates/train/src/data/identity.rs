@@ -53,6 +53,15 @@ pub fn labeled(labels: &[Option<usize>]) -> Vec<(usize, usize)> {
     labels.iter().enumerate().filter_map(|(index, label)| label.map(|class| (index, class))).collect()
 }
 
+/// SHA-256, in hexadecimal, over image and class of every label.
+pub fn labels_digest(labels: &[Option<usize>]) -> String {
+    let mut hash = Sha256::new();
+    for (image, class) in labeled(labels) {
+        [image, class].into_iter().for_each(|number| hash.update((number as u64).to_le_bytes()));
+    }
+    hex(&hash.finalize())
+}
+
 /// Bytes in hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -10,7 +10,7 @@ mod spelling;
 
 pub use error::{LabelError, LabelProblem};
 pub(crate) use identity::labeled_indices;
-pub use identity::{fingerprint, hex, labeled};
+pub use identity::{fingerprint, hex, labeled, labels_digest};
 pub use label_file::{LabelFile, label_line, write_labels};
 pub use labeled::Labeled;
 pub use set::{DataError, DataLayout, Dataset, GreyImages, LoadOptions, Split, read_idx_images, read_idx_labels};

@@ -10,9 +10,6 @@ use super::atomic::{is_leftover, remove_leftovers};
 use super::diff::differences;
 use super::{Checkpoint, CheckpointError, Header, write_atomically};
 
-/// The checkpoint of the best epoch.
-const BEST: &str = "best.ckpt";
-
 /// Checkpoints kept: the newest and, should it be damaged, the one before it.
 const KEPT: usize = 2;
 
@@ -322,15 +319,20 @@ impl RunFolder {
     /// # Errors
     /// Input or output errors.
     pub fn save_best<M: Serialize + DeserializeOwned>(&self, checkpoint: &Checkpoint<M>) -> Result<(), RunError> {
-        Ok(checkpoint.write(&self.file(BEST))?)
+        Ok(checkpoint.write(&self.best_file(&checkpoint.header.phase))?)
     }
 
-    /// The checkpoint of the best epoch.
+    /// The checkpoint of the best epoch of one part of the run.
     ///
     /// # Errors
     /// [`RunError::Checkpoint`] if there is none, or it is damaged.
-    pub fn best<M: Serialize + DeserializeOwned>(&self) -> Result<Checkpoint<M>, RunError> {
-        Ok(Checkpoint::read(&self.file(BEST))?)
+    pub fn best<M: Serialize + DeserializeOwned>(&self, phase: &str) -> Result<Checkpoint<M>, RunError> {
+        Ok(Checkpoint::read(&self.best_file(phase))?)
+    }
+
+    /// A part that was killed before its first checkpoint leaves the best one of the part before it as it was.
+    fn best_file(&self, phase: &str) -> PathBuf {
+        self.file(&format!("best-{phase}.ckpt"))
     }
 
     fn write_metrics<M: Serialize>(&self, metrics: &[M]) -> Result<(), RunError> {
@@ -370,6 +372,7 @@ pub fn default_folder(method: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::{History, NAMES};
 
     #[test]
     fn a_folder_whose_creation_was_killed_is_free_and_one_with_anything_else_is_not() {
@@ -391,6 +394,24 @@ mod tests {
         fs::remove_dir_all(path.join("checkpoints")).expect("removed");
         fs::write(path.join("letter.txt"), "mine").expect("written");
         assert!(matches!(RunFolder::check_free(&path), Err(RunError::NotEmpty { .. })));
+    }
+
+    #[test]
+    fn each_part_keeps_its_own_best_epoch() {
+        let outer = tempfile::tempdir().expect("a temporary folder");
+        let folder = RunFolder::create(&outer.path().join("run"), &1, "digest").expect("free");
+        let of = |phase: &str, step| {
+            let header =
+                Header { names: NAMES, phase: phase.into(), order: 0, step, epoch: 1, progress: History::default() };
+            Checkpoint::<i32> { header, method: vec![], optimizer: vec![] }
+        };
+        // Killed behind the second line, a run goes on from the baseline's last checkpoint, and needs its best.
+        folder.save_best(&of("baseline", 7)).expect("written");
+        folder.save_best(&of("fixmatch", 9)).expect("written");
+        for (phase, step) in [("baseline", 7), ("fixmatch", 9)] {
+            assert_eq!(folder.best::<i32>(phase).expect("kept").header.step, step);
+        }
+        assert!(folder.best::<i32>("pi").is_err());
     }
 
     #[test]

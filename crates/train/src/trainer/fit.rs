@@ -11,7 +11,7 @@ use super::record::with_record;
 use super::speed::timeline_within;
 use super::{OptimizerConfig, Phase, TrainError, Trained, TrainerConfig};
 use crate::progress::{Reporter, unasked};
-use crate::run::RunFolder;
+use crate::run::{Checkpoint, NAMES, RunFolder};
 use crate::task::{Fit, Task, TaskError, device_of};
 
 /// Trains a method in its own folder: starts, or resumes if the folder holds the same run.
@@ -177,8 +177,8 @@ impl Trainer {
             reporter: reporter.as_mut(),
         };
         let (method, history) = phase.train(method, history, resume)?;
-        let trained = Trained { method, history, task, timeline: settings.timeline, folder };
-        trained.folder.write_summary(&trained.summary(&name))?;
+        let trained = Trained { method, history, task, timeline: settings.timeline, folder, name };
+        trained.folder.write_summary(&trained.summary())?;
         Ok(trained)
     }
 
@@ -248,6 +248,7 @@ fn advised(error: TrainError) -> TrainError {
 fn begin_from<T: Task>(method: T::Method, from: &Path) -> Result<T::Method, TrainError> {
     let (folder, _): (_, Value) = RunFolder::open(from)?;
     match folder.latest::<T::Metrics>()? {
+        Some((_, Checkpoint { header, .. })) if header.names != NAMES => Err(TrainError::Names { found: header.names }),
         Some((_, checkpoint)) => with_record(method, checkpoint.method),
         None => Err(TrainError::Record { reason: format!("{} has no checkpoint yet", from.display()) }),
     }

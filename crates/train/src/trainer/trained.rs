@@ -19,6 +19,8 @@ pub struct Trained<T: Task> {
     pub timeline: Timeline,
     /// Where the run is.
     pub folder: RunFolder,
+    /// The method's name in files.
+    pub(super) name: String,
 }
 
 impl<T: Task> Trained<T> {
@@ -29,7 +31,7 @@ impl<T: Task> Trained<T> {
     pub fn best(&self) -> Result<T::Method, TrainError> {
         match &self.history.best {
             Some(_) => {
-                let checkpoint: Checkpoint<T::Metrics> = self.folder.best()?;
+                let checkpoint: Checkpoint<T::Metrics> = self.folder.best(&self.name)?;
                 with_record(self.method.clone(), checkpoint.method)
             }
             None => Ok(self.method.clone()),
@@ -42,8 +44,8 @@ const SHOWN: usize = 20;
 
 impl<T: Task> Trained<T> {
     /// The end of a run, as `summary.json` has it.
-    pub(super) fn summary(&self, name: &str) -> Value {
-        let Self { history, timeline, .. } = self;
+    pub(super) fn summary(&self) -> Value {
+        let Self { history, timeline, name, .. } = self;
         let epochs = history.metrics.len() as u64;
         let steps: u64 = (0..epochs).map(|epoch| timeline.in_epoch(epoch)).sum();
         let left_out = self.task.left_out();

@@ -157,7 +157,7 @@ fn broken_images_are_skipped_in_training_and_test_set() {
     }
     let skip = LoadOptions { on_corrupt: OnCorrupt::Skip, ..LoadOptions::default() };
     let whole = load(folder.path(), skip);
-    assert!(whole.train.memory.is_some() && whole.test.memory.is_some());
+    assert!(whole.train.memory.is_some() && whole.test.memory.is_some() && whole.has_one_size());
     for broken in ["train/a/0.png", "test/b/1.png"] {
         fs::write(folder.path().join(broken), "broken").expect("written");
         let error = Dataset::load(folder.path()).expect_err("broken");
@@ -166,6 +166,7 @@ fn broken_images_are_skipped_in_training_and_test_set() {
     let data = load(folder.path(), skip);
     assert_eq!((data.image_size(), data.train.len(), data.test.len()), (ImageSize::new(32, 16, 3), 4, 4));
     assert_eq!((&data.train.names, &data.test.labels), (&whole.train.names, &whole.test.labels));
+    assert!(data.train.memory.is_none() && data.has_one_size(), "the others have one size still");
     assert_ne!(data.fingerprint().expect("readable"), whole.fingerprint().expect("readable"));
 
     let read = |images: &Arc<dyn Source>, chosen| {

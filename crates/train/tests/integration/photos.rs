@@ -6,9 +6,11 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use slowburn_augment::loader::{Decoder, Exif, ImageFolder, OnCorrupt, Source};
+use slowburn_augment::{Filter, Operation, Pipeline, ResizeTo};
 use slowburn_contrastive::{EndToEndConfig, Moco, MocoConfig};
-use slowburn_models::{ClassifierConfig, HeadVersion, ProjectionConfig, Projector};
-use slowburn_semi::MeanTeacherConfig;
+use slowburn_ema::{Length, RampShape};
+use slowburn_models::{Classifier, ClassifierConfig, HeadVersion, ProjectionConfig, Projector};
+use slowburn_semi::{MeanTeacherConfig, Mix, PseudoLabelConfig, PseudoLabels};
 use slowburn_testkit::generator;
 use slowburn_train::data::{LabelFile, write_labels};
 use slowburn_train::progress::{Both, Silent, TensorBoard};
@@ -62,6 +64,61 @@ fn a_broken_photo_stops_a_run_by_name_or_is_left_out_and_counted() {
     assert_eq!(summary["left_out"]["images"], 2);
     let first = summary["left_out"]["first"].to_string();
     assert!(first.contains("broken.jpg") && first.contains("link.jpg"), "{first}");
+}
+
+#[test]
+fn a_batch_whose_unlabelled_photos_are_all_broken_is_left_out() {
+    let _drawn = generator();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let images = folder.path().join("photos");
+    photos(&images, 8);
+    for number in [4, 5] {
+        fs::write(images.join(format!("p{number}.jpg")), "no picture").expect("written");
+    }
+    let photos = ImageFolder::flat(&images).expect("photos").with_decoder(Decoder::rgb());
+    let labels = [Some(0), Some(1), None, None, None, None, None, None].to_vec();
+    let labeled = Labeled::new(photos, labels, ["even", "odd"].map(str::to_owned).to_vec()).expect("labels");
+    let device = Device::flex().autodiff();
+    let network = ClassifierConfig::new(2).init(Mine::new(&device), &device).expect("valid");
+    let method = PseudoLabelConfig::fix_match().init(network, 8, 2, &device).expect("valid");
+    let task = FewLabels::new(method, labeled, views())
+        .with_strong_views(views())
+        .with_mix(Mix::Fixed { labeled: 1 })
+        .with_on_corrupt(OnCorrupt::Skip);
+    let run = folder.path().join("run");
+    let trained = Trainer::new(&run).epochs(2.0).batch(2).reporter(Silent).fit(task).expect("the others are fine");
+    // Six images without a label an epoch, of which two are broken: four steps of two images each.
+    assert_eq!((trained.timeline.per_epoch, trained.method.steps(), trained.history.images), (6, 8, 16));
+}
+
+type Task = FewLabels<Classifier<Mine>, PseudoLabels<Classifier<Mine>>>;
+
+#[test]
+fn views_of_unlike_sizes_and_a_rise_that_cannot_be_are_refused() {
+    let _drawn = generator();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    photos(&folder.path().join("photos"), 8);
+    let device = Device::flex().autodiff();
+    let fit = |change: fn(Task) -> Task| {
+        let photos = ImageFolder::flat(folder.path().join("photos")).expect("photos").with_decoder(Decoder::rgb());
+        let labels = (0..8).map(|image| (image < 4).then_some(image % 2)).collect();
+        let labeled = Labeled::new(photos, labels, ["even", "odd"].map(str::to_owned).to_vec()).expect("labels");
+        let network = ClassifierConfig::new(2).init(Mine::new(&device), &device).expect("valid");
+        let method = PseudoLabelConfig::fix_match().init(network, 8, 2, &device).expect("valid");
+        let task = change(FewLabels::new(method, labeled, views()).with_strong_views(views()));
+        let run = folder.path().join("run");
+        let said = Trainer::new(&run).epochs(1.0).batch(4).reporter(Silent).fit(task).expect_err("cannot be");
+        fs::remove_dir_all(&run).ok();
+        said.to_string()
+    };
+    let said = fit(|task| {
+        let to = ResizeTo::Exact { height: 16, width: 16 };
+        let resize = Operation::Resize { to, filter: Filter::Bilinear };
+        task.with_strong_views(Pipeline::new("large", vec![resize]).expect("valid"))
+    });
+    assert!(said.contains("weak views have the shape [4, 3, 12, 12] and strong ones"), "{said}");
+    let said = fit(|task| task.with_ramp_up(RampShape::SigmoidUp(Length::Epochs(-1.0))));
+    assert!(said.contains("with_ramp_up") && said.contains("-1"), "{said}");
 }
 
 #[test]

@@ -93,12 +93,19 @@ pub struct Dataset {
     pub left_out: Vec<PathBuf>,
     /// Height, width and channels of the first training image that can be decoded, and of all in memory.
     pub(super) size: ImageSize,
+    /// Whether all that can be decoded have that size.
+    pub(super) one_size: bool,
 }
 
 impl Dataset {
     /// Height, width and channels of the first training image; of every image where they are in memory.
     pub fn image_size(&self) -> ImageSize {
         self.size
+    }
+
+    /// Whether all images that can be decoded have the height and width of [`image_size`](Self::image_size), test images too.
+    pub fn has_one_size(&self) -> bool {
+        self.one_size
     }
 
     /// The same without its test images.
@@ -135,7 +142,7 @@ impl Dataset {
 
     /// Where it is and how many images it has.
     pub fn describe(&self) -> String {
-        let sizes = if self.train.memory.is_some() { "of" } else { "of any size, the first" };
+        let sizes = if self.one_size { "of" } else { "of any size, the first" };
         let classes = match self.classes.len() {
             0 => "no labels".to_owned(),
             count => format!("{count} classes"),

@@ -34,18 +34,26 @@ pub(super) fn first(folder: &ImageFolder, on_corrupt: OnCorrupt) -> Result<First
     Err(broken.unwrap_or(LoadError::Empty { path: PathBuf::new() }).into())
 }
 
-/// Decodes on all threads into one piece of memory; nothing where sizes differ, images are left out, or the pieces are too
-/// large: then they are read as they are needed. Of several bad images the first in order is named.
-pub(super) fn decode_all(
-    folder: &ImageFolder,
-    first: &First,
-    on_corrupt: OnCorrupt,
-) -> Result<Option<Images>, DataError> {
+/// What the images of a folder are.
+pub(super) enum Decoded {
+    /// Of one size, and here.
+    Kept(Images),
+    /// To be read as they are needed: images that are left out are among them, or all are too large together.
+    Files {
+        /// Whether all that can be decoded have one size.
+        one_size: bool,
+    },
+}
+
+/// Decodes on all threads into one piece of memory; nothing is kept where sizes differ, images are left out, or the pieces are too
+/// large. Of several bad images the first in order is named.
+pub(super) fn decode_all(folder: &ImageFolder, first: &First, on_corrupt: OnCorrupt) -> Result<Decoded, DataError> {
     let size = first.size;
     if folder.len().saturating_mul(size.values()) > KEPT {
-        return Ok(None);
+        return Ok(Decoded::Files { one_size: have_one_size(folder, size) });
     }
-    let (mut pixels, differ) = (vec![0; folder.len() * size.values()], AtomicBool::new(false));
+    let mut pixels = vec![0; folder.len() * size.values()];
+    let [differ, broken] = [const { AtomicBool::new(false) }; 2];
     let failure = pixels
         .par_chunks_exact_mut(size.values())
         .enumerate()
@@ -56,7 +64,7 @@ pub(super) fn decode_all(
             let image = match folder.read(index, buffers) {
                 Ok(sample) => sample.image,
                 Err(error) if on_corrupt == OnCorrupt::Skip && error.is_corrupt() => {
-                    differ.store(true, Ordering::Relaxed);
+                    broken.store(true, Ordering::Relaxed);
                     return Ok(());
                 }
                 Err(error) => return Err(error.into()),
@@ -76,11 +84,20 @@ pub(super) fn decode_all(
             Ok(())
         })
         .find_map_first(Result::err);
+    let [differ, broken] = [differ, broken].map(AtomicBool::into_inner);
     match failure {
         // Read as they are needed, a broken one may be left out.
-        Some(DataError::Load(LoadError::Corrupt { .. })) if differ.load(Ordering::Relaxed) => Ok(None),
+        Some(DataError::Load(LoadError::Corrupt { .. })) if differ => Ok(Decoded::Files { one_size: false }),
         Some(error) => Err(error),
-        None if differ.load(Ordering::Relaxed) => Ok(None),
-        None => Ok(Some(Images::new(size, pixels)?.with_exif(folder.exif()))),
+        None if differ || broken => Ok(Decoded::Files { one_size: !differ }),
+        None => Ok(Decoded::Kept(Images::new(size, pixels)?.with_exif(folder.exif()))),
     }
+}
+
+/// Whether all images have this size, by their headers; those that cannot be read are not asked.
+fn have_one_size(folder: &ImageFolder, size: ImageSize) -> bool {
+    (0..folder.len())
+        .into_par_iter()
+        .map_init(ReadBuffers::default, |buffers, index| folder.size(index, buffers))
+        .all(|found| found.ok().is_none_or(|found| (found.height, found.width) == (size.height, size.width)))
 }

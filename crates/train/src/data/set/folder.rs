@@ -4,7 +4,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use slowburn_augment::loader::{Decoder, ImageFolder, LoadError, OnCorrupt, ReadBuffers, Source, has_image_extension};
 
-use super::decode::{First, decode_all, first};
+use super::decode::{Decoded, First, decode_all, first};
 use super::{DataError, DataLayout, Dataset, GreyImages, LoadOptions, Split};
 
 /// The folder beside class folders whose images have no label.
@@ -138,22 +138,24 @@ impl Found {
         let train = self.train.with_decoder(decoder);
         let first = first(&train, options.on_corrupt)?;
         let mut left_out = train.left_out().to_vec();
-        let test = match self.test {
+        let (test, one_test_size) = match self.test {
             Some((test, labels)) => {
                 left_out.extend_from_slice(test.left_out());
                 split(test.with_decoder(decoder), labels, &first, options.on_corrupt)?
             }
-            None => Split::empty(),
+            None => (Split::empty(), true),
         };
         let labels = (0..train.len()).map(|index| train.label(index)).collect();
+        let (train, one_size) = split(train, labels, &first, options.on_corrupt)?;
         Ok(Dataset {
             path: path.to_owned(),
             layout: self.layout,
             classes: self.classes,
-            train: split(train.clone(), labels, &first, options.on_corrupt)?,
+            train,
             test,
             left_out,
             size: first.size,
+            one_size: one_size && one_test_size,
         })
     }
 }
@@ -166,11 +168,16 @@ fn any_color(folder: &ImageFolder) -> bool {
         .any(|size| size.is_ok_and(|size| size.channels == 3))
 }
 
-/// The images decoded, where they have the size of the first and are few enough; else as files.
-fn split<L>(folder: ImageFolder, labels: Vec<L>, first: &First, on_corrupt: OnCorrupt) -> Result<Split<L>, DataError> {
+/// The images decoded, where they have the size of the first and are few enough; else as files. And whether they have one size.
+fn split<L>(
+    folder: ImageFolder,
+    labels: Vec<L>,
+    first: &First,
+    on_corrupt: OnCorrupt,
+) -> Result<(Split<L>, bool), DataError> {
     let names = (0..folder.len()).map(|index| folder.id(index)).collect();
     match decode_all(&folder, first, on_corrupt)? {
-        Some(images) => Ok(Split::in_memory(images, names, labels)),
-        None => Ok(Split { images: Arc::new(folder), memory: None, names, labels }),
+        Decoded::Kept(images) => Ok((Split::in_memory(images, names, labels), true)),
+        Decoded::Files { one_size } => Ok((Split { images: Arc::new(folder), memory: None, names, labels }, one_size)),
     }
 }

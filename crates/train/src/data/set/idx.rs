@@ -61,7 +61,8 @@ pub(super) fn load(path: &Path) -> Result<Dataset, DataError> {
     };
     let names = indices(&images);
     let train = Split::in_memory(images, names, train_classes.into_iter().map(Some).collect());
-    Ok(Dataset { path: path.to_owned(), layout: DataLayout::Idx, classes, train, test, left_out: Vec::new(), size })
+    let (path, layout) = (path.to_owned(), DataLayout::Idx);
+    Ok(Dataset { path, layout, classes, train, test, left_out: Vec::new(), size, one_size: true })
 }
 
 /// The file `name` or `name.gz` in `folder`.

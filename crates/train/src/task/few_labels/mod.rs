@@ -12,14 +12,13 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use slowburn_augment::loader::{OnCorrupt, ViewLoaderConfig};
 use slowburn_augment::{Pipeline, Views};
 use slowburn_ema::{Length, Ramp, RampShape};
 use slowburn_semi::{Mix, Predict, SemiSupervised, Teacher, TwoStream};
 
 use super::{Fit, TaskError, device_of, shapes};
-use crate::data::{Labeled, fingerprint, hex, labeled};
+use crate::data::{Labeled, fingerprint, labeled, labels_digest};
 use crate::monitor::ImageSet;
 use crate::trainer::initialized;
 
@@ -199,6 +198,9 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> Fit for FewLabels<M, T> {
                 self.name
             )));
         }
+        if let Some(ramp_up) = self.ramp_up {
+            ramp_up.validate().map_err(|error| TaskError::other(format!("with_ramp_up: {error}")))?;
+        }
         let mix = self.mix.unwrap_or(Mix::Fixed { labeled: batch.div_ceil(4) });
         self.images.warn();
         let settings = self.settings(mix);
@@ -238,7 +240,7 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> Fit for FewLabels<M, T> {
 /// Two views of every image, and whether the second is one of images without a label alone, as [`FewLabelsTask::strong`] wants it.
 ///
 /// # Errors
-/// If the weak and the strong views have different sizes.
+/// Those of [`Views::groups`].
 pub fn views_of(weak: &Pipeline, strong: Option<&Pipeline>, strong_labels: bool) -> Result<(Views, bool), TaskError> {
     let two = |first: &Pipeline, second: &Pipeline| {
         Views::groups(vec![(first.clone(), 1), (second.clone(), 1)]).map_err(TaskError::other)
@@ -249,13 +251,4 @@ pub fn views_of(weak: &Pipeline, strong: Option<&Pipeline>, strong_labels: bool)
         Some(strong) if strong_labels => Ok((two(strong, weak)?, false)),
         Some(strong) => Ok((two(weak, strong)?, true)),
     }
-}
-
-/// SHA-256 over image and class of every label.
-fn labels_digest(labels: &[Option<usize>]) -> String {
-    let mut hash = Sha256::new();
-    for (image, class) in labeled(labels) {
-        [image, class].into_iter().for_each(|number| hash.update((number as u64).to_le_bytes()));
-    }
-    hex(&hash.finalize())
 }

@@ -74,6 +74,12 @@ impl HostBatch {
         let mut views = self.views.views.into_iter().take(wanted).map(|view| view.into_tensor(device));
         let Some(first) = views.next() else { return Err(TaskError::other("the loader makes no view")) };
         let (student, teacher) = match views.next() {
+            Some(strong) if self.strong && strong.dims() != first.dims() => {
+                let [weak, strong] = [first, strong].map(|view| view.dims());
+                return Err(TaskError::other(format!(
+                    "weak views have the shape {weak:?} and strong ones {strong:?}: it must be the same"
+                )));
+            }
             Some(strong) if self.strong => (weak_then_strong(first.clone(), strong, &self.labels), first),
             Some(second) => (first, second),
             None => (first.clone(), first),
@@ -101,13 +107,19 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> Task for FewLabelsTask<M, T> 
     fn batches(&self, epoch: u64, steps: u64) -> Result<TaskBatches<'_, HostBatch>, TaskError> {
         let chosen: Vec<TwoStreamBatch> = self.stream.epoch(epoch).take(steps as usize).collect();
         let labeled: Vec<Vec<usize>> = chosen.iter().map(|batch| batch.labeled.clone()).collect();
+        let mixed: Vec<bool> = chosen.iter().map(|batch| T::UNLABELED && !batch.unlabeled.is_empty()).collect();
         let samples = |batch: TwoStreamBatch| if T::UNLABELED { batch.samples() } else { batch.labeled };
         // A label that comes round again in an epoch gets other views each time.
         let batches = self.loader.sampled(epoch, chosen.into_iter().map(samples).collect())?;
-        Ok(Box::new(batches.map(move |views| {
-            let views = views?;
+        Ok(Box::new(batches.filter_map(move |views| {
+            let views = match views {
+                Ok(views) => views,
+                Err(error) => return Some(Err(error.into())),
+            };
             let labels = labels_of(&views, &labeled[views.index], &self.labels);
-            Ok(HostBatch { views, labels, two_views: T::OWN_VIEW, strong: self.strong })
+            // Broken files can leave no image without a label: as where they leave none at all, no step is made.
+            let emptied = mixed[views.index] && labels.iter().all(Option::is_some);
+            (!emptied).then(|| Ok(HostBatch { views, labels, two_views: T::OWN_VIEW, strong: self.strong }))
         })))
     }
 
