@@ -13,7 +13,7 @@ use crate::train::recipe::Labels;
 pub use slowburn_train::data::Dataset;
 
 /// Loads the data set in a folder: see [`Dataset::load_with`]. Grey images among coloured ones become RGB, and so do grey ones of
-/// several sizes, which are photos.
+/// several sizes or of a large one, which are photos.
 ///
 /// # Errors
 /// Those of [`Dataset::load_with`].
@@ -21,7 +21,7 @@ pub fn load(path: impl AsRef<Path>, reading: Reading) -> Result<Dataset> {
     let Reading { exif, broken: on_corrupt } = reading;
     let options = LoadOptions { exif, on_corrupt, grey: GreyImages::RgbAmongColors, layout: None };
     let data = Dataset::load_with(path.as_ref(), options)?;
-    match data.image_size().channels == 1 && data.train.memory.is_none() {
+    match data.image_size().channels == 1 && !is_small(&data) {
         true => Ok(Dataset::load_with(path, LoadOptions { grey: GreyImages::Rgb, ..options })?),
         false => Ok(data),
     }
@@ -66,7 +66,7 @@ const SMALL: usize = 64;
 /// Whether all images have one size, and a small one.
 pub fn is_small(data: &Dataset) -> bool {
     let size = data.image_size();
-    data.train.memory.is_some() && size.height.max(size.width) <= SMALL
+    data.has_one_size() && size.height.max(size.width) <= SMALL
 }
 
 /// The images that come with the program, a part of Fashion-MNIST, as files.

@@ -69,6 +69,9 @@ impl Shared<'_> {
         set(to.batch, &run.batch);
         set(to.device, &machine.device);
         set(to.learning_rate, &run.lr);
+        if run.epochs.is_some() {
+            *to.time = None;
+        }
         *to.time = run.time.map(|time| time.as_secs_f64()).or(*to.time);
         *to.patience = run.patience.or(*to.patience);
         if run.exact || run.bf16 {

@@ -111,6 +111,20 @@ impl Arch {
         self == Self::Small || self.is_resnet9() || self.is_resnet()
     }
 
+    /// Whether it drops features and has noise on its input.
+    pub fn has_dropout(self) -> bool {
+        matches!(self, Self::Small | Self::ConvNet13)
+    }
+
+    /// Whether it can normalise so.
+    pub fn has(self, normalization: Normalization) -> bool {
+        match normalization {
+            Normalization::Batch => true,
+            Normalization::SlowBatch => self == Self::WideResNet28x2,
+            Normalization::Weight => self == Self::ConvNet13,
+        }
+    }
+
     /// Whether its first convolution can start by whitening patches.
     pub fn whitens_patches(self) -> bool {
         self.is_resnet9()

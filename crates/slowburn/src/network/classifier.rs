@@ -45,6 +45,36 @@ impl NetworkConfig {
         self.whiten_patches &= arch.whitens_patches();
     }
 
+    /// Sets what the encoder has no part for to nothing.
+    pub fn forget_what_it_lacks(&mut self) {
+        if !self.arch.has_dropout() {
+            (self.dropout, self.input_noise) = (0.0, 0.0);
+        }
+        if !self.arch.has(self.normalization) {
+            self.normalization = Normalization::Batch;
+        }
+    }
+
+    /// Checks that the encoder has what is asked of it.
+    ///
+    /// # Errors
+    /// An error that names the setting.
+    pub fn validate(&self) -> anyhow::Result<()> {
+        let name = self.arch.name();
+        for (flag, value) in [("--dropout", self.dropout), ("--input-noise", self.input_noise)] {
+            anyhow::ensure!(
+                value == 0.0 || self.arch.has_dropout(),
+                "{flag} is {value}, which says nothing to {name}: small and convnet13 have it"
+            );
+        }
+        anyhow::ensure!(
+            self.arch.has(self.normalization),
+            "network.normalization is {:?}, which {name} has not: say \"batch\"",
+            self.normalization
+        );
+        Ok(())
+    }
+
     /// Whether a network with random weights is to be initialised from a batch.
     pub fn starts_from_batch(&self) -> bool {
         self.whiten_patches || (self.arch == Arch::ConvNet13 && self.normalization == Normalization::Weight)

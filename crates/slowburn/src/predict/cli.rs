@@ -77,6 +77,7 @@ pub enum Network {
 pub fn run(cli: &Cli) -> Result<()> {
     if let Some(above) = cli.labels_above {
         ensure!((0.0..=1.0).contains(&above), "--labels-above is {above}: it must be a probability, in [0, 1]");
+        ensure!(cli.format == Format::Csv, "--labels-above writes a label file, which is no --format jsonl");
     }
     let device = device::parse(cli.machine.device())?;
     let weights = cli.trained.read()?;

@@ -365,6 +365,10 @@ mod tests {
         assert!(matches!(bank("873"), Err(RecipeError::ManyNegatives { negatives: 873, allowed: 872, .. })));
         assert_eq!(queue(&["--method", "end-to-end"]), Ok(()), "the default's 4,096 keys are ignored");
         let recipe = moco(&["--queue", "128"]);
-        assert!(matches!(recipe.validate_for(1000, 250), Err(RecipeError::FewLabels { needed: 251, .. })));
+        assert_eq!(recipe.validate_for(1000, 250), Ok(()), "the monitor's bank has 200 of them");
+        assert!(matches!(recipe.validate_for(1000, 249), Err(RecipeError::FewLabels { needed: 250, .. })));
+        let one = moco(&["--queue", "128", "--knn", "1"]);
+        assert_eq!(one.validate_for(1000, 2), Ok(()), "one to compare with, one to ask about");
+        assert!(matches!(one.validate_for(1000, 1), Err(RecipeError::FewLabels { needed: 2, .. })));
     }
 }

@@ -109,8 +109,9 @@ impl Visit for Train<'_, '_> {
             tracing::warn!("{warning}");
         }
         let task = self.part.task()?;
+        let name = &recipe.method.to_string();
         let phase = Phase {
-            name: &recipe.method.to_string(),
+            name,
             order: 1,
             task: &task,
             optimizer: &recipe.optimizer,
@@ -123,7 +124,7 @@ impl Visit for Train<'_, '_> {
         };
         let (mut method, progress) = phase.train(method, self.progress, self.resume).map_err(in_flags)?;
         if progress.best.is_some() {
-            let best: Checkpoint<ContrastMetrics> = self.folder.best()?;
+            let best: Checkpoint<ContrastMetrics> = self.folder.best(name)?;
             method = with_record(method, best.method)?;
         }
         let query = match recipe.mask {

@@ -371,6 +371,27 @@ impl Recipe {
         Ok(())
     }
 
+    /// Checks that the mask fits views of images of this size, and hides a part of each.
+    ///
+    /// # Errors
+    /// An error that names the flags.
+    pub fn validate_mask(&self, image: ImageSize) -> anyhow::Result<()> {
+        let Some(Mask { share, patch }) = self.mask else { return Ok(()) };
+        let ImageSize { height, width, .. } = self.views.output_size(image);
+        let side = patch.unwrap_or(1) as usize;
+        anyhow::ensure!(
+            side <= height.min(width),
+            "--mask-patch is {side}: it must be at most the side of a view, and views are {height}×{width}"
+        );
+        let patches = height.div_ceil(side) * width.div_ceil(side);
+        let masked = (f64::from(share) * patches as f64).round() as usize;
+        anyhow::ensure!(
+            share == 0.0 || (1..patches).contains(&masked),
+            "--mask is {share}, which is {masked} of the {patches} patches of a view: take smaller ones by --mask-patch"
+        );
+        Ok(())
+    }
+
     /// Checks the recipe against data of `images` training images, `labelled` of which have a label.
     ///
     /// # Errors
@@ -396,8 +417,8 @@ impl Recipe {
             return Ok(());
         }
         let k = self.scoring.knn.k;
-        // The monitor's bank is four fifths of them.
-        let needed = (k * 5).div_ceil(4) + 1;
+        // The monitor's bank is what is left of them behind every fifth.
+        let needed = k.saturating_add(k.div_ceil(4));
         if labelled < needed {
             return Err(RecipeError::FewLabels { images: labelled, k, needed });
         }

@@ -105,6 +105,7 @@ fn read(recipe: &Recipe, arch: Option<Arch>) -> Result<Option<Weights>> {
 pub fn check(recipe: &Recipe, data: &Dataset) -> Result<()> {
     recipe.views.validate_for(data.image_size())?;
     recipe.evaluation().validate_for(data.image_size())?;
+    recipe.validate_mask(data.image_size())?;
     let labelled = data.train.labels.iter().flatten().count();
     recipe.validate_for(data.train.len(), labelled)?;
     if labelled > 0 {

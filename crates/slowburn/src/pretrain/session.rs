@@ -161,9 +161,15 @@ impl Session<'_> {
         let batch = self.recipe.batch;
         let set = self.some(RENEWED.max(batch))?.with_loading(batch, self.workers)?;
         let images = set.batches(&self.device)?.map(|images| Ok(images?.images)).collect::<Result<Vec<_>>>()?;
-        // The last one is smaller.
-        let whole = images.into_iter().filter(|images| images.dims()[0] == batch);
-        Ok(renew_statistics(encoder, whole)?)
+        let size = |images: &Tensor<4>| images.dims()[0];
+        // The last one is smaller, and so are those with broken files.
+        let whole: Vec<Tensor<4>> = images.iter().filter(|images| size(images) == batch).cloned().collect();
+        if !whole.is_empty() {
+            return Ok(renew_statistics(encoder, whole)?);
+        }
+        let largest = images.into_iter().max_by_key(size).context("no image can be decoded")?;
+        let groups = size(&largest) / self.recipe.network.splits;
+        Ok(renew_statistics(encoder, [largest.narrow(0, 0, groups * self.recipe.network.splits)])?)
     }
 
     /// The predictor of a method that has one, at its start.

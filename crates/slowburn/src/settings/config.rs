@@ -49,7 +49,7 @@ fn hint(near: Option<&str>, known: &[String]) -> String {
 }
 
 /// Facts that a run notes among its settings, which no file sets.
-const FACTS: [&str; 5] = ["fixed", "classes", "image", "start_sha256", "preset"];
+const FACTS: [&str; 6] = ["fixed", "classes", "image", "start_sha256", "labels_sha256", "preset"];
 
 /// A file of settings, or of some of them.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,6 +72,8 @@ impl Config {
         };
         if let (true, Some(Value::Object(recipe))) = (settings.contains_key("data_sha256"), settings.get("recipe")) {
             settings = recipe.clone();
+            // A run's length says how many steps its time had.
+            settings.remove("time");
         }
         settings.retain(|name, _| !FACTS.contains(&name.as_str()));
         Ok(Self { path: path.to_owned(), settings })

@@ -1,13 +1,14 @@
 //! What nobody says is chosen for the images.
 
-use anyhow::{Result, bail};
-use slowburn_augment::{ImageSize, presets};
+use anyhow::{Result, bail, ensure};
+use slowburn_augment::{ImageSize, Pipeline, presets};
 use slowburn_ema::Length;
 use slowburn_semi::Mix;
 use slowburn_train::data::Dataset;
 use slowburn_train::defaults::{self, FewLabelsDefaults};
 
 use super::encoder_views::known_to_the_encoder;
+use super::plan::label_file_digest;
 use super::recipe::{Labels, Recipe, change_to_photos, labeled_share, passes_of_strong_views, strong};
 use super::{pretrained, start};
 use crate::data::is_small;
@@ -23,17 +24,8 @@ pub const SIDE: u32 = 64;
 pub(super) fn fit(recipe: &mut Recipe, data: &Dataset, given: &Given) -> Result<()> {
     recipe.classes.clone_from(&data.classes);
     recipe.image = Some(data.image_size());
+    check_classes(recipe, data)?;
     let known = data.train.labels.iter().flatten().count();
-    if let ([class], Labels::File(path)) = (&data.classes[..], &recipe.labels) {
-        bail!("{} knows one class only, {class}: at least two are needed to tell them apart", path.display());
-    }
-    if data.classes.len() < 2 {
-        bail!(
-            "{} has no class folders: say which images have which label by --labels FILE, or train without labels by \
-             `slowburn pretrain --data {0}`",
-            data.path.display()
-        );
-    }
     if matches!(recipe.labels, Labels::Count(count) if count > known) && !given.says("labels") {
         recipe.labels = Labels::All;
     }
@@ -49,9 +41,12 @@ pub(super) fn fit(recipe: &mut Recipe, data: &Dataset, given: &Given) -> Result<
         if !given.says("views") {
             recipe.views = views(recipe, data);
         }
-        if !given.says("network.arch") && recipe.start.is_none() && !is_small(data) {
-            let said = recipe.optimizer.clone();
+        if !given.says("network.arch") && !is_small(data) {
+            let (said, network) = (recipe.optimizer.clone(), recipe.network.clone());
             change_to_photos(recipe);
+            if recipe.start.is_some() {
+                recipe.network = network;
+            }
             if given.says("optimizer.algorithm") {
                 recipe.optimizer = said;
             } else if given.says("optimizer.learning_rate") {
@@ -60,9 +55,11 @@ pub(super) fn fit(recipe: &mut Recipe, data: &Dataset, given: &Given) -> Result<
         }
         lengths(recipe, data.train.len(), given);
     }
-    recipe.fixed = Some(recipe.network.backbone().fixed());
     start::fit(recipe, data)?;
     pretrained::fit(recipe, data)?;
+    recipe.network.validate()?;
+    recipe.fixed = Some(recipe.network.backbone().fixed());
+    recipe.labels_sha256 = label_file_digest(recipe, data)?;
     let size = recipe.views.output_size(data.image_size());
     check_size(recipe.size, size, &recipe.views)?;
     recipe.network.arch.validate_size(size)?;
@@ -71,6 +68,30 @@ pub(super) fn fit(recipe: &mut Recipe, data: &Dataset, given: &Given) -> Result<
         let side = recipe.views.output_size(data.image_size()).height;
         recipe.strong_views = Some(strong(&recipe.views, side)?);
     }
+    if let Some(strong) = &recipe.strong_views {
+        let ImageSize { height, width, .. } = strong.output_size(data.image_size());
+        ensure!(
+            (height, width) == (size.height, size.width),
+            "strong_views make images of {height}×{width}, and views of {}×{}: it must be the same size",
+            size.height,
+            size.width
+        );
+    }
+    Ok(())
+}
+
+/// Checks that there are classes to tell apart.
+fn check_classes(recipe: &Recipe, data: &Dataset) -> Result<()> {
+    if let ([class], Labels::File(path)) = (&data.classes[..], &recipe.labels) {
+        bail!("{} knows one class only, {class}: at least two are needed to tell them apart", path.display());
+    }
+    if data.classes.len() < 2 {
+        bail!(
+            "{} has no class folders: say which images have which label by --labels FILE, or train without labels by \
+             `slowburn pretrain --data {0}`",
+            data.path.display()
+        );
+    }
     Ok(())
 }
 
@@ -78,7 +99,7 @@ pub(super) fn fit(recipe: &mut Recipe, data: &Dataset, given: &Given) -> Result<
 ///
 /// # Errors
 /// If they do not: they were given, or are those of a recipe or of small images.
-pub fn check_size(asked: Option<u32>, made: ImageSize, views: &slowburn_augment::Pipeline) -> Result<()> {
+pub fn check_size(asked: Option<u32>, made: ImageSize, views: &Pipeline) -> Result<()> {
     match asked.map(|side| side as usize) {
         Some(side) if (made.height, made.width) != (side, side) => bail!(
             "--size is {side}, but the views, {}, make images of {}×{}: it is for photos whose views nobody named",
@@ -91,7 +112,7 @@ pub fn check_size(asked: Option<u32>, made: ImageSize, views: &slowburn_augment:
 }
 
 /// Views as of Fashion-MNIST or CIFAR-10 for small images of one size, of photos for all others.
-fn views(recipe: &Recipe, data: &Dataset) -> slowburn_augment::Pipeline {
+fn views(recipe: &Recipe, data: &Dataset) -> Pipeline {
     match (data.image_size().channels, recipe.size) {
         (3, None) if is_small(data) => presets::mean_teacher_cifar(),
         (3, side) => presets::mean_teacher_imagenet(side.unwrap_or(SIDE)),
@@ -126,12 +147,11 @@ pub(super) fn set_length(recipe: &mut Recipe, length: Length, given: &Given) {
 }
 
 /// Views for a network that starts from an encoder: see [`known_to_the_encoder`].
-pub(super) fn as_the_encoder(
-    recipe: &mut Recipe,
-    evaluation: &slowburn_augment::Pipeline,
-    image: ImageSize,
-) -> Result<()> {
-    recipe.views = known_to_the_encoder(&recipe.views, evaluation, image, recipe.size.is_some())?;
+pub(super) fn as_the_encoder(recipe: &mut Recipe, evaluation: &Pipeline, image: ImageSize) -> Result<()> {
+    let asked = recipe.size.is_some();
+    let known = |views: &Pipeline| known_to_the_encoder(views, evaluation, image, asked);
+    recipe.views = known(&recipe.views)?;
+    recipe.strong_views = recipe.strong_views.as_ref().map(known).transpose()?;
     Ok(recipe.views.validate_for(image)?)
 }
 

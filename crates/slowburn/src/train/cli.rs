@@ -191,7 +191,7 @@ impl Cli {
         let base = self.base(config)?;
         let mut base = config.map_or(Ok(base.clone()), |config| config.on(&base))?;
         if !config.iter().flat_map(|config| config.paths()).any(|path| path == WHITEN_PATCHES) {
-            base.network.set_arch(base.network.arch);
+            base.network.whiten_patches &= base.network.arch.whitens_patches();
         }
         let recipe = self.apply(base)?;
         if let (Some(name), true) = (&self.run.files.recipe, recipe.data == crate::data::shipped()) {
@@ -262,14 +262,11 @@ impl Cli {
         if self.strong_views {
             set_strong_views(&mut recipe)?;
         }
-        match self.pretrain {
-            Some(0.0) => recipe.pretrain = None,
-            Some(epochs) => begin_with(&mut recipe, epochs, self.pretrain_method),
-            None => {}
-        }
+        begin_with(&mut recipe, self.pretrain, self.pretrain_method)?;
         set(&mut recipe.labels, &self.labels);
         if let Some(arch) = self.arch {
             recipe.network.set_arch(arch);
+            recipe.network.forget_what_it_lacks();
         }
         set(&mut recipe.consistency.weight, &self.weight);
         set(&mut recipe.network.dropout, &self.dropout);

@@ -1,7 +1,8 @@
 use slowburn_augment::{AugmentError, ImageSize, Operation, Pipeline};
 
 /// Views for training on from an encoder that was scored behind `evaluation`: what is drawn as in `views`, size and
-/// values as the encoder knows them, on images of size `image`. A crop that is drawn keeps the size that was `asked` for.
+/// values as the encoder knows them, on images of size `image`. A crop that is drawn is one of the whole image, and keeps the size
+/// that was `asked` for.
 pub(super) fn known_to_the_encoder(
     views: &Pipeline,
     evaluation: &Pipeline,
@@ -10,9 +11,10 @@ pub(super) fn known_to_the_encoder(
 ) -> Result<Pipeline, AugmentError> {
     let fixed = evaluation.evaluation();
     let known = fixed.output_size(image);
-    let mut operations = geometry(&fixed, image);
-    let drawn = views.operations().iter().filter(|operation| operation.is_random()).cloned();
-    operations.extend(drawn.map(|operation| if asked { operation } else { cropped_to(operation, known) }));
+    let drawn: Vec<Operation> = views.operations().iter().filter(|operation| operation.is_random()).cloned().collect();
+    let crops = drawn.iter().any(|operation| matches!(operation, Operation::RandomResizedCrop { .. }));
+    let mut operations = if crops { Vec::new() } else { geometry(&fixed, image) };
+    operations.extend(drawn.into_iter().map(|operation| if asked { operation } else { cropped_to(operation, known) }));
     operations.extend(fixed.operations().iter().filter(|operation| !moves(operation)).cloned());
     if operations == views.operations() {
         return Ok(views.clone());
@@ -94,6 +96,10 @@ mod tests {
         assert_eq!(fitted(&photos, &encoder, size).output_size(size), ImageSize::new(32, 32, 3));
         let asked = known_to_the_encoder(&photos, &encoder, size, true).expect("operations make a pipeline");
         assert_eq!(asked.output_size(size), ImageSize::new(64, 64, 3));
+        for known in [fitted(&photos, &encoder, size), asked] {
+            let shrunk = known.operations().iter().any(moves);
+            assert!(!shrunk, "a crop of the photo, not of a small one: {known}");
+        }
         let resize = Operation::Resize { to: ResizeTo::ShorterSide(12), filter: Filter::Bilinear };
         let wide = fitted(&views, &presets::moco_cifar(12), ImageSize::new(24, 36, 3));
         assert_eq!(wide.operations()[0], resize);

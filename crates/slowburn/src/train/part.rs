@@ -80,7 +80,7 @@ impl Part<'_> {
         };
         let (mut method, progress) = phase.train(method, progress, resume).map_err(in_flags)?;
         if progress.best.is_some() {
-            let best: Checkpoint<SemiMetrics> = folder.best()?;
+            let best: Checkpoint<SemiMetrics> = folder.best(name)?;
             method = with_record(method, best.method)?;
         }
         let trained = self.score(&method, &task)?;

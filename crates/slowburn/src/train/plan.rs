@@ -2,6 +2,7 @@ use anyhow::Context;
 use slowburn_ema::Timeline;
 use slowburn_semi::{Mix, TwoStream, choose_balanced};
 
+use slowburn_train::data::labels_digest;
 use slowburn_train::task::hold_out;
 
 use super::recipe::{Labels, Method, Recipe};
@@ -48,6 +49,17 @@ impl Plan {
     /// The number of labels used.
     pub fn labeled(&self) -> usize {
         self.labels.iter().flatten().count()
+    }
+}
+
+/// The digest of a label file's labels; nothing where labels come from the folders.
+///
+/// # Errors
+/// Those of the file.
+pub(super) fn label_file_digest(recipe: &Recipe, data: &Dataset) -> anyhow::Result<Option<String>> {
+    match recipe.labels {
+        Labels::File(_) => Ok(Some(labels_digest(&chosen_labels(recipe, data)?))),
+        Labels::All | Labels::Count(_) => Ok(None),
     }
 }
 

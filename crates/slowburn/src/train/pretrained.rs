@@ -1,6 +1,6 @@
 //! Training that begins with pre-training on the same images, whose labels it does not see.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use slowburn_ema::Length;
 use slowburn_train::data::Dataset;
 use slowburn_train::run::{Part, RunFolder};
@@ -9,14 +9,25 @@ use super::Session;
 use super::choose::as_the_encoder;
 use super::recipe::Recipe;
 use crate::args::Files;
+use crate::network::Normalization;
 use crate::pretrain::{self, DEFAULT, Method, change_method, default_recipe};
 use crate::weights::{Choice, Weights};
 
 /// The folder of that part below the run's.
 const PART: &str = "pretrain";
 
-/// Puts pre-training for so many epochs before a recipe: that of `slowburn pretrain`, with the same network.
-pub(super) fn begin_with(recipe: &mut Recipe, epochs: f64, method: Option<Method>) {
+/// Puts pre-training for so many epochs before a recipe, if that is asked for: that of `slowburn pretrain`, with the same network. 0
+/// takes it away.
+///
+/// # Errors
+/// For a number that is none of epochs.
+pub(super) fn begin_with(recipe: &mut Recipe, epochs: Option<f64>, method: Option<Method>) -> Result<()> {
+    let Some(epochs) = epochs else { return Ok(()) };
+    ensure!(epochs >= 0.0 && epochs.is_finite(), "--pretrain is {epochs}: it must be at least 0 and finite");
+    if epochs == 0.0 {
+        recipe.pretrain = None;
+        return Ok(());
+    }
     let chosen = || default_recipe(method.unwrap_or(DEFAULT));
     let mut before = recipe.pretrain.take().map_or_else(chosen, |before| *before);
     if let Some(method) = method {
@@ -24,6 +35,7 @@ pub(super) fn begin_with(recipe: &mut Recipe, epochs: f64, method: Option<Method
     }
     before.set_length(Length::Epochs(epochs));
     recipe.pretrain = Some(Box::new(before));
+    Ok(())
 }
 
 /// Fits the pre-training to the images, and the views of the training to what its encoder knows.
@@ -42,8 +54,10 @@ pub(super) fn fit(recipe: &mut Recipe, data: &Dataset) -> Result<()> {
     (before.exact, before.bf16) = (recipe.exact, recipe.bf16);
     (before.network.arch, before.network.whiten_patches) = (recipe.network.arch, recipe.network.whiten_patches);
     before.network.fit_splits();
+    // Pre-training normalises batches, and its weights are taken over.
+    recipe.network.normalization = Normalization::Batch;
     pretrain::fit_before_training(&mut before, data)?;
-    before.validate()?;
+    before.validate().context("--pretrain")?;
     pretrain::check(&before, &unlabeled(data))?;
     as_the_encoder(recipe, &before.evaluation(), data.image_size())?;
     recipe.pretrain = Some(before);

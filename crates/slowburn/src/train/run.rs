@@ -1,12 +1,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use slowburn_ema::Length;
 use slowburn_train::data::Labeled;
 use slowburn_train::run::{RunFolder, default_folder};
 
-use super::recipe::{Method, Recipe};
+use super::plan::label_file_digest;
+use super::recipe::{Labels, Method, Recipe};
 use super::{Cli, Plan, Session, choose, compare, start};
 use crate::advice::in_flags;
 use crate::data::{self, Dataset};
@@ -43,10 +44,7 @@ fn begin(cli: &Cli) -> Result<()> {
     choose::fit(&mut recipe, &data, &given)?;
     recipe.validate()?;
     let (batch, images) = (recipe.batch, data.train.len());
-    anyhow::ensure!(
-        batch <= images,
-        "--batch is {batch}, but there are {images} training images: it must be at most that"
-    );
+    ensure!(batch <= images, "--batch is {batch}, but there are {images} training images: it must be at most that");
     recipe.views.validate_for(data.image_size())?;
     warn(&recipe, &data)?;
     let start = start::weights(&recipe)?;
@@ -124,6 +122,14 @@ fn resume(cli: &Cli, path: &Path) -> Result<()> {
     let data = data::load_labeled(&recipe.data, recipe.reading, &recipe.labels)?;
     let fingerprint = data.fingerprint()?;
     folder.check_same(&recipe, &recipe.data, &fingerprint)?;
+    if let (Labels::File(file), Some(began)) = (&recipe.labels, &recipe.labels_sha256) {
+        ensure!(
+            label_file_digest(&recipe, &data)?.as_ref() == Some(began),
+            "{}: its labels are not those that the run in {} began with; begin another with them",
+            file.display(),
+            path.display()
+        );
+    }
     let start = start::weights(&recipe)?;
     let data: Dataset = recipe.prepare(data)?;
     let plan = Plan::new(&recipe, &data)?;

@@ -1,5 +1,6 @@
 //! The program as a person runs it.
 
+mod chosen;
 mod conduct;
 mod encoder;
 mod evaluate;

@@ -85,6 +85,53 @@ fn flags_that_say_nothing_to_a_method_are_refused() {
 }
 
 #[test]
+fn numbers_that_nothing_can_follow_are_refused_by_their_flag() {
+    for (flags, expected) in [
+        (&["--pretrain=-1"][..], "--pretrain is -1: it must be at least 0"),
+        (&["--ramp-up=-6"], "--ramp-up"),
+        (
+            &["--method", "fixmatch", "--arch", "resnet9-quarter", "--dropout", "0.5"],
+            "--dropout is 0.5, which says nothing",
+        ),
+        (&["--arch", "resnet18", "--input-noise", "0.1"], "--input-noise is 0.1, which says nothing to resnet18"),
+        (&["--batch", "2305843009213693952"], "--batch is 2305843009213693952, but there are 10000"),
+    ] {
+        let said = failure(train(&[flags, &["--dry-run"]].concat()));
+        assert!(said.contains(expected), "{flags:?}: {said}");
+    }
+    for (patch, expected) in [
+        ("64", "--mask-patch is 64: it must be at most the side of a view, and views are 28×28"),
+        ("28", "--mask is 0.3, which is 0 of the 1 patches"),
+    ] {
+        let line = ["--method", "moco", "--mask", "0.3", "--mask-patch", patch, "--dry-run"];
+        let said = failure(slowburn("pretrain", &line));
+        assert!(said.contains(expected), "{said}");
+    }
+    let line = ["run", "photos", "--labels-above", "0.9", "--format", "jsonl"];
+    let said = failure(slowburn("predict", &line));
+    assert!(said.contains("--labels-above writes a label file"), "{said}");
+}
+
+#[test]
+fn a_run_does_not_go_on_with_another_label_file() {
+    let outer = albums(["2023", "2024"], false);
+    let [photos, labels, out] = files(outer.path());
+    let line = ["--plain", "--data", path(&photos), "--labels", path(&labels), "--size", "16", "--no-baseline"];
+    success(train(&[&line[..], &["--out", path(&out), "--epochs", "1"]].concat()));
+    let again = || train(&["--plain", "--resume", path(&out)]);
+    success(again());
+    let table = fs::read_to_string(&labels).expect("written");
+    fs::write(&labels, table.replacen(",cat", ",dog", 1)).expect("written");
+    let said = failure(again());
+    assert!(said.contains("labels.csv: its labels are not those that the run in"), "{said}");
+    // Another order of the lines is the same labels.
+    let mut lines: Vec<&str> = table.lines().collect();
+    lines[1..].reverse();
+    fs::write(&labels, lines.join("\n")).expect("written");
+    success(again());
+}
+
+#[test]
 fn an_empty_class_folder_is_a_problem_and_not_a_flat_folder() {
     let outer = albums(["cat", "dog"], false);
     let [photos, ..] = files(outer.path());

@@ -74,6 +74,7 @@ pub fn fashion() -> Recipe {
         start_sha256: None,
         classes: Vec::new(),
         image: None,
+        labels_sha256: None,
         fixed: None,
     }
 }

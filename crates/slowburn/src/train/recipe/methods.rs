@@ -214,7 +214,7 @@ pub fn check_flag(method: Method, flag: &str) -> Result<()> {
 /// Another number of images in a batch, of which as large a part has a label as before.
 pub fn set_batch(recipe: &mut Recipe, batch: usize) {
     if let Mix::Fixed { labeled } = &mut recipe.mix {
-        *labeled = (*labeled * batch).div_ceil(recipe.batch.max(1));
+        *labeled = labeled.saturating_mul(batch).div_ceil(recipe.batch.max(1));
     }
     recipe.batch = batch;
 }

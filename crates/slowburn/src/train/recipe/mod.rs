@@ -214,6 +214,9 @@ pub struct Recipe {
     /// SHA-256 of the weights it starts from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_sha256: Option<String>,
+    /// SHA-256 over image and class of the labels of a label file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels_sha256: Option<String>,
     /// The names of the classes, by number.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<String>,
@@ -302,11 +305,13 @@ impl Recipe {
     /// # Errors
     /// An error that names the setting, its value and its range.
     pub fn validate(&self) -> anyhow::Result<()> {
-        use anyhow::ensure;
+        use anyhow::{Context, ensure};
         if let Some(whitening) = &self.whitening {
             whitening.validate()?;
         }
         self.decay.validate()?;
+        self.consistency.ramp_up.validate().context("--ramp-up")?;
+        self.consistency.ramp_down.validate().context("consistency.ramp_down")?;
         self.objective(Timeline { per_epoch: 1, total: 1 }).validate()?;
         self.optimizer.validate().map_err(crate::advice::in_flags)?;
         let ramps = [self.consistency.ramp_up, self.consistency.ramp_down, self.optimizer.schedule.ramp_up];
@@ -330,6 +335,7 @@ impl Recipe {
             }
             length => anyhow::bail!("the length is {length:?}: it must be in steps or epochs"),
         }
+        ensure!(self.curve_images > 0, "curve_images is 0: it must be at least 1");
         let validation = self.validation;
         ensure!((0.0..1.0).contains(&validation), "--validation is {validation}: it must be in [0, 1)");
         ensure!(self.patience.is_none() || validation > 0.0, "--patience needs --validation, by which it waits");
