@@ -98,6 +98,15 @@ fn moco_is_scored_beside_random_weights_and_fine_tune_begins_with_its_encoder() 
 }
 
 #[test]
+fn fixmatch_goes_on_from_an_encoder_that_was_trained_without_labels() {
+    let folder = folder();
+    let text = printed("pretrain_then_fixmatch", &["0.5", "3"], folder.path());
+    let [random, pretrained] = ["random weights", "pre-trained"].map(|name| percentages(&text, name)[0]);
+    assert!(random > 12.0 && pretrained > 12.0 && random != pretrained, "{text}");
+    assert_eq!(printed("pretrain_then_fixmatch", &["0.5", "3"], folder.path()), text, "it is finished");
+}
+
+#[test]
 fn a_network_of_ones_own_learns_both_ways() {
     let text = printed("own_network", &["0.3"], folder().path());
     assert!(percentages(&text, "without labels")[0] > 50.0, "{text}");
