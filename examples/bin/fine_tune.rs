@@ -18,7 +18,7 @@ use slowburn_ema::{Decay, EmaConfig, Length, RampShape, Schedule};
 use slowburn_examples::FASHION_MNIST;
 use slowburn_models::weights::{LoadOptions, WeightsFile, load};
 use slowburn_models::{Classifier, ClassifierConfig, SmallConvNet, SmallConvNetConfig};
-use slowburn_semi::{MeanTeacherConfig, Objective, SemiSupervised, SupervisedConfig, Teacher, choose_balanced};
+use slowburn_semi::{MeanTeacherConfig, Objective, SemiSupervised, SupervisedConfig, Teacher};
 use slowburn_train::data::Dataset;
 use slowburn_train::trainer::{initialized, mix};
 use slowburn_train::{FewLabels, Labeled, OptimizerConfig, Trainer};
@@ -88,13 +88,8 @@ impl Run<'_> {
     /// Trains, and returns the test accuracy of the teacher, or of the student where there is no teacher.
     fn train<T: Teacher<Network>>(&self, name: &str, method: SemiSupervised<Network, T>) -> Result<f64> {
         let &Self { data, epochs, seed } = self;
-        let mut labels = vec![None; data.train.len()];
-        for image in choose_balanced(&data.train.labels, data.classes.len(), LABELS, seed)? {
-            labels[image] = data.train.labels[image];
-        }
-        let images = Labeled::new(data.train.images.clone(), labels, data.classes.clone())?;
-        let known = data.test.labels.iter().copied().map(Some).collect();
-        let test = Labeled::new(data.test.images.clone(), known, data.classes.clone())?;
+        let images = Labeled::from_train(data)?.keep_balanced(LABELS, seed)?;
+        let test = Labeled::from_test(data)?;
 
         // A pre-trained encoder needs images normalised as in pre-training: `fashion` and `moco_fashion` do it alike.
         let task = FewLabels::new(method, images, presets::fashion()).with_test(test);

@@ -14,7 +14,7 @@ use slowburn_ema::{Decay, EmaConfig, Length, RampShape, Schedule};
 use slowburn_examples::FASHION_MNIST;
 use slowburn_models::weights::save_safetensors;
 use slowburn_models::{Classifier, ClassifierConfig, SmallConvNet, SmallConvNetConfig};
-use slowburn_semi::{MeanTeacherConfig, Mix, Objective, SemiSupervised, SupervisedConfig, Teacher, choose_balanced};
+use slowburn_semi::{MeanTeacherConfig, Mix, Objective, SemiSupervised, SupervisedConfig, Teacher};
 use slowburn_train::data::Dataset;
 use slowburn_train::run::metadata;
 use slowburn_train::task::FewLabelsTask;
@@ -99,14 +99,9 @@ impl Run<'_> {
         method: SemiSupervised<Network, T>,
     ) -> Result<Trained<FewLabelsTask<Network, T>>> {
         let &Self { data, epochs, seed } = self;
-        // Only the chosen images keep their label; `None` says that an image has none.
-        let mut labels = vec![None; data.train.len()];
-        for image in choose_balanced(&data.train.labels, data.classes.len(), LABELS, seed)? {
-            labels[image] = data.train.labels[image];
-        }
-        let images = Labeled::new(data.train.images.clone(), labels, data.classes.clone())?;
-        let known = data.test.labels.iter().copied().map(Some).collect();
-        let test = Labeled::new(data.test.images.clone(), known, data.classes.clone())?;
+        // The others are images without a label.
+        let images = Labeled::from_train(data)?.keep_balanced(LABELS, seed)?;
+        let test = Labeled::from_test(data)?;
 
         // Student and teacher see an image differently: moved by up to two pixels, mirrored or not. The consistency weight
         // rises over the first 0.6 of the training, because an untrained teacher teaches nothing.

@@ -20,7 +20,7 @@ use slowburn_augment::presets;
 use slowburn_contrastive::MocoConfig;
 use slowburn_examples::FASHION_MNIST;
 use slowburn_models::{Encoder, HeadVersion, ProjectionConfig};
-use slowburn_semi::{Logits, MeanTeacherConfig, Predict, choose_balanced};
+use slowburn_semi::{Logits, MeanTeacherConfig, Predict};
 use slowburn_train::data::Dataset;
 use slowburn_train::{FewLabels, Labeled, OptimizerConfig, Pretrain, Trainer};
 
@@ -127,12 +127,8 @@ fn main() -> Result<()> {
     let encoder = pretrained.method.query.encoder;
     let head = LinearConfig::new(WIDTH, classes).init(&device);
     let student = WithClasses { encoder, dropout: DropoutConfig::new(0.2).init(), head };
-    let mut labels = vec![None; data.train.len()];
-    for image in choose_balanced(&data.train.labels, classes, 100, 0)? {
-        labels[image] = data.train.labels[image];
-    }
-    let images = Labeled::new(data.train.images, labels, data.classes.clone())?;
-    let test = Labeled::new(data.test.images, data.test.labels.into_iter().map(Some).collect(), data.classes)?;
+    let images = Labeled::from_train(&data)?.keep_balanced(100, 0)?;
+    let test = Labeled::from_test(&data)?;
     let task = FewLabels::new(MeanTeacherConfig::default().init(student, &device)?, images, presets::fashion());
     let taught = Trainer::new("runs/own_network/mean-teacher").epochs(epochs).fit(task.with_test(test))?;
     let accuracy = taught.history.metrics.last().and_then(|last| last.teacher_accuracy).context("there is a test")?;

@@ -20,7 +20,7 @@ use slowburn_models::weights::{LoadOptions, WeightsFile, load, save_safetensors}
 use slowburn_models::{
     Classifier, ClassifierConfig, HeadVersion, Norm, ProjectionConfig, SmallConvNet, SmallConvNetConfig,
 };
-use slowburn_semi::{LabelSource, Mix, PseudoLabelConfig, Selection, choose_balanced};
+use slowburn_semi::{LabelSource, Mix, PseudoLabelConfig, Selection};
 use slowburn_train::data::Dataset;
 use slowburn_train::run::metadata;
 use slowburn_train::trainer::{initialized, mix};
@@ -84,13 +84,8 @@ impl Run<'_> {
     /// Trains with few labels; the test accuracy of the average.
     fn train(&self, start: Option<&Path>, device: &Device) -> Result<f64> {
         let &Self { data, seed, epochs } = self;
-        let mut labels = vec![None; data.train.len()];
-        for image in choose_balanced(&data.train.labels, data.classes.len(), LABELS, seed)? {
-            labels[image] = data.train.labels[image];
-        }
-        let images = Labeled::new(data.train.images.clone(), labels, data.classes.clone())?;
-        let known = data.test.labels.iter().copied().map(Some).collect();
-        let test = Labeled::new(data.test.images.clone(), known, data.classes.clone())?;
+        let images = Labeled::from_train(data)?.keep_balanced(LABELS, seed)?;
+        let test = Labeled::from_test(data)?;
 
         // What the average is sure of on a weak view is the target of the student's strong view.
         let config = PseudoLabelConfig {

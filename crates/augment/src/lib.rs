@@ -27,6 +27,7 @@ pub use key::Key;
 pub use mixup::{MixWeights, Mixup, MixupDraw};
 pub use operation::{Augment, BlurKernel, Border, Filter, Magnitudes, MaskFill, Operation, ResizeTo, RotationFilter};
 pub use pipeline::{Pipeline, PixelArithmetic};
+pub use plan::PatchGrid;
 pub use view::{Adjustment, Augmented, Drawn, View};
 pub use views::{Views, ViewsError};
 #[cfg(feature = "whitening")]

@@ -15,7 +15,7 @@ pub(crate) use affine::Affine;
 pub(crate) use blur::{BlurBorder, BlurPlan};
 pub(crate) use cutout::square;
 pub(crate) use moves::{SourceMap, moves_pixels};
-pub(crate) use patches::PatchGrid;
+pub use patches::PatchGrid;
 pub(crate) use resample::{Taps, center_start, height_first};
 pub(crate) use rotation::Rotation;
 

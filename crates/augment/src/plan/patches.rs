@@ -2,25 +2,31 @@ use std::ops::Range;
 
 use crate::ImageSize;
 
-/// The squares of a mask, counted row by row from the top left; those at the right and bottom edges may be cut off.
+/// The grid of [`Operation::MaskPatches`](crate::Operation::MaskPatches): squares counted row by row from the top left, of
+/// which those at the right and bottom edges may be cut off.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct PatchGrid {
+pub struct PatchGrid {
     patch: usize,
     size: ImageSize,
 }
 
 impl PatchGrid {
-    pub(crate) fn new(patch: u32, size: ImageSize) -> Self {
+    /// Patches of `patch` × `patch` pixels on an image of `size`.
+    ///
+    /// # Panics
+    /// If `patch` is 0.
+    pub fn new(patch: u32, size: ImageSize) -> Self {
+        assert!(patch > 0, "a patch has at least one pixel");
         Self { patch: patch as usize, size }
     }
 
     /// Number of patches.
-    pub(crate) fn count(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.size.height.div_ceil(self.patch) * self.columns()
     }
 
-    /// How many of them a share is, rounded.
-    pub(crate) fn masked(&self, share: f32) -> usize {
+    /// How many of them a `share` in [0, 1] is, rounded: what the operation masks.
+    pub fn masked(&self, share: f32) -> usize {
         let count = self.count();
         ((f64::from(share) * count as f64).round() as usize).min(count)
     }

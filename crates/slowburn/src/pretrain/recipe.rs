@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use slowburn_augment::{ImageSize, Operation, Pipeline, Views, presets};
+use slowburn_augment::{ImageSize, Operation, PatchGrid, Pipeline, Views, presets};
 use slowburn_contrastive::{
     ByolConfig, InfoNce, MocoConfig, MocoV3Config, SimSiamConfig, SymmetricReduction, Unfilled,
 };
@@ -377,14 +377,15 @@ impl Recipe {
     /// An error that names the flags.
     pub fn validate_mask(&self, image: ImageSize) -> anyhow::Result<()> {
         let Some(Mask { share, patch }) = self.mask else { return Ok(()) };
-        let ImageSize { height, width, .. } = self.views.output_size(image);
-        let side = patch.unwrap_or(1) as usize;
+        let view = self.views.output_size(image);
+        let ImageSize { height, width, .. } = view;
+        let side = patch.unwrap_or(1);
         anyhow::ensure!(
-            side <= height.min(width),
+            side as usize <= height.min(width),
             "--mask-patch is {side}: it must be at most the side of a view, and views are {height}×{width}"
         );
-        let patches = height.div_ceil(side) * width.div_ceil(side);
-        let masked = (f64::from(share) * patches as f64).round() as usize;
+        let grid = PatchGrid::new(side, view);
+        let (patches, masked) = (grid.count(), grid.masked(share));
         anyhow::ensure!(
             share == 0.0 || (1..patches).contains(&masked),
             "--mask is {share}, which is {masked} of the {patches} patches of a view: take smaller ones by --mask-patch"

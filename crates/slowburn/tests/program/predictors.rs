@@ -6,7 +6,7 @@ use std::path::Path;
 use slowburn_models::weights::WeightsFile;
 
 use crate::no_labels::{data, with_out};
-use crate::program::{failure, path, recipe, slowburn, spawn, success, summary, train};
+use crate::program::{failure, path, recipe, slowburn, spawn, speckled_folder, success, summary, train};
 use crate::resume::{assert_same_end, check_resume, checkpoints, kill_when};
 
 #[test]
@@ -60,6 +60,27 @@ fn masked_queries_are_scored_on_whole_images() {
     assert!(loss(&masked) > loss(&plain), "a masked query is further from its key");
     assert!(summary(&masked)["knn_accuracy"].as_f64().is_some_and(|accuracy| accuracy > 0.5));
     check_resume(data.path(), &["--mask", "0.5"]);
+}
+
+/// Where no batch of images is whole, statistics are renewed on the largest.
+#[test]
+fn masked_queries_are_scored_where_every_batch_has_a_broken_photo() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    speckled_folder(data.path(), 40, 0, 8, true);
+    for class in 0..4 {
+        // The images of a class are every fourth.
+        for index in [class, class + 20] {
+            let photo = data.path().join(format!("train/class{class}/{index:04}.png"));
+            assert!(photo.exists());
+            fs::write(photo, [0xff, 0xd8]).expect("written");
+        }
+    }
+    let out = data.path().join("run");
+    let flags =
+        ["--method", "moco", "--arch", "small", "--splits", "2", "--epochs", "2", "--batch", "8", "--queue", "16"];
+    let others = ["--mask", "0.5", "--broken", "skip", "--knn", "5", "--size", "12"];
+    success(with_out(data.path(), &out, &[&flags[..], &others].concat()));
+    assert!(summary(&out)["knn_accuracy"].as_f64().is_some_and(|accuracy| accuracy > 0.25), "{}", summary(&out));
 }
 
 #[test]

@@ -3,7 +3,9 @@ use std::sync::Arc;
 
 use slowburn_augment::loader::{ImageFolder, Source};
 
-use super::{LabelError, LabelFile};
+use slowburn_semi::{SemiError, choose_balanced};
+
+use super::{Dataset, LabelError, LabelFile};
 
 /// Images of which some have a label.
 ///
@@ -80,6 +82,36 @@ impl Labeled {
         let labels = (0..folder.len()).map(|index| folder.label(index)).collect();
         let classes = folder.classes().to_vec();
         Self::new(folder, labels, classes)
+    }
+
+    /// The training images of a data set, with the labels that they have.
+    ///
+    /// # Errors
+    /// [`LabelError::Classes`] for fewer than two, as of photos alone.
+    pub fn from_train(data: &Dataset) -> Result<Self, LabelError> {
+        Self::new(Arc::clone(&data.train.images), data.train.labels.clone(), data.classes.clone())
+    }
+
+    /// The test images of a data set; none without a test set.
+    ///
+    /// # Errors
+    /// [`LabelError::Classes`] for fewer than two.
+    pub fn from_test(data: &Dataset) -> Result<Self, LabelError> {
+        let labels = data.test.labels.iter().copied().map(Some).collect();
+        Self::new(Arc::clone(&data.test.images), labels, data.classes.clone())
+    }
+
+    /// The same images with `count` of the labels, as many of each class, [chosen](choose_balanced) by seed; the others are
+    /// forgotten.
+    ///
+    /// # Errors
+    /// Those of [`choose_balanced`]: no labels, fewer than `count`, or a class with fewer than its share.
+    pub fn keep_balanced(self, count: usize, seed: u64) -> Result<Self, SemiError> {
+        let mut labels = vec![None; self.labels.len()];
+        for image in choose_balanced(&self.labels, self.classes.len(), count, seed)? {
+            labels[image] = self.labels[image];
+        }
+        Ok(Self { labels, ..self })
     }
 
     /// The images.

@@ -11,6 +11,8 @@ use flate2::{Compression, write::GzEncoder};
 use image::{DynamicImage, ImageBuffer, Luma, LumaA, Rgb, Rgba};
 use slowburn_augment::loader::{LoadError, ReadBuffers};
 use slowburn_augment::{ImageSize, WhiteningConfig};
+use slowburn_semi::SemiError;
+use slowburn_train::Labeled;
 use slowburn_train::data::{DataError, Dataset, LabelError, LabelFile, LabelProblem};
 use tempfile::TempDir;
 
@@ -205,6 +207,24 @@ fn an_image_folder_loads_in_a_fixed_order() {
     let first = data.train.memory.as_ref().expect("small").get(0).bytes().unwrap();
     assert_eq!(first[..6], [2, 0, 0, 2, 1, 0]);
     assert_eq!(first[33..], [2, 3, 2]);
+}
+
+#[test]
+fn a_data_set_becomes_images_with_as_many_labels_of_each_class() {
+    let folder = image_folder();
+    let data = Dataset::load(folder.path()).unwrap();
+    let train = Labeled::from_train(&data).unwrap();
+    assert_eq!((train.labels(), train.classes()), (&data.train.labels[..], &data.classes[..]));
+    assert_eq!(train.source().id(4), data.train.images.id(4));
+    assert_eq!(Labeled::from_test(&data).unwrap().labels(), [Some(0), Some(1)]);
+
+    let kept = train.clone().keep_balanced(2, 0).unwrap();
+    assert_eq!(kept.counts(), [1, 1]);
+    assert!(kept.labels().iter().zip(train.labels()).all(|(kept, label)| kept.is_none() || kept == label));
+    let cats = |seed| train.clone().keep_balanced(2, seed).unwrap().labels()[..2].to_vec();
+    assert!((1..20).any(|seed| cats(seed) != cats(0)), "the seed chooses");
+    let error = train.keep_balanced(5, 0).unwrap_err();
+    assert_eq!(error, SemiError::TooManyLabels { asked: 5, available: 3 });
 }
 
 #[test]

@@ -10,6 +10,7 @@ use slowburn_ema::Decay;
 use slowburn_models::{HeadVersion, ProjectionConfig, Projector};
 use slowburn_testkit::generator;
 use slowburn_train::progress::Silent;
+use slowburn_train::run::{Checkpoint, NAMES, RunFolder};
 use slowburn_train::task::PretrainTask;
 use slowburn_train::{OptimizerConfig, Pretrain, TrainError, Trained, Trainer, embed};
 
@@ -111,6 +112,26 @@ fn a_new_run_begins_with_the_weights_and_queue_of_another_and_says_so() {
     assert!(queue(&one) != queue(&two), "a step wrote its keys");
     let config = std::fs::read_to_string(folder.path().join("second/config.json")).expect("written");
     assert!(config.contains(&format!("\"from\": \"{}\"", first.display())), "{config}");
+}
+
+/// Weights under other names would be taken for others.
+#[test]
+fn a_run_whose_weights_have_other_names_is_no_beginning() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let images = folder.path().join("photos");
+    photos(&images, 25);
+    let first = folder.path().join("first");
+    let history = fit(trainer(&first), &images).expect("trained").history;
+    let (held, _): (_, serde_json::Value) = RunFolder::open(&first).expect("a run");
+    let newest = held.newest().expect("readable").expect("a checkpoint");
+    let mut checkpoint = Checkpoint::read(&newest).expect("whole");
+    assert_eq!(checkpoint.header.progress, history);
+    checkpoint.header.names = NAMES - 1;
+    checkpoint.write(&newest).expect("written");
+    let from = trainer(&folder.path().join("second")).from_run(&first);
+    let error = fit(from, &images).expect_err("names of before");
+    assert!(matches!(error, TrainError::Names { found } if found == NAMES - 1), "{error}");
+    assert!(!folder.path().join("second/config.json").exists(), "nothing was begun");
 }
 
 #[test]
