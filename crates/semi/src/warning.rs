@@ -4,15 +4,15 @@
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SemiWarning {
-    /// No unlabelled sample was kept so far.
+    /// No unlabelled sample was kept lately.
     #[error(
-        "no unlabelled sample has passed its threshold so far: training goes by the labels alone; lower the threshold, or \
+        "no unlabelled sample passes its threshold: training goes by the labels alone; lower the threshold, or \
          train longer before you judge"
     )]
     NothingKept,
     /// Some classes give no target.
-    #[error("{}", never_kept(&numbers(classes)))]
-    NeverKept {
+    #[error("{}", not_kept(&numbers(classes)))]
+    NotKept {
         /// The classes, in order.
         classes: Vec<usize>,
     },
@@ -23,19 +23,19 @@ impl SemiWarning {
     pub fn named(&self, classes: &[String]) -> String {
         match self {
             Self::NothingKept => self.to_string(),
-            Self::NeverKept { classes: never } => {
+            Self::NotKept { classes: left } => {
                 let name = |class: &usize| classes.get(*class).cloned().unwrap_or_else(|| class.to_string());
-                never_kept(&never.iter().map(name).collect::<Vec<_>>())
+                not_kept(&left.iter().map(name).collect::<Vec<_>>())
             }
         }
     }
 }
 
-fn never_kept(classes: &[String]) -> String {
+fn not_kept(classes: &[String]) -> String {
     let them = if classes.len() == 1 { "it" } else { "them" };
     let classes = classes.join(", ");
     format!(
-        "no unlabelled sample has passed its threshold as class {classes} so far: the student learns {them} from the labels \
+        "no unlabelled sample passes its threshold as class {classes}: the student learns {them} from the labels \
          alone, and forgets what is never asked for"
     )
 }
@@ -50,12 +50,12 @@ mod tests {
 
     #[test]
     fn classes_are_called_by_their_names_where_they_are_known() {
-        let warning = SemiWarning::NeverKept { classes: vec![1, 7] };
-        assert!(warning.to_string().contains("as class 1, 7 so far: the student learns them"));
+        let warning = SemiWarning::NotKept { classes: vec![1, 7] };
+        assert!(warning.to_string().contains("as class 1, 7: the student learns them"));
         let names = ["bag", "coat"].map(str::to_owned);
-        assert!(warning.named(&names).contains("as class coat, 7 so far"));
-        let one = SemiWarning::NeverKept { classes: vec![0] };
-        assert!(one.named(&names).contains("as class bag so far: the student learns it"));
+        assert!(warning.named(&names).contains("as class coat, 7: "));
+        let one = SemiWarning::NotKept { classes: vec![0] };
+        assert!(one.named(&names).contains("as class bag: the student learns it"));
         assert_eq!(SemiWarning::NothingKept.named(&names), SemiWarning::NothingKept.to_string());
     }
 }

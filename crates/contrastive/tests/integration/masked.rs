@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use slowburn_contrastive::{Contrastive, ContrastiveError, Encode, MocoConfig, ViewPair, Warning, normalize};
 
-use crate::support::{BATCH, DIM, Network, config, read, view, views};
+use crate::support::{BATCH, DIM, Network, config, optimizer, read, tensors, view, views};
 
 fn masked() -> MocoConfig {
     MocoConfig { masked: true, shuffle: false, ..config() }
@@ -49,4 +49,17 @@ fn keys_are_of_whole_views() {
     let expected = read(normalize(moco.key.export().embed(whole)));
     let moco = moco.contrast(batch).unwrap().0;
     assert_eq!(read(moco.queue.rows())[..BATCH * DIM], expected);
+}
+
+/// The query's statistics are those of masked images, so the key encoder is what is looked at; without a mask it is the query's.
+#[test]
+fn whole_images_are_looked_at_by_the_key_encoder() {
+    let device = Device::flex().autodiff();
+    for config in [masked(), MocoConfig { masked: false, ..masked() }] {
+        let moco = config.init(Network::plain(1, &device), &device).unwrap();
+        let moco = moco.step(views(1, &device), &mut optimizer(), 0.1).unwrap().0;
+        let [query, key] = [tensors(moco.query()), tensors(&moco.key.export())];
+        assert_ne!(query, key);
+        assert_eq!(tensors(&moco.evaluated()), if config.masked { key } else { query });
+    }
 }

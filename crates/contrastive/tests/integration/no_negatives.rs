@@ -87,18 +87,55 @@ fn the_stop_gradient_is_there_and_matters() {
     assert!(far > 1e-3, "without it the gradient is another: {far}");
 }
 
-/// What goes wrong where BYOL's projector is compared directly: another loss, and nothing to learn in the predictor.
+/// What goes wrong where BYOL's projector is compared directly: the encoder learns something else.
 #[test]
 fn the_predictor_matters() {
     let device = Device::flex().autodiff();
-    let batch = || views(1, &device);
-    let (method, outcome) = byol(&device).contrast(batch()).unwrap();
-    let direct = negative_cosine(method.query().embed(batch().query), method.query().embed(batch().key)).unwrap();
-    assert!((scalar(&outcome.loss) - (4.0 + 4.0 * scalar(&direct.loss))).abs() > 0.1);
-    let before = tensors(&method.online.predictor);
-    let all = method.gradients(&outcome);
-    let method = method.optimize(&mut optimizer(), 0.1, all);
-    assert_ne!(tensors(&method.online.predictor), before);
+    let (method, outcome) = byol(&device).contrast(views(1, &device)).unwrap();
+    let by_hand = |predict: bool| {
+        let Byol { online: Online { encoder, predictor }, target, .. } = byol(&device);
+        let ViewPair { query, key, .. } = views(1, &device);
+        let [one, other] = [query.clone(), key.clone()].map(|view| encoder.embed(view));
+        let [one, other] = [one, other].map(|z| normalize(if predict { predictor.predict(z) } else { z }));
+        let [of_one, of_other] = [query, key].map(|view| normalize(target.module().embed(view)));
+        let similar = (one * of_other).sum_dim(1).mean() + (other * of_one).sum_dim(1).mean();
+        let loss = similar.mul_scalar(-2.0).add_scalar(4.0); // 2 − 2cos, for both directions
+        (scalar(&loss), gradient(&encoder, &loss))
+    };
+    let ours = gradient(method.query(), &outcome.loss);
+    let ((loss, with), (direct, without)) = (by_hand(true), by_hand(false));
+    assert!((scalar(&outcome.loss) - loss).abs() < 1e-5 && (loss - direct).abs() > 0.1, "{loss} {direct}");
+    assert_close(&ours, &with, 1e-4, "with the predictor");
+    let far = with.iter().zip(&without).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(far > 1e-2, "without it the gradient is another: {far}");
+}
+
+/// Without the average, the target is the encoder as it is.
+#[test]
+fn the_average_matters() {
+    fn ends<M: Contrastive<Encoder = Network>>(mut method: M) -> Vec<(String, Vec<f64>)> {
+        let (device, mut optimizer) = (Device::flex().autodiff(), optimizer());
+        for seed in 1..5 {
+            method = method.step(views(seed, &device), &mut optimizer, 0.05).unwrap().0;
+        }
+        part(method.query(), false)
+    }
+    let device = Device::flex().autodiff();
+    let (encoder, head) = (|| Network::plain(1, &device), || predictor(2, &device));
+    let decay = Decay::Constant { decay: 0.0 };
+    let config = ByolConfig { dim: DIM, decay };
+    let without = ends(config.init(encoder(), head(), &device).unwrap());
+    assert_apart(&ends(byol(&device)), &without, "BYOL");
+    let config = MocoV3Config { dim: DIM, decay, loss: InfoNce::new(0.2) };
+    let without = ends(config.init(encoder(), head(), &device).unwrap());
+    assert_apart(&ends(moco_v3(&device)), &without, "MoCo v3");
+}
+
+/// Fails unless some weight differs by more than rounding makes.
+fn assert_apart(a: &[(String, Vec<f64>)], b: &[(String, Vec<f64>)], what: &str) {
+    let far = a.iter().zip(b).flat_map(|((_, a), (_, b))| a.iter().zip(b)).map(|(a, b)| (a - b).abs());
+    let far = far.fold(0.0, f64::max);
+    assert!(far > 1e-4, "{what} is as without: {far}");
 }
 
 #[test]

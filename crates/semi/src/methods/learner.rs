@@ -170,8 +170,8 @@ impl<M: Predict, T: Teacher<M>> SemiSupervised<M, T> {
     /// on a GPU, which works ahead until somebody reads, ask [`Losses::require_finite`] when you read it anyway.
     ///
     /// # Errors
-    /// Those of [`Objective::losses`], [`SemiError::NoAutodiff`] where nothing could be learned from them,
-    /// [`SemiError::Cost`] for a total that is not finite, and the teacher's. The method is then as it was, but for batch statistics of the passes that were made.
+    /// Those of [`Objective::losses`], [`SemiError::NoUnlabeled`] for a batch without a consistency cost,
+    /// [`SemiError::NoAutodiff`] where nothing could be learned, [`SemiError::Cost`] for a total that is not finite, and the teacher's. The method is then as it was, but for batch statistics of the passes that were made.
     pub fn losses(&self, batch: SemiBatch<M::Input>) -> Result<Losses, SemiError> {
         Ok(self.losses_and_logits(batch)?.0)
     }
@@ -185,6 +185,9 @@ impl<M: Predict, T: Teacher<M>> SemiSupervised<M, T> {
             return Err(SemiError::EmptyBatch);
         }
         SemiError::rows("sample numbers", batch.samples.len(), batch.labels.len())?;
+        if T::UNLABELED && !self.objective.consistency_on_labeled && batch.labels.iter().all(Option::is_some) {
+            return Err(SemiError::NoUnlabeled { rows: batch.labels.len() });
+        }
         let (labels, samples) = (batch.labels.clone(), batch.samples.clone());
         let context = StepContext { objective: &self.objective, step: self.steps() };
         let Passes { student, targets, regularizer, memory } = self.teacher.passes(&self.student, batch, &context)?;

@@ -3,7 +3,10 @@
 use burn::module::Param;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
-use slowburn_semi::{Consistency, Objective, PiModelConfig, Predict, SemiBatch};
+use slowburn_semi::{
+    Consistency, Losses, MeanTeacherConfig, Objective, PiModelConfig, Predict, SemiBatch, SemiError, SemiSupervised,
+    SupervisedConfig, Teacher, TemporalConfig,
+};
 
 use crate::{Network, assert_close, assert_elsewhere, batch, head_after, read};
 
@@ -68,4 +71,30 @@ fn without_the_consistency_training_ends_elsewhere() {
 #[test]
 fn both_branches_are_the_default() {
     assert!(PiModelConfig::default().gradient_to_target);
+}
+
+/// Where labelled samples have no consistency cost, a batch of nothing else would be learned from without one.
+#[test]
+fn a_batch_without_a_consistency_cost_is_refused() {
+    fn losses<T: Teacher<Network>>(method: Result<SemiSupervised<Network, T>, SemiError>) -> Result<Losses, SemiError> {
+        let device = Device::flex().autodiff();
+        method.unwrap().losses(SemiBatch { labels: vec![Some(1); 8], ..batch(1, &device) })
+    }
+    let device = Device::flex().autodiff();
+    let network = || Network::plain(1, &device);
+    for on_labeled in [true, false] {
+        let objective = || Objective { consistency_on_labeled: on_labeled, ..Objective::default() };
+        let pi = PiModelConfig { objective: objective(), ..PiModelConfig::default() }.init(network(), &device);
+        let temporal = TemporalConfig { objective: objective(), decay: 0.6 }.init(network(), 16, 3, &device);
+        let average = MeanTeacherConfig { objective: objective(), ..Default::default() }.init(network(), &device);
+        for (method, losses) in [("Π", losses(pi)), ("temporal", losses(temporal)), ("Mean Teacher", losses(average))]
+        {
+            match losses {
+                Ok(_) => assert!(on_labeled, "{method}"),
+                Err(error) => assert!(!on_labeled && error == SemiError::NoUnlabeled { rows: 8 }, "{method}: {error}"),
+            }
+        }
+    }
+    let config = SupervisedConfig::default();
+    assert!(losses(config.init(network(), &device)).is_ok(), "it needs none");
 }

@@ -360,7 +360,7 @@ fn a_class_that_never_passes_is_named_once_there_were_steps() {
     let student = set(Network::plain(1, &device), certain);
     let mut method = config(0.95).init(student, 16, CLASSES, &device).unwrap();
     method = step(method, &mut optimizer(), 1e-3, batch(1, &device)).0;
-    assert_eq!(method.diagnose(), [SemiWarning::NeverKept { classes: vec![0, 2] }]);
+    assert_eq!(method.diagnose(), [SemiWarning::NotKept { classes: vec![0, 2] }]);
 }
 
 /// Burn panics where tensors of two checkpointing strategies meet.

@@ -13,18 +13,26 @@ use slowburn_semi::{
 use crate::{matrix, numbers, read, tensors};
 
 const SAMPLES: usize = 40;
-const CLASSES: usize = 5;
+const CLASSES: usize = 6;
 const BATCH: usize = 9;
 
-/// The step in which the last class first appears.
+/// A class that is not predicted before [`LATE`].
+const RARE: usize = 4;
+
+/// The step in which [`RARE`] first appears.
 const LATE: u32 = 500;
 
-/// Predictions of a step, of which some are confident and none is the last class before [`LATE`]; their samples, some of them twice.
+/// A class that is never predicted.
+const ABSENT: usize = 5;
+
+/// Predictions of a step, of which some are confident; their samples, some of them twice.
 fn predictions(step: u32) -> (Tensor<2>, Vec<usize>) {
     let mut logits = numbers(3 * step + 1, BATCH * CLASSES);
     logits.iter_mut().for_each(|logit| *logit *= 6.0);
+    let mut never = |class| logits.iter_mut().skip(class).step_by(CLASSES).for_each(|logit| *logit = -12.0);
+    never(ABSENT);
     if step < LATE {
-        logits.iter_mut().skip(CLASSES - 1).step_by(CLASSES).for_each(|logit| *logit = -12.0);
+        never(RARE);
     }
     let samples = numbers(3 * step + 2, BATCH).iter().map(|n| ((n + 1.0) / 2.0 * SAMPLES as f32) as usize).collect();
     (softmax(matrix(logits, CLASSES, &Device::flex()), 1), samples)
@@ -80,7 +88,8 @@ fn assert_flex(settings: FlexThresholds, steps: u32) {
     for step in 0..steps {
         let (q, samples) = predictions(step);
         let (values, thresholds) = (read(q.clone()), oracle.thresholds());
-        assert!(step > LATE || thresholds[CLASSES - 1] == 0.0, "the last class appears late");
+        assert!(step > LATE || thresholds[RARE] == 0.0, "it appears late");
+        assert_eq!(thresholds[ABSENT], 0.0, "it never appears");
         let (kept, after) = advance(&selector, q, &samples);
         for (row, kept) in kept.iter().enumerate() {
             let (confidence, class) = highest(&values[row * CLASSES..][..CLASSES]);
@@ -101,7 +110,7 @@ fn assert_flex(settings: FlexThresholds, steps: u32) {
     assert_eq!(slots, oracle.slots);
     let counts: Vec<f64> = (0..CLASSES).map(|c| slots.iter().filter(|slot| **slot == Some(c)).count() as f64).collect();
     assert_eq!(of("counts"), &counts);
-    assert!(counts[CLASSES - 1] > 0.0, "the last class appears");
+    assert!(counts[RARE] > 0.0 && counts[ABSENT] == 0.0);
 }
 
 #[test]
@@ -306,12 +315,29 @@ fn classes_that_give_no_targets_are_named() {
     assert_eq!(selector.report().warnings(), [SemiWarning::NothingKept]);
     advance(&selector, certain(&[(0, 0.96), (1, 0.94), (3, 0.99)]), &[0, 1, 2]);
     let report = selector.report();
-    assert_eq!(report, SelectionReport { thresholds: vec![f64::from(0.95f32); CLASSES], never_kept: vec![1, 2, 4] });
+    assert_eq!(report, SelectionReport { thresholds: vec![f64::from(0.95f32); CLASSES], not_kept: vec![1, 2, 4, 5] });
     let warnings = report.warnings();
-    assert_eq!(warnings, [SemiWarning::NeverKept { classes: vec![1, 2, 4] }]);
-    assert!(warnings[0].to_string().contains("as class 1, 2, 4 so far: the student learns them"), "{}", warnings[0]);
-    advance(&selector, certain(&[(1, 0.96), (2, 0.99), (4, 0.99)]), &[0, 1, 2]);
+    assert_eq!(warnings, [SemiWarning::NotKept { classes: vec![1, 2, 4, 5] }]);
+    assert!(warnings[0].to_string().contains("as class 1, 2, 4, 5: the student learns them"), "{}", warnings[0]);
+    advance(&selector, certain(&[(1, 0.96), (2, 0.99), (4, 0.99), (5, 0.99)]), &[0, 1, 2, 3]);
     assert_eq!(selector.report().warnings(), []);
+}
+
+/// Both begin by keeping nearly everything: that is no sign of health later.
+#[test]
+fn a_class_that_is_left_out_later_is_named() {
+    for selection in [Selection::Flex(FlexThresholds::default()), Selection::Free(FreeThresholds::default())] {
+        let selector = selector(selection);
+        let every: Vec<(usize, f32)> = (0..CLASSES).map(|class| (class, 0.99)).collect();
+        advance(&selector, certain(&every), &[0, 1, 2, 3, 4, 5]);
+        assert_eq!(selector.report().warnings(), []);
+        for _ in 0..SAMPLES / 2 - 1 {
+            advance(&selector, certain(&[(0, 0.99), (3, 0.99)]), &[6, 7]);
+        }
+        assert_eq!(selector.report().warnings(), [], "38 predictions of 40 samples");
+        advance(&selector, certain(&[(0, 0.99), (3, 0.99)]), &[6, 7]);
+        assert_eq!(selector.report().warnings(), [SemiWarning::NotKept { classes: vec![1, 2, 4, 5] }]);
+    }
 }
 
 #[test]

@@ -163,6 +163,7 @@ fn every_method_ends_with_other_weights() {
         ("freematch", "less for rare classes"),
         ("ict", "on mixed images"),
         ("pi", "the student itself"),
+        ("temporal", "averaged predictions"),
         ("supervised", "none"),
     ] {
         let (_, metrics, weights) = short_run(data.path(), method, &["--method", method, "--seed", "7"]);
@@ -242,7 +243,7 @@ fn a_threshold_that_nothing_passes_is_warned_of() {
     let data = data();
     let said =
         |name: &str, threshold: &str| said(data.path(), name, &["--method", "fixmatch", "--threshold", threshold]);
-    let warning = "no unlabelled sample has passed its threshold so far: training goes by the labels alone";
+    let warning = "no unlabelled sample passes its threshold: training goes by the labels alone";
     assert!(said("all", "1").contains(warning));
     assert!(!said("none", "0").contains(warning));
 }

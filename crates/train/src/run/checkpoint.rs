@@ -11,8 +11,9 @@ const MAGIC: &[u8; 8] = b"SLOWBRN1";
 const DIGEST: usize = 32;
 
 /// Which names and shapes the records in checkpoints have: 1 since a classifier's encoder stands where the classifier does, 2
-/// since the weights of temporal ensembling's predictions are a column. A header without it is older.
-pub const NAMES: u32 = 2;
+/// since the weights of temporal ensembling's predictions are a column, 3 since a selection counts predictions since a class was
+/// last kept. A header without it is older.
+pub const NAMES: u32 = 3;
 
 /// A checkpoint's header.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

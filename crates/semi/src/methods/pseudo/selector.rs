@@ -13,12 +13,14 @@ use crate::{SemiError, SemiWarning};
 /// known to be finite. Neither reads the device.
 #[derive(Module, Debug)]
 pub struct Selector {
-    /// 1 for classes as which a sample was kept so far, `[1, classes]`.
-    kept: StateMatrix,
+    /// Predictions since a sample was last kept as this class, at most as many as there are samples, `[1, classes]`.
+    since_kept: StateMatrix,
     flex: Option<Slots>,
     free: Option<Running>,
     #[module(skip)]
     selection: Selection,
+    #[module(skip)]
+    samples: usize,
 }
 
 /// What a [`Selector`] made of a batch of n predictions. On the device, without gradient.
@@ -38,17 +40,18 @@ pub struct Selected {
 pub struct SelectionReport {
     /// The threshold of each class.
     pub thresholds: Vec<f64>,
-    /// The classes as which no unlabelled sample was kept so far, in order.
-    pub never_kept: Vec<usize>,
+    /// The classes as which no sample was kept yet, or during as many predictions as there are samples, in order. At first
+    /// FlexMatch and FreeMatch keep nearly everything; a class that is left out later is here too.
+    pub not_kept: Vec<usize>,
 }
 
 impl SelectionReport {
     /// What in it was probably not meant. To be asked after some training: at first nothing was kept.
     pub fn warnings(&self) -> Vec<SemiWarning> {
-        match self.never_kept.len() {
+        match self.not_kept.len() {
             0 => Vec::new(),
             all if all == self.thresholds.len() => vec![SemiWarning::NothingKept],
-            _ => vec![SemiWarning::NeverKept { classes: self.never_kept.clone() }],
+            _ => vec![SemiWarning::NotKept { classes: self.not_kept.clone() }],
         }
     }
 }
@@ -72,13 +75,14 @@ impl Selector {
             Selection::Free(settings) => Some(Running::new(settings, classes, &device)),
             _ => None,
         };
-        Ok(Self { kept: StateMatrix::new(Tensor::zeros([1, classes], &device)), flex, free, selection })
+        let since_kept = StateMatrix::new(Tensor::full([1, classes], samples as f64, &device));
+        Ok(Self { since_kept, flex, free, selection, samples })
     }
 
     /// Forgets what it knows of samples, FlexMatch's classes among it: those of a new training may be others. FreeMatch's
     /// averages, which are of classes, stay.
     pub(super) fn restart(&self) {
-        self.kept.update(|kept| kept.zeros_like());
+        self.since_kept.update(|since| since.full_like(self.samples as f64));
         if let Some(slots) = &self.flex {
             slots.restart();
         }
@@ -99,7 +103,7 @@ impl Selector {
     /// [`SemiError::Rows`] or [`SemiError::Classes`] where shapes differ, for FlexMatch
     /// [`EmaError::UnknownSample`](slowburn_ema::EmaError::UnknownSample) for a sample without a slot.
     pub fn choose(&self, q: &Tensor<2>, samples: &[usize]) -> Result<Selected, SemiError> {
-        SemiError::predictions("predictions", q.dims(), [samples.len(), self.kept.dims()[1]])?;
+        SemiError::predictions("predictions", q.dims(), [samples.len(), self.since_kept.dims()[1]])?;
         if let Some(slots) = &self.flex {
             slots.check(samples)?;
         }
@@ -131,16 +135,18 @@ impl Selector {
         if let (Some(free), Some(averages)) = (&self.free, selected.averages) {
             free.remember(averages);
         }
-        let [_, columns] = self.kept.dims();
+        let [_, columns] = self.since_kept.dims();
         let now = one_hot(classes.unsqueeze_dim(1), columns) * selected.kept.unsqueeze_dim::<2>(1); // [n, classes]
-        self.kept.update(|before| before.max_pair(now.max_dim(0)));
+        let others = now.max_dim(0).neg().add_scalar(1.0); // 1 for classes that nothing was kept as, [1, classes]
+        let predictions = samples.len() as f64;
+        self.since_kept.update(|since| (since.add_scalar(predictions) * others).clamp_max(self.samples as f64));
         Ok(())
     }
 
     /// The thresholds as they stand, `[classes]`: those that FlexMatch's next batch meets, and FreeMatch's latest.
     pub fn thresholds(&self) -> Tensor<1> {
         let averages = self.free.as_ref().map(Running::averages);
-        let fixed = |threshold| self.kept.value().zeros_like().add_scalar(threshold);
+        let fixed = |threshold| self.since_kept.value().zeros_like().add_scalar(threshold);
         let thresholds = self.thresholds_with(averages.as_ref()).unwrap_or_else(|| match self.selection {
             Selection::Fixed { threshold } => fixed(threshold),
             _ => fixed(0.0),
@@ -150,10 +156,11 @@ impl Selector {
 
     /// The state for people. Waits for the device.
     pub fn report(&self) -> SelectionReport {
-        let kept = self.kept.value().into_data();
-        let never = kept.iter::<f64>().enumerate().filter(|&(_, kept)| kept == 0.0).map(|(class, _)| class);
+        let since = self.since_kept.value().into_data();
+        let whole = |since: f64| since >= f64::from(self.samples as f32); // as the state rounds it
+        let not_kept = since.iter::<f64>().enumerate().filter(|&(_, since)| whole(since)).map(|(class, _)| class);
         SelectionReport {
-            never_kept: never.collect(),
+            not_kept: not_kept.collect(),
             thresholds: self.thresholds().into_data().iter::<f64>().collect(),
         }
     }

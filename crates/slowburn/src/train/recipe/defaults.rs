@@ -19,16 +19,7 @@ pub fn fashion() -> Recipe {
         strong_views: None,
         strong_unlabeled: false,
         strong_labels: false,
-        network: NetworkConfig {
-            arch: Arch::Small,
-            normalization: Normalization::Batch,
-            two_heads: false,
-            dropout: 0.0,
-            input_noise: 0.0,
-            group: Some(16),
-            whiten_patches: false,
-            stem: None,
-        },
+        network: small_network(),
         method: Method::MeanTeacher,
         consistency: ConsistencyConfig {
             cost: Consistency::Mse,
@@ -45,16 +36,7 @@ pub fn fashion() -> Recipe {
         mix: Mix::Fixed { labeled: 16 },
         labeled_in_unlabeled: false,
         length: Length::Epochs(10.0),
-        optimizer: OptimizerConfig {
-            algorithm: Algorithm::Adam { beta_1: 0.9, beta_1_end: 0.9, beta_2: 0.999, epsilon: 1e-8 },
-            schedule: Schedule {
-                learning_rate: 0.003,
-                ramp_up: RampShape::None,
-                ramp_down: RampShape::CosineDown(Length::Epochs(11.0)),
-            },
-            weight_decay: 0.0,
-            decay_norm_and_bias: true,
-        },
+        optimizer: adam_over(11.0),
         baseline: true,
         device: "cpu".to_owned(),
         exact: false,
@@ -76,5 +58,32 @@ pub fn fashion() -> Recipe {
         image: None,
         labels_sha256: None,
         fixed: None,
+    }
+}
+
+fn small_network() -> NetworkConfig {
+    NetworkConfig {
+        arch: Arch::Small,
+        normalization: Normalization::Batch,
+        two_heads: false,
+        dropout: 0.0,
+        input_noise: 0.0,
+        group: Some(16),
+        whiten_patches: false,
+        stem: None,
+    }
+}
+
+/// Adam whose rate falls as half a cosine that would reach 0 after so many epochs.
+fn adam_over(epochs: f64) -> OptimizerConfig {
+    OptimizerConfig {
+        algorithm: Algorithm::Adam { beta_1: 0.9, beta_1_end: 0.9, beta_2: 0.999, epsilon: 1e-8 },
+        schedule: Schedule {
+            learning_rate: 0.003,
+            ramp_up: RampShape::None,
+            ramp_down: RampShape::CosineDown(Length::Epochs(epochs)),
+        },
+        weight_decay: 0.0,
+        decay_norm_and_bias: true,
     }
 }
