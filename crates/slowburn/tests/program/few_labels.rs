@@ -163,7 +163,7 @@ fn every_method_ends_with_other_weights() {
         ("freematch", "less for rare classes"),
         ("ict", "on mixed images"),
         ("pi", "the student itself"),
-        ("temporal", "averaged predictions"),
+        ("temporal", "average of predictions"),
         ("supervised", "none"),
     ] {
         let (_, metrics, weights) = short_run(data.path(), method, &["--method", method, "--seed", "7"]);

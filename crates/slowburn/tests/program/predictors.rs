@@ -68,8 +68,8 @@ fn masked_queries_are_scored_where_every_batch_has_a_broken_photo() {
     let data = tempfile::tempdir().expect("a temporary folder");
     speckled_folder(data.path(), 40, 0, 8, true);
     for class in 0..4 {
-        // The images of a class are every fourth.
-        for index in [class, class + 20] {
+        // The second and the seventh of a class, of ten: the monitor looks at the first and the sixth.
+        for index in [class + 4, class + 24] {
             let photo = data.path().join(format!("train/class{class}/{index:04}.png"));
             assert!(photo.exists());
             fs::write(photo, [0xff, 0xd8]).expect("written");
