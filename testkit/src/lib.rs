@@ -49,6 +49,11 @@ pub fn scalar(tensor: &Tensor<1>) -> f64 {
     read(tensor.clone())[0]
 }
 
+/// The largest difference between numbers at the same place.
+pub fn farthest(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+}
+
 /// Holds Burn's generator: its CPU backend has one for all threads, so whatever draws from it in tests holds it.
 pub fn generator() -> MutexGuard<'static, ()> {
     static GENERATOR: Mutex<()> = Mutex::new(());

@@ -10,6 +10,7 @@ use slowburn_contrastive::{
 };
 use slowburn_ema::Decay;
 use slowburn_models::{HeadVersion, MlpHead, MlpHeadConfig, ProjectionHead, state_dict};
+use slowburn_testkit::farthest;
 
 use crate::support::{
     BATCH, DIM, HIDDEN, INPUT, Network, assert_close, filled, matrix, numbers, optimizer, part, predictor, read,
@@ -83,7 +84,7 @@ fn the_stop_gradient_is_there_and_matters() {
     let ((loss, stopped), (same, through)) = (by_hand(true), by_hand(false));
     assert!((scalar(&outcome.loss) - loss).abs() < 1e-6 && (loss - same).abs() < 1e-6);
     assert_close(&ours, &stopped, 1e-5, "with the stop-gradient");
-    let far = stopped.iter().zip(&through).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    let far = farthest(&stopped, &through);
     assert!(far > 1e-3, "without it the gradient is another: {far}");
 }
 
@@ -106,7 +107,7 @@ fn the_predictor_matters() {
     let ((loss, with), (direct, without)) = (by_hand(true), by_hand(false));
     assert!((scalar(&outcome.loss) - loss).abs() < 1e-5 && (loss - direct).abs() > 0.1, "{loss} {direct}");
     assert_close(&ours, &with, 1e-4, "with the predictor");
-    let far = with.iter().zip(&without).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    let far = farthest(&with, &without);
     assert!(far > 1e-2, "without it the gradient is another: {far}");
 }
 
@@ -133,8 +134,7 @@ fn the_average_matters() {
 
 /// Fails unless some weight differs by more than rounding makes.
 fn assert_apart(a: &[(String, Vec<f64>)], b: &[(String, Vec<f64>)], what: &str) {
-    let far = a.iter().zip(b).flat_map(|((_, a), (_, b))| a.iter().zip(b)).map(|(a, b)| (a - b).abs());
-    let far = far.fold(0.0, f64::max);
+    let far = a.iter().zip(b).map(|((_, a), (_, b))| farthest(a, b)).fold(0.0, f64::max);
     assert!(far > 1e-4, "{what} is as without: {far}");
 }
 

@@ -5,6 +5,7 @@ use burn::tensor::{Device, Tensor};
 use serde::Serialize;
 use slowburn_ema::{Refused, StepCount, sync_running_state};
 
+use super::targets::target_rows;
 use crate::{Logits, Losses, Objective, Predict, SemiBatch, SemiError, SemiWarning, Targets};
 
 /// What a step is part of.
@@ -77,8 +78,11 @@ pub trait Teacher<M: Predict>: Module + ModuleDisplay {
         &self,
         student: &M,
         batch: SemiBatch<M::Input>,
-        _context: &StepContext<'_>,
+        context: &StepContext<'_>,
     ) -> Result<Passes<Self::Memory>, SemiError> {
+        if Self::UNLABELED {
+            target_rows(&batch.labels, context.objective)?;
+        }
         let logits = student.predict(batch.student);
         let targets = self.targets(student, batch.teacher, &batch.samples)?;
         Ok(Passes { student: logits, targets, regularizer: None, memory: Self::Memory::default() })
@@ -171,7 +175,8 @@ impl<M: Predict, T: Teacher<M>> SemiSupervised<M, T> {
     ///
     /// # Errors
     /// Those of [`Objective::losses`], [`SemiError::NoUnlabeled`] for a batch without a consistency cost,
-    /// [`SemiError::NoAutodiff`] where nothing could be learned, [`SemiError::Cost`] for a total that is not finite, and the teacher's. The method is then as it was, but for batch statistics of the passes that were made.
+    /// [`SemiError::NoAutodiff`] where nothing could be learned, [`SemiError::Cost`] for a total that is not finite, and the
+    /// teacher's. The method is then as it was, but for batch statistics of the passes that were made.
     pub fn losses(&self, batch: SemiBatch<M::Input>) -> Result<Losses, SemiError> {
         Ok(self.losses_and_logits(batch)?.0)
     }
@@ -185,9 +190,6 @@ impl<M: Predict, T: Teacher<M>> SemiSupervised<M, T> {
             return Err(SemiError::EmptyBatch);
         }
         SemiError::rows("sample numbers", batch.samples.len(), batch.labels.len())?;
-        if T::UNLABELED && !self.objective.consistency_on_labeled && batch.labels.iter().all(Option::is_some) {
-            return Err(SemiError::NoUnlabeled { rows: batch.labels.len() });
-        }
         let (labels, samples) = (batch.labels.clone(), batch.samples.clone());
         let context = StepContext { objective: &self.objective, step: self.steps() };
         let Passes { student, targets, regularizer, memory } = self.teacher.passes(&self.student, batch, &context)?;

@@ -27,7 +27,7 @@ use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use slowburn_semi::{Logits, Losses, Predict, SemiBatch, SemiSupervised, Teacher};
-use slowburn_testkit::{matrix, numbers, read, scalar, seeded, set, tensors};
+use slowburn_testkit::{farthest, matrix, numbers, read, scalar, seeded, set, tensors};
 
 const INPUT: usize = 4;
 const HIDDEN: usize = 6;
@@ -130,7 +130,7 @@ fn head_after<T: Teacher<Network>>(
 /// Fails if two trainings ended at the same weights.
 #[track_caller]
 fn assert_elsewhere(a: &[f64], b: &[f64], what: &str) {
-    let difference = a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    let difference = farthest(a, b);
     assert!(difference > 1e-3, "{what}: {difference}");
 }
 

@@ -8,7 +8,7 @@ use slowburn_semi::{
     SupervisedConfig, Teacher, TemporalConfig,
 };
 
-use crate::{Network, assert_close, assert_elsewhere, batch, head_after, read};
+use crate::{Network, assert_close, assert_elsewhere, batch, farthest, head_after, read};
 
 /// Gradients of some of a network's weights.
 fn gradients(network: &Network, cost: &Tensor<1>) -> [Vec<f64>; 2] {
@@ -52,7 +52,7 @@ fn gradients_flow_through_both_branches_unless_told_otherwise() {
             }
             seen.push(ours);
         }
-        let difference = seen[0][0].iter().zip(&seen[1][0]).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        let difference = farthest(&seen[0][0], &seen[1][0]);
         assert!(difference > 1e-3, "the two settings differ: {difference}");
     }
 }

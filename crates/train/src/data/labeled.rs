@@ -2,7 +2,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use slowburn_augment::loader::{ImageFolder, Source};
-
 use slowburn_semi::{SemiError, choose_balanced};
 
 use super::{Dataset, LabelError, LabelFile};

@@ -61,7 +61,8 @@ const LAST: &str = "RandAugment, both operations always applied, 4 to 8 bits; in
     the last 20 checkpoints";
 const BEST: &str = "FixMatch's strong views, theirs have 3 operations and cut-out of any size; published is the best of all checkpoints \
     on the test images";
-const MIXED: &str = "batch normalisation; labelled images are not mixed, and probabilities are, not logits; published is the epoch that is best on 5,000 validation labels";
+const MIXED: &str = "batch normalisation; labelled images are not mixed, and probabilities are, not logits; published is the \
+    epoch that is best on 5,000 validation labels";
 const OURS: &str = "ours; docs/cifar10.md";
 const AFTERNOON: &str = "9.1 in 96 minutes of two cores with --bf16 and 1,000 more labels to choose the epoch by, one seed; Mean Teacher's \
     paper has 12.31";
