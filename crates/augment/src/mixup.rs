@@ -9,7 +9,8 @@ use crate::{AugmentError, Key};
 ///
 /// x′ are the rows of the same batch in random order and λ ~ Beta(α, α). [`draw`](Mixup::draw) gives the weights and the
 /// partners as a [`MixupDraw`], a pure function of seed and step; the mix is then applied to the images, and to whatever else
-/// has to follow them: one-hot targets (mixup), or a teacher's probabilities (ICT, arXiv 1903.03825).
+/// has to follow them: one-hot targets (mixup), or a teacher's probabilities (ICT, arXiv 1903.03825; `Ict` of `slowburn-semi`,
+/// which depends on no views, has draws of its own).
 ///
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|

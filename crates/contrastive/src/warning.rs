@@ -1,6 +1,7 @@
 /// A setting that works but is probably not what was meant. The text is for people.
 ///
-/// Returned by [`Contrastive::diagnose`](crate::Contrastive::diagnose); show it before training starts.
+/// Returned by [`Contrastive::diagnose`](crate::Contrastive::diagnose) and
+/// [`Contrastive::diagnose_length`](crate::Contrastive::diagnose_length); show it before training starts.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Warning {
@@ -44,6 +45,23 @@ pub enum Warning {
         batch: usize,
         /// The smallest batch from which on the accuracy is the same.
         least: usize,
+    },
+    /// A batch of one sample in a method whose negatives are the batch's others.
+    #[error("the negatives of {method} are the other samples of a batch, and a batch of one has none: take larger ones")]
+    NoNegatives {
+        /// The method.
+        method: &'static str,
+    },
+    /// A decay that rises over another number of steps than the training has.
+    #[error(
+        "the average's decay rises over {steps} steps and the training takes {training}: {}",
+        if steps < training { "behind them the average no longer moves" } else { "it does not reach its end" }
+    )]
+    DecayLength {
+        /// Steps of the decay.
+        steps: u64,
+        /// Steps of the training.
+        training: u64,
     },
     /// Split batch normalisation in a method whose papers share statistics among all devices.
     #[error(

@@ -65,6 +65,12 @@ pub enum SemiError {
         /// The rows of the batch.
         rows: usize,
     },
+    /// Labelled samples were to be mixed, and would have kept the label of one of the two images.
+    #[error(
+        "consistency_on_labeled is true: interpolation mixes images without a label alone, since a mixed image has no \
+         label of its own"
+    )]
+    MixedLabels,
     /// An average that is only evaluated was to have running statistics of its own.
     #[error(
         "buffers is own: an average that gives no targets makes no passes in training, so that its batch statistics \

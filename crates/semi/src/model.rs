@@ -37,6 +37,6 @@ pub struct SemiBatch<I> {
     pub teacher: I,
     /// The label of each sample that has one.
     pub labels: Vec<Option<usize>>,
-    /// Which samples of the data set these are, below the number given to temporal ensembling.
+    /// Which samples of the data set these are, below the number given to temporal ensembling and to FixMatch and its kin.
     pub samples: Vec<usize>,
 }

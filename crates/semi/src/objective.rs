@@ -105,9 +105,9 @@ pub struct Targets {
 }
 
 impl Targets {
-    /// Targets for every row from a teacher's logits. No gradient reaches the teacher.
+    /// Targets for every row from a teacher's logits, in f32. No gradient reaches the teacher.
     pub fn from_logits(logits: Tensor<2>) -> Self {
-        Self { probabilities: softmax(logits.detach(), 1), known: None, kept: None }
+        Self { probabilities: softmax(logits.detach().cast(FloatDType::F32), 1), known: None, kept: None }
     }
 }
 

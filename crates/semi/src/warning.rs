@@ -35,7 +35,7 @@ fn not_kept(classes: &[String]) -> String {
     let them = if classes.len() == 1 { "it" } else { "them" };
     let classes = classes.join(", ");
     format!(
-        "no unlabelled sample passes its threshold as class {classes}: the student learns {them} from the labels \
+        "no unlabelled sample is kept as class {classes}: the student learns {them} from the labels \
          alone, and forgets what is never asked for"
     )
 }

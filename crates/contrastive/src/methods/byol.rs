@@ -3,11 +3,11 @@ use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use slowburn_ema::{Decay, Ema, EmaConfig, Refused, StepCount, detached_copy, sync_running_state};
+use slowburn_ema::{Decay, Ema, EmaConfig, StepCount, detached_copy, sync_running_state};
 
 use super::{
-    Contrasted, Contrastive, EncoderRole, check_batch, diagnose_batch, diagnose_whole_batch, finite_on_host,
-    online_accessors,
+    Contrasted, Contrastive, EncoderRole, check_batch, counted, diagnose_batch, diagnose_decay, diagnose_whole_batch,
+    finite_on_host, online_accessors,
 };
 use crate::predict::require_gradients_of;
 use crate::{Contrast, ContrastiveError, Encode, Online, Predictor, ViewPair, Warning, negative_cosine};
@@ -158,14 +158,9 @@ impl<E: Encode, P: Predictor> Contrastive for Byol<E, P> {
     type Trained = Online<E, P>;
     type Settings = ByolConfig;
 
-    fn contrast(mut self, batch: ViewPair<E::Input>) -> Contrasted<Self> {
-        match self.outcome(batch) {
-            Ok(outcome) => {
-                self.steps.increment();
-                Ok((self, outcome))
-            }
-            Err(error) => Err(Refused::new(self, error)),
-        }
+    fn contrast(self, batch: ViewPair<E::Input>) -> Contrasted<Self> {
+        let outcome = self.outcome(batch);
+        counted(self, outcome, |method| &mut method.steps)
     }
 
     online_accessors!(target);
@@ -173,6 +168,10 @@ impl<E: Encode, P: Predictor> Contrastive for Byol<E, P> {
     fn diagnose(&self, _samples: usize, batch: usize) -> Vec<Warning> {
         let splits = diagnose_whole_batch("BYOL", self.online.encoder.splits());
         splits.into_iter().chain(diagnose_batch("BYOL", batch, 256)).collect()
+    }
+
+    fn diagnose_length(&self, steps: u64) -> Option<Warning> {
+        diagnose_decay(self.config.decay, steps)
     }
 
     /// Steps encoder, projector and predictor, then moves the target.

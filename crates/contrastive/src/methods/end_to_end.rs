@@ -1,9 +1,12 @@
 use burn::module::Module;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use slowburn_ema::{Refused, StepCount};
+use slowburn_ema::StepCount;
 
-use super::{Contrasted, Contrastive, accessors, check_batch, diagnose_order, embed_shuffled, finite_on_host};
+use super::{
+    Contrasted, Contrastive, accessors, check_batch, counted, diagnose_negatives, diagnose_order, embed_shuffled,
+    finite_on_host,
+};
 use crate::{Contrast, ContrastiveError, Encode, InfoNce, Stream, SymmetricReduction, ViewPair, Warning, normalize};
 
 /// The settings of [`EndToEnd`].
@@ -94,19 +97,15 @@ impl<E: Encode> Contrastive for EndToEnd<E> {
     type Trained = E;
     type Settings = EndToEndConfig;
 
-    fn contrast(mut self, batch: ViewPair<E::Input>) -> Contrasted<Self> {
-        match self.outcome(batch) {
-            Ok(outcome) => {
-                self.steps.increment();
-                Ok((self, outcome))
-            }
-            Err(error) => Err(Refused::new(self, error)),
-        }
+    fn contrast(self, batch: ViewPair<E::Input>) -> Contrasted<Self> {
+        let outcome = self.outcome(batch);
+        counted(self, outcome, |method| &mut method.steps)
     }
 
     accessors!();
 
-    fn diagnose(&self, _samples: usize, _batch: usize) -> Vec<Warning> {
-        diagnose_order(self.config.shuffle, self.query.splits()).into_iter().collect()
+    fn diagnose(&self, _samples: usize, batch: usize) -> Vec<Warning> {
+        let order = diagnose_order(self.config.shuffle, self.query.splits());
+        order.into_iter().chain(diagnose_negatives("end-to-end training", batch)).collect()
     }
 }

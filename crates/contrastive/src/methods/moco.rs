@@ -287,4 +287,8 @@ impl<E: Encode> Contrastive for Moco<E> {
         let masked = self.config.masked.then_some(Warning::MaskedStatistics);
         order.into_iter().chain(stale).chain(masked).collect()
     }
+
+    fn diagnose_length(&self, steps: u64) -> Option<Warning> {
+        diagnose_decay(self.config.decay, steps)
+    }
 }

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use slowburn_ema::{Decay, Ema, EmaConfig, Refused, StepCount, detached_copy, sync_running_state};
 
 use super::{
-    Contrasted, Contrastive, EncoderRole, check_batch, diagnose_whole_batch, finite_on_host, online_accessors,
+    Contrasted, Contrastive, EncoderRole, check_batch, counted, diagnose_decay, diagnose_negatives, diagnose_whole_batch,
+    finite_on_host, online_accessors,
 };
 use crate::predict::require_gradients_of;
 use crate::{Contrast, ContrastiveError, Encode, InfoNce, Online, Predictor, ViewPair, Warning, normalize};
@@ -154,19 +155,19 @@ impl<E: Encode, P: Predictor> Contrastive for MocoV3<E, P> {
             Ok(key) => key,
             Err(refused) => return Err(refused.map(|key| Self { key, ..self }, Into::into)),
         };
-        match self.outcome(queries, batch) {
-            Ok(outcome) => {
-                self.steps.increment();
-                Ok((self, outcome))
-            }
-            Err(error) => Err(Refused::new(self, error)),
-        }
+        let outcome = self.outcome(queries, batch);
+        counted(self, outcome, |method| &mut method.steps)
     }
 
     online_accessors!(key);
 
-    fn diagnose(&self, _samples: usize, _batch: usize) -> Vec<Warning> {
-        diagnose_whole_batch("MoCo v3", self.online.encoder.splits()).into_iter().collect()
+    fn diagnose(&self, _samples: usize, batch: usize) -> Vec<Warning> {
+        let splits = diagnose_whole_batch("MoCo v3", self.online.encoder.splits());
+        splits.into_iter().chain(diagnose_negatives("MoCo v3", batch)).collect()
+    }
+
+    fn diagnose_length(&self, steps: u64) -> Option<Warning> {
+        diagnose_decay(self.config.decay, steps)
     }
 
     /// Steps encoder, projector and predictor.

@@ -14,7 +14,7 @@ use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
 use serde::Serialize;
-use slowburn_ema::{Refused, sync_running_state};
+use slowburn_ema::{Decay, Refused, StepCount, sync_running_state};
 
 pub use byol::{Byol, ByolConfig};
 pub use end_to_end::{EndToEnd, EndToEndConfig};
@@ -109,6 +109,11 @@ pub trait Contrastive: Module + ModuleDisplay {
 
     /// Settings that are probably not meant, for a data set of `samples` and batches of `batch`.
     fn diagnose(&self, samples: usize, batch: usize) -> Vec<Warning>;
+
+    /// What is probably not meant for a training of so many steps: a decay that ends before it, or behind it.
+    fn diagnose_length(&self, _steps: u64) -> Option<Warning> {
+        None
+    }
 
     /// Steps what is trained with its gradients and brings running statistics up to date.
     ///
@@ -261,6 +266,34 @@ fn diagnose_whole_batch(method: &'static str, splits: usize) -> Option<Warning> 
 /// A warning of a batch below the one from which on accuracy is the same in the method's paper.
 fn diagnose_batch(method: &'static str, batch: usize, least: usize) -> Option<Warning> {
     (batch < least).then_some(Warning::SmallBatch { method, batch, least })
+}
+
+/// A warning of a batch in which no sample has a negative.
+fn diagnose_negatives(method: &'static str, batch: usize) -> Option<Warning> {
+    (batch < 2).then_some(Warning::NoNegatives { method })
+}
+
+/// A warning of a decay that rises over another number of steps than the training has.
+fn diagnose_decay(decay: Decay, training: u64) -> Option<Warning> {
+    match decay {
+        Decay::Cosine { steps, .. } if steps != training => Some(Warning::DecayLength { steps, training }),
+        _ => None,
+    }
+}
+
+/// A method behind a step whose outcome is known, which counts where it is one.
+fn counted<M>(
+    mut method: M,
+    outcome: Result<Contrast, ContrastiveError>,
+    steps: fn(&mut M) -> &mut StepCount,
+) -> Contrasted<M> {
+    match outcome {
+        Ok(outcome) => {
+            steps(&mut method).increment();
+            Ok((method, outcome))
+        }
+        Err(error) => Err(Refused::new(method, error)),
+    }
 }
 
 /// `Ok` for a finite loss. It is read only where that costs no wait: on the CPU.

@@ -3,10 +3,11 @@ use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleL
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use slowburn_ema::{Refused, StepCount, detached_copy, sync_running_state};
+use slowburn_ema::{StepCount, detached_copy, sync_running_state};
 
 use super::{
-    Contrasted, Contrastive, check_batch, diagnose_batch, diagnose_whole_batch, finite_on_host, online_accessors,
+    Contrasted, Contrastive, check_batch, counted, diagnose_batch, diagnose_whole_batch, finite_on_host,
+    online_accessors,
 };
 use crate::predict::require_gradients_of;
 use crate::{Contrast, ContrastiveError, Encode, Online, Predictor, ViewPair, Warning, negative_cosine};
@@ -129,14 +130,9 @@ impl<E: Encode, P: Predictor> Contrastive for SimSiam<E, P> {
     type Trained = Online<E, P>;
     type Settings = SimSiamConfig;
 
-    fn contrast(mut self, batch: ViewPair<E::Input>) -> Contrasted<Self> {
-        match self.outcome(batch) {
-            Ok(outcome) => {
-                self.steps.increment();
-                Ok((self, outcome))
-            }
-            Err(error) => Err(Refused::new(self, error)),
-        }
+    fn contrast(self, batch: ViewPair<E::Input>) -> Contrasted<Self> {
+        let outcome = self.outcome(batch);
+        counted(self, outcome, |method| &mut method.steps)
     }
 
     online_accessors!();

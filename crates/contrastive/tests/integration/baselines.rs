@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor};
 use slowburn_contrastive::{
     Contrastive, ContrastiveError, Encode, EndToEndConfig, InfoNce, MemoryBank, MemoryBankConfig, SymmetricReduction,
-    ViewPair, negatives, normalize,
+    ViewPair, Warning, negatives, normalize,
 };
 use slowburn_ema::EmaError;
 
@@ -57,7 +57,8 @@ fn end_to_end_trains() {
     }
     assert!(scalar(&method.clone().contrast(views(1, &device)).unwrap().1.loss) < first);
     assert_ne!(part(&method.query, false), before);
-    assert_eq!(method.diagnose(1, 1), []);
+    assert_eq!(method.diagnose(2, 2), []);
+    assert_eq!(method.diagnose(1, 1), [Warning::NoNegatives { method: "end-to-end training" }]);
 }
 
 #[test]

@@ -53,7 +53,8 @@ fn encoder_projector_and_predictor_get_gradients_and_the_target_none() {
         }
         let all = GradientsParams::from_grads(gradients, method.trained());
         let (query, head) = (method.query(), &method.trained().predictor);
-        let matrices = [&query.first.weight, &head.layers()[0].linear.weight, &head.layers()[1].linear.weight];
+        let ProjectionHead::V1(projector) = &query.fc else { panic!("a plain network has a linear head") };
+        let matrices = [&query.first.weight, &projector.weight, &head.layers()[0].linear.weight, &head.layers()[1].linear.weight];
         for weight in matrices {
             let gradient = read(all.get::<2>(weight.id).unwrap());
             assert!(gradient.iter().any(|value| value.abs() > 1e-4), "{gradient:?}");
@@ -204,11 +205,19 @@ fn in_batch_keys_are_negatives_but_for_ones_own() {
     let rows = |seed| normalize(matrix(numbers(seed, 5 * 3), 3, &device));
     let (q, k) = (read(rows(1)), read(rows(2)));
     let similar = |i: usize, j: usize| (0..3).map(|d| q[3 * i + d] * k[3 * j + d]).sum::<f64>() / 0.2;
-    let losses = (0..5).map(|i| (0..5).map(|j| similar(i, j).exp()).sum::<f64>().ln() - similar(i, i));
-    let expected = losses.sum::<f64>() / 5.0;
-    let outcome = InfoNce::new(0.2).in_batch(rows(1), rows(2)).unwrap();
-    assert!((scalar(&outcome.loss) - expected).abs() < 1e-5, "{} {expected}", outcome.loss);
-    assert_eq!((outcome.negatives, outcome.chance), (4, 5f64.ln()));
+    for (decoupled, chance) in [(false, 5f64.ln()), (true, 4f64.ln())] {
+        let counts = |i: usize| (0..5).filter(move |&j| !decoupled || j != i);
+        let losses = (0..5).map(|i| counts(i).map(|j| similar(i, j).exp()).sum::<f64>().ln() - similar(i, i));
+        let expected = losses.sum::<f64>() / 5.0;
+        let (queries, keys) = (rows(1).require_grad(), rows(2).require_grad());
+        let outcome = InfoNce::new(0.2).with_decoupled(decoupled).in_batch(queries.clone(), keys.clone()).unwrap();
+        assert!((scalar(&outcome.loss) - expected).abs() < 1e-5, "{} {expected}", outcome.loss);
+        assert_eq!(outcome.negatives, 4);
+        assert!((outcome.chance - chance).abs() < 1e-12, "{}", outcome.chance);
+        let gradients = outcome.loss.backward();
+        assert!(read(queries.grad(&gradients).unwrap()).iter().any(|value| value.abs() > 1e-3));
+        assert!(keys.grad(&gradients).is_none(), "keys get no gradient");
+    }
     let one = InfoNce::new(0.2).in_batch(rows(1).narrow(0, 0, 1), rows(2).narrow(0, 0, 1)).unwrap();
     assert_eq!((scalar(&one.loss), one.negatives), (0.0, 0));
     // The method's loss: both directions, each times twice the temperature.

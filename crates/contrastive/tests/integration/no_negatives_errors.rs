@@ -104,6 +104,24 @@ fn small_batches_and_splits_are_warned_of() {
     let byol = ByolConfig { dim: DIM, decay: DECAY }.init(network(), predictor(2, &device), &device).unwrap();
     assert_eq!(byol.diagnose(1000, 256), splits("BYOL"));
     assert!(byol.diagnose(1000, 64)[1].to_string().starts_with("batches of 64 are small for BYOL"));
+    assert_eq!(moco_v3(&device).diagnose(1000, 1), [Warning::NoNegatives { method: "MoCo v3" }]);
+}
+
+#[test]
+fn a_decay_of_another_length_than_the_training_is_warned_of() {
+    let device = Device::flex().autodiff();
+    let network = || Network::plain(1, &device);
+    let byol = ByolConfig { dim: DIM, ..ByolConfig::paper(50) };
+    let byol = byol.init(network(), predictor(2, &device), &device).unwrap();
+    let moco = MocoV3Config { dim: DIM, ..MocoV3Config::resnet(50) };
+    let moco = moco.init(network(), predictor(2, &device), &device).unwrap();
+    assert_eq!((byol.diagnose_length(50), moco.diagnose_length(50)), (None, None));
+    let warning = Warning::DecayLength { steps: 50, training: 60 };
+    assert!(warning.to_string().contains("no longer moves"), "{warning}");
+    assert_eq!((byol.diagnose_length(60), moco.diagnose_length(60)), (Some(warning.clone()), Some(warning)));
+    let warning = moco.diagnose_length(40).unwrap();
+    assert!(warning.to_string().contains("does not reach its end"), "{warning}");
+    assert_eq!(sim_siam(&device).diagnose_length(40), None);
 }
 
 #[test]

@@ -89,12 +89,6 @@ fn memory_bank() {
 }
 
 #[test]
-fn masked_queries() {
-    let config = MocoConfig { masked: true, ..config() };
-    assert_resumes(|network, device| config.init(network, device).unwrap(), optimizer);
-}
-
-#[test]
 fn byol() {
     let config = ByolConfig { dim: DIM, decay: Decay::Cosine { base: 0.5, end: 1.0, steps: 10 } };
     assert_resumes(|network, device| config.init(network, predictor(3, device), device).unwrap(), optimizer);

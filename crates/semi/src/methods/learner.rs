@@ -170,7 +170,8 @@ impl<M: Predict, T: Teacher<M>> SemiSupervised<M, T> {
 
     /// The costs of a batch at the current step, ready for `backward`.
     ///
-    /// Runs the student on one view and the teacher on the other, both in training mode. On the CPU the total must be finite;
+    /// Runs the student on one view and the teacher on the other, both in training mode, and takes the batch into what a method
+    /// remembers of predictions (slots, averages, a bank): once a step, and not to look. On the CPU the total must be finite;
     /// on a GPU, which works ahead until somebody reads, ask [`Losses::require_finite`] when you read it anyway.
     ///
     /// # Errors

@@ -11,6 +11,8 @@ mod temporal;
 #[cfg(feature = "train")]
 mod train;
 
+use std::collections::HashSet;
+
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 pub use ict::{Ict, IctConfig, Interpolation, MixDraw, MixDraws, Mixing};
@@ -26,6 +28,12 @@ pub use temporal::{PredictionBank, TemporalConfig, TemporalEnsemble};
 
 #[cfg(feature = "train")]
 pub use train::{SemiOutput, TestBatch};
+
+/// The first row of each sample, and these samples: a batch may hold one twice.
+pub(crate) fn first_rows(samples: &[usize]) -> (Vec<usize>, Vec<usize>) {
+    let mut met = HashSet::new();
+    samples.iter().copied().enumerate().filter(|&(_, sample)| met.insert(sample)).unzip()
+}
 
 /// Indices on a device.
 pub(crate) fn indices(values: impl Iterator<Item = usize>, device: &Device) -> Tensor<1, Int> {

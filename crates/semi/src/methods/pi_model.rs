@@ -1,6 +1,6 @@
 use burn::module::Module;
-use burn::tensor::Device;
 use burn::tensor::activation::softmax;
+use burn::tensor::{Device, FloatDType};
 use serde::{Deserialize, Serialize};
 
 use super::{SemiSupervised, Teacher};
@@ -61,7 +61,7 @@ impl<M: Predict> Teacher<M> for SelfTeacher {
     fn targets(&self, student: &M, view: M::Input, _samples: &[usize]) -> Result<Option<Targets>, SemiError> {
         let logits = student.predict(view).class;
         Ok(Some(match self.gradient_to_target {
-            true => Targets { probabilities: softmax(logits, 1), known: None, kept: None },
+            true => Targets { probabilities: softmax(logits.cast(FloatDType::F32), 1), known: None, kept: None },
             false => Targets::from_logits(logits),
         }))
     }

@@ -1,12 +1,10 @@
-use std::collections::HashSet;
-
 use burn::module::Module;
 use burn::tensor::activation::softmax;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, FloatDType, Tensor};
 use serde::{Deserialize, Serialize};
 use slowburn_ema::StateMatrix;
 
-use super::{SemiSupervised, Teacher, indices};
+use super::{SemiSupervised, Teacher, first_rows, indices};
 use crate::{Objective, Predict, SemiError, Targets};
 
 /// Temporal ensembling: the targets are an average of the student's own earlier predictions for each sample.
@@ -112,9 +110,7 @@ impl PredictionBank {
     pub fn update(&self, predictions: Tensor<2>, samples: &[usize]) -> Result<(), SemiError> {
         let [_, classes] = self.average.dims();
         SemiError::predictions("predictions", predictions.dims(), [samples.len(), classes])?;
-        let mut met = HashSet::new();
-        let first: Vec<usize> = (0..samples.len()).filter(|&row| met.insert(samples[row])).collect();
-        let distinct: Vec<usize> = first.iter().map(|&row| samples[row]).collect();
+        let (first, distinct) = first_rows(samples);
         let first = indices(first.into_iter(), &predictions.device());
         let new = predictions.without_autodiff().select(0, first);
         self.mix(&self.average, &distinct, new)?;
@@ -155,6 +151,6 @@ impl<M: Predict> Teacher<M> for PredictionBank {
     }
 
     fn observe(&self, prediction: &Tensor<2>, samples: &[usize], _: ()) -> Result<(), SemiError> {
-        self.update(softmax(prediction.clone().detach(), 1), samples)
+        self.update(softmax(prediction.clone().detach().cast(FloatDType::F32), 1), samples)
     }
 }

@@ -125,6 +125,9 @@ fn what_cannot_be_mixed_is_refused() {
         let error = config.init(Network::plain(1, &device), &device).unwrap_err();
         assert!(matches!(error, SemiError::OutOfRange { field: "alpha", .. }), "{error}");
     }
+    let labeled_too = IctConfig { objective: Objective::default(), ..IctConfig::default() };
+    let error = labeled_too.init(Network::plain(1, &device), &device).unwrap_err();
+    assert_eq!(error, SemiError::MixedLabels);
     let refused = |batch| method(&device).losses(batch).unwrap_err();
     let labeled = SemiBatch { labels: vec![Some(CLASSES - 1); 8], ..batch(1, &device) };
     assert_eq!(refused(labeled), SemiError::NoUnlabeled { rows: 8 });

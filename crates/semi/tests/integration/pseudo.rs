@@ -292,13 +292,21 @@ fn a_cost_that_is_no_number_is_refused_before_anything_remembers_it() {
     let device = Device::flex().autodiff();
     for (name, config) in every() {
         let method = method(&config, &device);
-        let before = tensors(method.teacher.selector());
+        let memory = |method: &FixMatch<Network>| {
+            let remembered = |path: &str| path.contains("selector") || path.contains("aligned");
+            tensors(&method.teacher).into_iter().filter(|(path, _)| remembered(path)).collect::<Vec<_>>()
+        };
+        let before = memory(&method);
         let views = batch(1, &device);
         let bad = SemiBatch { student: views.student.slice_fill([0..1, 0..1], f32::NAN), ..views };
         assert!(matches!(method.losses(bad), Err(SemiError::Cost { .. })), "{name}");
-        assert_eq!(tensors(method.teacher.selector()), before, "{name}");
+        assert_eq!(memory(&method), before, "{name}");
         method.losses(batch(1, &device)).unwrap();
-        assert_ne!(tensors(method.teacher.selector()), before, "{name}");
+        let after = memory(&method);
+        assert_ne!(after, before, "{name}");
+        let mean = |memory: &[(String, Vec<f64>)]| memory.iter().find(|(path, _)| path.contains("aligned")).cloned();
+        assert!(mean(&before).is_none() || mean(&after) != mean(&before), "{name}");
+        assert_eq!(mean(&before).is_some(), name == "aligned");
     }
 }
 

@@ -111,7 +111,8 @@ fn fix_match_and_its_kin_resume_with_slots_and_averages() {
 fn ict_resumes_with_its_draws() {
     for draw in [MixDraw::Batch, MixDraw::Row] {
         let mixing = Mixing { alpha: 0.5, draw, seed: 3 };
-        let config = IctConfig { objective: objective(), mixing, ..IctConfig::default() };
+        let ramped = Objective { ramp_up: objective().ramp_up, ..IctConfig::default().objective };
+        let config = IctConfig { objective: ramped, mixing, ..IctConfig::default() };
         assert_resumes(|network, device| config.init(network, device).unwrap(), optimizer);
         assert_resumes(|network, device| config.init(network, device).unwrap(), adam);
     }

@@ -198,7 +198,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn a_class_threshold_is_never_above_that_of_the_best_class(
+    fn thresholds_lie_between_zero_and_the_highest_allowed(
         selection in selections(), first in 0u32..1000, steps in 1u32..12,
     ) {
         let selector = selector(selection.clone());

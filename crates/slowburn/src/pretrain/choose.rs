@@ -48,9 +48,8 @@ pub(super) fn fit(recipe: &mut Recipe, data: &Dataset, given: &Given) -> Result<
 ///
 /// # Errors
 /// Those of files.
-pub fn fit_before_training(recipe: &mut Recipe, data: &Dataset) -> Result<()> {
-    let flags = ["length", "scoring.knn.k"].map(|path| (path, true));
-    fit(recipe, data, &Given::new(flags.to_vec(), std::iter::empty()))
+pub fn fit_before_training(recipe: &mut Recipe, data: &Dataset, given: &Given) -> Result<()> {
+    fit(recipe, data, &given.clone().with_flags(["length", "scoring.knn.k"]))
 }
 
 /// The patches along a side of a masked view: of 4 pixels where it has 32.
@@ -78,7 +77,7 @@ fn contrasts_gray_batches(recipe: &Recipe, data: &Dataset) -> bool {
     recipe.method == Method::EndToEnd && v2 && data.image_size().channels == 1
 }
 
-/// SimCLR's for ImageNet (arXiv 2002.05709): 0.3·batch/256 and 0.1.
+/// SimCLR's for ImageNet (arXiv 2002.05709): 0.3·batch/256, which is LARS's there and SGD's here, and 0.1.
 fn rate_and_temperature(recipe: &mut Recipe, given: &Given) {
     let sgd = matches!(recipe.optimizer.algorithm, Algorithm::Sgd { .. });
     if sgd && !given.says("optimizer.learning_rate") {

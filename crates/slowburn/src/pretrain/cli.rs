@@ -319,7 +319,7 @@ mod tests {
             ("--dim=0", "--dim is 0"),
             ("--arch=wrn28-2", "WideResNet28x2 has no split batch normalisation"),
             ("--preset=nothing", "no recipe `nothing`"),
-            ("--preset=cifar10-200", "needs --data"),
+            ("--preset=cifar10-200", "--recipe cifar10-200 needs --data"),
         ] {
             let error = parse(&["--method=moco", flag]).recipe(None).expect_err(flag).to_string();
             assert!(error.contains(name), "{flag}: {error}");

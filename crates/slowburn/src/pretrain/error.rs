@@ -64,8 +64,8 @@ pub enum RecipeError {
         /// The most keys.
         allowed: usize,
     },
-    /// A symmetric loss for a method that has no second direction.
-    #[error("--symmetric is for --method moco: {method} has no second direction")]
+    /// A symmetric loss for another method than MoCo.
+    #[error("--symmetric is for --method moco: {method} {}", directions(*method))]
     Symmetric {
         /// The method.
         method: super::Method,
@@ -105,18 +105,19 @@ pub enum RecipeError {
         /// The fewest.
         needed: usize,
     },
-    /// No such preset.
-    #[error("there is no preset `{name}`: --preset list shows them")]
-    UnknownPreset {
-        /// The name.
-        name: String,
-    },
-    /// A preset without its images.
-    #[error("--preset {name} needs --data: the folder with its images")]
+    /// A recipe without its images.
+    #[error("--recipe {name} needs --data: the folder with its images")]
     NoData {
         /// The preset.
         name: String,
     },
+}
+
+fn directions(method: super::Method) -> &'static str {
+    match method.is_symmetric() {
+        true => "always has both directions",
+        false => "has no second direction",
+    }
 }
 
 impl RecipeError {

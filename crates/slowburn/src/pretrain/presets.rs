@@ -50,9 +50,11 @@ const LIGHTLY: &str = "lightly's CIFAR-10 benchmark";
 const SOLO: &str = "solo-learn's README";
 const OURS: &str = "ours; docs/cifar10.md";
 const MASKED: &str = "57.5 linear, 49.5 kNN with --bf16, one seed; a ResNet-9 of half the width, 0.3 of a query masked";
-const NOT_SAID: &str = "the probe is on cached features; the paper does not say its own";
+const SIMSIAM_NOTE: &str = "crops of MoCo's notebook, from 0.08 of the area, the paper's from 0.2; the last scale of each residual block begins at \
+                            1, theirs at 0; the probe is on cached features, theirs is not said";
 const BYOL_NOTE: &str = "published is the best epoch on the test images, with a constant decay; 2 − 2cos summed over both directions, at \
-                         a quarter of the rate and four times the weight decay, is their mean of −cos";
+                         a quarter of the rate and four times the weight decay, is their mean of −cos; inputs have CIFAR's mean and std, \
+                         theirs ImageNet's";
 const SOLO_NOTE: &str =
     "both views are those of MoCo's notebook, solo-learn's are of two kinds; the probe is on cached features";
 
@@ -82,7 +84,7 @@ pub const PRESETS: &[Preset] = &[
     row("cifar10-symmetric-200", SYMMETRIC, 200, "85.3 kNN", NOTEBOOK, CACHED),
     row("cifar10-symmetric-400", SYMMETRIC, 400, "88.5 kNN", NOTEBOOK, CACHED),
     row("cifar10-symmetric-800", SYMMETRIC, 800, "89.7 kNN, 90.7 linear", NOTEBOOK, CACHED),
-    row("simsiam-cifar10-800", Family::Predictor(Method::SimSiam), 800, "91.8 linear", SIMSIAM, NOT_SAID),
+    row("simsiam-cifar10-800", Family::Predictor(Method::SimSiam), 800, "91.8 linear", SIMSIAM, SIMSIAM_NOTE),
     row("byol-cifar10-200", Family::Predictor(Method::Byol), 200, "86.8 kNN", LIGHTLY, BYOL_NOTE),
     row("byol-cifar10-800", Family::Predictor(Method::Byol), 800, "91.0 kNN", LIGHTLY, BYOL_NOTE),
     row("byol-cifar10-1000", Family::Lars(Method::Byol), 1000, "92.6 (probe not said)", SOLO, SOLO_NOTE),

@@ -98,6 +98,13 @@ pub struct Mask {
     pub patch: Option<u32>,
 }
 
+impl Mask {
+    /// The side of a patch in pixels: 1 where nothing is said and no images are known to choose it by.
+    pub fn side(&self) -> u32 {
+        self.patch.unwrap_or(1)
+    }
+}
+
 /// What recipes of earlier versions meant.
 fn yes() -> bool {
     true
@@ -237,11 +244,10 @@ impl Recipe {
     /// # Errors
     /// For a mask out of range.
     pub fn pair(&self) -> anyhow::Result<Views> {
-        let Some(Mask { share, patch }) = self.mask else {
+        let Some(mask) = self.mask else {
             return Ok(Views::two(self.views.clone()));
         };
-        let patch = patch.unwrap_or(1);
-        let masked = presets::masked(self.views.clone(), share, patch)?;
+        let masked = presets::masked(self.views.clone(), mask.share, mask.side())?;
         Ok(Views::groups(vec![(masked, 1), (self.views.clone(), 1)])?)
     }
 
@@ -376,10 +382,10 @@ impl Recipe {
     /// # Errors
     /// An error that names the flags.
     pub fn validate_mask(&self, image: ImageSize) -> anyhow::Result<()> {
-        let Some(Mask { share, patch }) = self.mask else { return Ok(()) };
+        let Some(mask) = self.mask else { return Ok(()) };
         let view = self.views.output_size(image);
         let ImageSize { height, width, .. } = view;
-        let side = patch.unwrap_or(1);
+        let (share, side) = (mask.share, mask.side());
         anyhow::ensure!(
             side as usize <= height.min(width),
             "--mask-patch is {side}: it must be at most the side of a view, and views are {height}×{width}"

@@ -4,7 +4,7 @@ use slowburn_ema::Timeline;
 use slowburn_train::task::ContrastMetrics;
 
 use super::summary::Scored;
-use super::{Heads, Mask, Method, NetworkConfig, Recipe, Summary};
+use super::{Heads, Method, NetworkConfig, Recipe, Summary};
 use crate::data::Dataset;
 use crate::report::{Across, BLUE, Curve, GREY, ORANGE, Panel};
 
@@ -22,8 +22,8 @@ pub(super) fn active_terms(recipe: &Recipe, steps: Timeline, data: &Dataset) -> 
     line("network", network(&recipe.network));
     line("loss", loss(recipe));
     line("keys", keys(recipe));
-    if let Some(Mask { share, patch }) = recipe.mask {
-        let patch = patch.unwrap_or(1);
+    if let Some(mask) = recipe.mask {
+        let (share, patch) = (mask.share, mask.side());
         line("masked queries", format!("{share} of the patches of {patch}×{patch} px; keys are of whole images"));
     }
     line("batch statistics", batch_statistics(recipe));

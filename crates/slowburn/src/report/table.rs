@@ -59,8 +59,8 @@ impl Lines {
             let fraction = plan.stream.labeled_fraction();
             let labeled = (fraction * 1e6).round() as usize;
             let effective = objective.effective_weight(labeled, 1_000_000);
-            let of = format!("(weight / labelled fraction {fraction:.4} of the class cost's mean)");
-            self.add("effective ratio", format!("{effective:.1} {of}"));
+            let of = format!("of their means, with a labelled fraction of {fraction:.4}");
+            self.add("effective ratio", format!("{effective:.1} to 1, {of}"));
         }
         if let Some(weight) = recipe.consistency.logit_distance {
             self.add("logit distance", format!("weight {weight} between the two heads"));

@@ -15,6 +15,12 @@ impl Given {
         Self { flags, config: config.into_iter().collect() }
     }
 
+    /// The same with these settings said by flags.
+    pub fn with_flags<'a>(mut self, flags: impl IntoIterator<Item = &'a str>) -> Self {
+        self.flags.extend(flags.into_iter().map(str::to_owned));
+        self
+    }
+
     /// Whether somebody said this setting, part of it, or what it is part of.
     pub fn says(&self, setting: &str) -> bool {
         self.flag(setting) || self.config(setting)
@@ -28,6 +34,12 @@ impl Given {
     /// Whether the file did.
     pub fn config(&self, setting: &str) -> bool {
         self.config.iter().any(|said| touches(said, setting))
+    }
+
+    /// What was said of one part of the recipe, by the paths in that part.
+    pub fn below(&self, part: &str) -> Self {
+        let inner = |said: &String| Some(said.strip_prefix(part)?.strip_prefix('.')?.to_owned());
+        Self { flags: self.flags.iter().filter_map(inner).collect(), config: self.config.iter().filter_map(inner).collect() }
     }
 }
 
@@ -47,5 +59,7 @@ mod tests {
         assert!(given.says("labels.count") && given.says("labels") && given.says("optimizer"));
         assert!(given.flag("labels.count") && !given.config("labels.count"));
         assert!(!given.says("seed") && !given.says("label") && !given.says("optimizer.algorithm"));
+        let below = given.below("optimizer");
+        assert!(below.config("learning_rate") && !below.says("labels") && !below.says("optimizer"));
     }
 }

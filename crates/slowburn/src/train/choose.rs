@@ -56,7 +56,7 @@ pub(super) fn fit(recipe: &mut Recipe, data: &Dataset, given: &Given) -> Result<
         lengths(recipe, data.train.len(), given);
     }
     start::fit(recipe, data)?;
-    pretrained::fit(recipe, data)?;
+    pretrained::fit(recipe, data, given)?;
     recipe.network.validate()?;
     recipe.fixed = Some(recipe.network.backbone().fixed());
     recipe.labels_sha256 = label_file_digest(recipe, data)?;

@@ -55,13 +55,13 @@ pub struct Cli {
     /// Do not train on the labels alone first
     #[arg(long, help_heading = "Method")]
     pub no_baseline: bool,
-    /// The consistency cost's weight at full strength [default: 1; 10 for mean-teacher, pi and temporal, 100 for ict]
+    /// The consistency cost's weight at full strength [default: 1; 10 for mean-teacher with weak views, pi and temporal, 100 for ict]
     #[arg(long, help_heading = "Method", hide_short_help = true)]
     pub weight: Option<f64>,
-    /// The cost between student and teacher [default: ce for fixmatch and its kin, else mse]
+    /// The cost between student and teacher [default: ce with strong views, else mse]
     #[arg(long, value_name = "COST", help_heading = "Method", hide_short_help = true)]
     pub consistency: Option<ConsistencyFlag>,
-    /// What the teacher's targets are [default: soft; hard for fixmatch, flexmatch, freematch]
+    /// What the teacher's targets are [default: soft; hard for fixmatch, flexmatch, freematch; sharp with --strong-views]
     #[arg(long, value_name = "FORM", help_heading = "Method", hide_short_help = true)]
     pub targets: Option<TargetFlag>,
     /// The probability from which on a target counts [default: all count; 0.8 for fixmatch, 0.95 for flexmatch]
@@ -73,13 +73,13 @@ pub struct Cli {
     /// Make the mean of predictions have even classes before they become targets; for data whose classes are even
     #[arg(long, help_heading = "Method", hide_short_help = true)]
     pub align: bool,
-    /// Strong views of images without a label for mean-teacher too, with sharpened targets and the cost and batches of fixmatch
+    /// Strong views of images without a label for mean-teacher too, with sharpened targets and fixmatch's cost, weight and batches
     #[arg(long, help_heading = "Method", hide_short_help = true)]
     pub strong_views: bool,
-    /// Strong views of images with a label too, in the baseline as well
+    /// The student sees strong views of images with a label too, and so of all; in the baseline as well
     #[arg(long, help_heading = "Method", hide_short_help = true)]
     pub strong_labels: bool,
-    /// Epochs over which that weight rises [default: none for fixmatch and its kin, else 6 of 10]
+    /// Epochs over which that weight rises [default: none for fixmatch and its kin, 0.3 of all with --strong-views, else 6 of 10]
     #[arg(long, value_name = "EPOCHS", help_heading = "Method", hide_short_help = true)]
     pub ramp_up: Option<f64>,
     /// The probability of dropping a feature, where the network has dropout [default: 0]
@@ -97,7 +97,7 @@ pub struct Cli {
     /// Give the network a second head and tie the two with this weight
     #[arg(long, value_name = "WEIGHT", help_heading = "Method", hide_short_help = true)]
     pub logit_distance: Option<f64>,
-    /// Labelled images in a batch [default: an eighth for fixmatch and its kin, else a quarter]
+    /// Labelled images in a batch [default: an eighth with strong views, else a quarter]
     #[arg(long, value_name = "N", help_heading = "Method", hide_short_help = true)]
     pub labeled_batch: Option<usize>,
     #[command(flatten)]

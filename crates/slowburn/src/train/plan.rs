@@ -52,6 +52,14 @@ impl Plan {
     }
 }
 
+/// The label of every image whose label is held back: as in [`Plan::held_out`], before there are batches.
+///
+/// # Errors
+/// As [`Plan::new`].
+pub(super) fn held_out(recipe: &Recipe, data: &Dataset) -> anyhow::Result<Vec<Option<usize>>> {
+    Ok(hold_out(&chosen_labels(recipe, data)?, recipe.validation, recipe.seed)?.1)
+}
+
 /// The digest of a label file's labels; nothing where labels come from the folders.
 ///
 /// # Errors

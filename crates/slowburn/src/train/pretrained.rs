@@ -7,10 +7,12 @@ use slowburn_train::run::{Part, RunFolder};
 
 use super::Session;
 use super::choose::as_the_encoder;
+use super::plan::held_out;
 use super::recipe::Recipe;
 use crate::args::Files;
 use crate::network::Normalization;
 use crate::pretrain::{self, DEFAULT, Method, change_method, default_recipe};
+use crate::settings::Given;
 use crate::weights::{Choice, Weights};
 
 /// The folder of that part below the run's.
@@ -42,7 +44,7 @@ pub(super) fn begin_with(recipe: &mut Recipe, epochs: Option<f64>, method: Optio
 ///
 /// # Errors
 /// For settings that do not go together or do not fit the images.
-pub(super) fn fit(recipe: &mut Recipe, data: &Dataset) -> Result<()> {
+pub(super) fn fit(recipe: &mut Recipe, data: &Dataset, given: &Given) -> Result<()> {
     let Some(mut before) = recipe.pretrain.take() else {
         return Ok(());
     };
@@ -56,19 +58,23 @@ pub(super) fn fit(recipe: &mut Recipe, data: &Dataset) -> Result<()> {
     before.network.fit_splits();
     // Pre-training normalises batches, and its weights are taken over.
     recipe.network.normalization = Normalization::Batch;
-    pretrain::fit_before_training(&mut before, data)?;
+    let images = unlabeled(data, &held_out(recipe, data)?);
+    pretrain::fit_before_training(&mut before, &images, &given.below("pretrain"))?;
     before.validate().context("--pretrain")?;
-    pretrain::check(&before, &unlabeled(data))?;
+    pretrain::check(&before, &images)?;
     as_the_encoder(recipe, &before.evaluation(), data.image_size())?;
     recipe.pretrain = Some(before);
     Ok(())
 }
 
-/// The same images, no label of which is known, and none to test by.
-fn unlabeled(data: &Dataset) -> Dataset {
-    let mut images = data.clone();
+/// The images of the training, no label of which is known: without those that the best epoch is chosen by, or that test it.
+fn unlabeled(data: &Dataset, held_out: &[Option<usize>]) -> Dataset {
+    let mut images = data.clone().without_test();
+    if held_out.iter().any(Option::is_some) {
+        images.train = images.train.filtered(|image| held_out[image].is_none());
+    }
     images.train.labels.fill(None);
-    images.without_test()
+    images
 }
 
 /// The encoder's weights, from an earlier sitting or trained now; none without pre-training.
@@ -87,7 +93,7 @@ pub(super) fn weights(
     if let Part::Open(part, checkpoint) =
         Part::<_, pretrain::Summary>::find(folder, PART, before, (&before.data, fingerprint))?
     {
-        let data = unlabeled(session.data);
+        let data = unlabeled(session.data, &session.plan.held_out);
         let whole = pretrain::Session {
             recipe: before,
             data: &data,

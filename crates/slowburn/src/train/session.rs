@@ -157,7 +157,7 @@ impl Session<'_> {
                 visit.method(|student| Ok(config.init(student, device)?))
             }
             Method::Temporal => {
-                let (config, images) = (temporal(recipe, objective), self.data.train.len());
+                let (config, images) = (temporal(recipe, objective)?, self.data.train.len());
                 let classes = self.data.classes.len();
                 visit.method(|student| Ok(config.init(student, images, classes, device)?))
             }
@@ -256,10 +256,9 @@ impl Visit for Speed<'_> {
     }
 }
 
-fn temporal(recipe: &Recipe, objective: Objective) -> TemporalConfig {
+fn temporal(recipe: &Recipe, objective: Objective) -> Result<TemporalConfig> {
     match recipe.decay {
-        Decay::Constant { decay } => TemporalConfig { objective, decay },
-        // A decay of weights says nothing about predictions.
-        _ => TemporalConfig { objective, ..TemporalConfig::default() },
+        Decay::Constant { decay } => Ok(TemporalConfig { objective, decay }),
+        decay => bail!("temporal ensembling has no {decay}: its decay is of predictions, and constant"),
     }
 }

@@ -164,6 +164,37 @@ fn training_can_begin_with_pre_training_and_goes_on_where_it_stopped() {
     assert_eq!(after, written);
 }
 
+/// What chooses the best epoch is in no stream, that of the pre-training among them.
+#[test]
+fn images_that_choose_are_not_pre_trained_on() {
+    let data = data();
+    for (validation, batch) in [("0", 160 / 8), ("0.8", (160 - 64) / 8)] {
+        let out = data.path().join(validation);
+        let line = ["--plain", "--data", path(data.path()), "--labels", "80", "--epochs", "0.1", "--batch", "16"];
+        let flags = ["--pretrain", "1", "--no-baseline", "--arch", "small", "--validation", validation];
+        success(train(&[&line[..], &flags, &["--out", path(&out)]].concat()));
+        assert_eq!(recipe(&out)["pretrain"]["batch"], batch, "an eighth of its images");
+        assert_eq!(summary(&out.join("pretrain"))["steps"], 8, "one pass over them");
+    }
+}
+
+/// Settings of the pre-training that a file says stay.
+#[test]
+fn a_settings_file_says_how_to_pre_train() {
+    let data = data();
+    let [first, second] = ["first", "second"].map(|name| data.path().join(name));
+    let line = ["--plain", "--data", path(data.path()), "--labels", "16", "--epochs", "0.1", "--no-baseline"];
+    success(train(&[&line[..], &["--pretrain", "1", "--arch", "small", "--out", path(&first)]].concat()));
+    let mut settings = recipe(&first);
+    assert_ne!(settings["pretrain"]["temperature"], 0.7);
+    (settings["pretrain"]["batch"], settings["pretrain"]["temperature"]) = (10.into(), 0.7.into());
+    let config = data.path().join("settings.json");
+    fs::write(&config, settings.to_string()).expect("written");
+    success(train(&["--plain", "--config", path(&config), "--out", path(&second)]));
+    let before = recipe(&second)["pretrain"].take();
+    assert_eq!((&before["batch"], &before["temperature"]), (&10.into(), &0.7.into()));
+}
+
 /// SIGKILL in the pre-training, then in the training.
 #[test]
 fn pre_training_and_training_resume_bit_for_bit() {

@@ -65,9 +65,12 @@ impl IctConfig {
     /// The method for this student.
     ///
     /// # Errors
-    /// For settings out of range.
+    /// For settings out of range, [`SemiError::MixedLabels`] for a consistency cost on labelled samples.
     pub fn init<M: Predict<Input: InputRows>>(&self, student: M, device: &Device) -> Result<Ict<M>, SemiError> {
         self.mixing.validate()?;
+        if self.objective.consistency_on_labeled {
+            return Err(SemiError::MixedLabels);
+        }
         let teacher = Interpolation { average: self.average.init(&student)?, mixing: self.mixing.clone() };
         SemiSupervised::new(student, teacher, self.objective.clone(), device)
     }

@@ -1,5 +1,3 @@
-use std::collections::HashSet;
-
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use slowburn_ema::StateMatrix;
@@ -7,7 +5,7 @@ use slowburn_ema::StateMatrix;
 use super::selector::one_hot;
 use super::settings::{FlexThresholds, ThresholdMapping};
 use crate::SemiError;
-use crate::methods::indices;
+use crate::methods::{first_rows, indices};
 
 /// FlexMatch's state: the latest confident class of every sample, and how often each class is one.
 #[derive(Module, Debug)]
@@ -68,9 +66,7 @@ impl Slots {
     /// Writes the class of each confident sample into its slot; the others keep theirs. Of a sample that a batch holds twice
     /// the first row counts. `confidence` and `classes` are `[samples.len()]`.
     pub(super) fn write(&self, samples: &[usize], confidence: Tensor<1>, classes: Tensor<1>) -> Result<(), SemiError> {
-        let mut met = HashSet::new();
-        let first: Vec<usize> = (0..samples.len()).filter(|&row| met.insert(samples[row])).collect();
-        let distinct: Vec<usize> = first.iter().map(|&row| samples[row]).collect();
+        let (first, distinct) = first_rows(samples);
         let (mut confidence, mut classes) = (confidence, classes);
         if first.len() < samples.len() {
             let rows = indices(first.into_iter(), &classes.device());

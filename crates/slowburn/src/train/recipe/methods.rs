@@ -1,6 +1,6 @@
 //! What one method asks for that another does not.
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use slowburn_augment::{Operation, Pipeline};
 use slowburn_ema::{Decay, Length, RampShape};
 use slowburn_semi::{
@@ -77,6 +77,25 @@ impl TargetConfig {
             Method::MeanTeacher => LabelSource::Average,
             _ => LabelSource::Student,
         })
+    }
+
+    /// Checks that they are targets of this method, and not of another under its name. Labels alone ignore them.
+    ///
+    /// # Errors
+    /// An error that names the setting and the method.
+    pub(super) fn validate_for(&self, method: Method) -> Result<()> {
+        let own = match method {
+            Method::FixMatch | Method::MeanTeacher => matches!(self.selection, Selection::All | Selection::Fixed { .. }),
+            Method::FlexMatch => matches!(self.selection, Selection::Flex(_)),
+            Method::FreeMatch => matches!(self.selection, Selection::Free(_)),
+            _ => true,
+        };
+        ensure!(own, "targets.selection is not that of {method}: leave it out, or say another method");
+        ensure!(
+            method != Method::MeanTeacher || self.source_of(method) == LabelSource::Average,
+            "targets.source says whose predictions are targets, and those of mean-teacher are the average's: leave it out"
+        );
+        Ok(())
     }
 }
 
@@ -434,6 +453,38 @@ mod tests {
         let error = set_source(&mut recipe, LabelSource::Student).expect_err("its teacher is the average").to_string();
         assert!(error.contains("not for mean-teacher"), "{error}");
         assert!(set_alignment(&mut default_recipe(Method::Pi)).is_err());
+    }
+
+    #[test]
+    fn what_is_anothers_is_refused_in_a_settings_file() {
+        let refused = |recipe: Recipe, words: &str| {
+            let error = recipe.validate().expect_err(words).to_string();
+            assert!(error.contains(words) && error.contains(&recipe.method.to_string()), "{error}");
+        };
+        let with = |method: Method, change: fn(&mut TargetConfig)| {
+            let mut recipe = default_recipe(method);
+            change(recipe.targets.get_or_insert(SOFT));
+            recipe
+        };
+        let selection = "targets.selection is not that of";
+        refused(with(Method::FlexMatch, |it| it.selection = Selection::Fixed { threshold: 0.9 }), selection);
+        refused(with(Method::FreeMatch, |it| it.selection = Selection::All), selection);
+        refused(with(Method::FixMatch, |it| it.selection = Selection::Free(FreeThresholds::default())), selection);
+        refused(with(Method::MeanTeacher, |it| it.selection = Selection::Flex(FlexThresholds::default())), selection);
+        refused(with(Method::MeanTeacher, |it| it.source = Some(LabelSource::Student)), "targets.source");
+        with(Method::FixMatch, |it| it.selection = Selection::All).validate().expect("all targets may count");
+
+        let settings = |method: Method, change: fn(&mut Recipe)| {
+            let mut recipe = default_recipe(method);
+            change(&mut recipe);
+            recipe
+        };
+        refused(settings(Method::Pi, |it| it.strong_unlabeled = true), "strong_unlabeled is for mean-teacher");
+        refused(settings(Method::Ict, |it| it.consistency.on_labeled = true), "consistency.on_labeled");
+        refused(settings(Method::Ict, |it| it.strong_labels = true), "strong_labels says nothing");
+        refused(settings(Method::Temporal, |it| it.strong_labels = true), "strong_labels says nothing");
+        let decay = |it: &mut Recipe| it.decay = Decay::WarmUp { decay: 0.8 };
+        refused(settings(Method::Temporal, decay), "temporal ensembling needs a constant one");
     }
 
     #[test]

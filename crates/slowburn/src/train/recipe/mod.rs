@@ -141,7 +141,7 @@ pub struct Recipe {
     /// Whether images without a label have strong views although the method can do without.
     #[serde(default)]
     pub strong_unlabeled: bool,
-    /// Whether the student sees strong views of images with a label too.
+    /// Whether the student sees strong views of images with a label too, and so of all.
     #[serde(default)]
     pub strong_labels: bool,
     /// The network.
@@ -359,13 +359,25 @@ impl Recipe {
         }
         let ignored = !self.method.has_targets() && self.method != Method::Supervised;
         ensure!(self.targets.is_none() || !ignored, "targets says nothing to {}: leave it out", self.method);
-        let unseen = matches!(self.method, Method::Ict | Method::Temporal) && !self.strong_labels;
+        for (setting, said) in [("strong_views", self.strong_views.is_some()), ("strong_labels", self.strong_labels)] {
+            ensure!(
+                !said || !matches!(self.method, Method::Ict | Method::Temporal),
+                "{setting} says nothing to {}, which sees one view of an image: leave it out",
+                self.method
+            );
+        }
         ensure!(
-            self.strong_views.is_none() || !unseen,
-            "strong_views says nothing to {}, which sees one view of an image: leave it out",
+            !self.strong_unlabeled || self.method == Method::MeanTeacher,
+            "strong_unlabeled is for mean-teacher, not for {}: leave it out",
             self.method
         );
-        if let Some(TargetConfig { form, selection, alignment, .. }) = &self.targets {
+        ensure!(
+            self.method != Method::Ict || !self.consistency.on_labeled,
+            "consistency.on_labeled is true: ict mixes images without a label alone, say false"
+        );
+        if let Some(targets) = &self.targets {
+            targets.validate_for(self.method)?;
+            let TargetConfig { form, selection, alignment, .. } = targets;
             PseudoLabelConfig {
                 source: LabelSource::Average,
                 form: *form,
@@ -375,8 +387,9 @@ impl Recipe {
             }
             .validate()?;
         }
-        if let (Method::Temporal, Decay::Constant { decay }) = (self.method, self.decay) {
-            ensure!((0.0..1.0).contains(&decay), "--decay is {decay}: temporal ensembling needs one in [0, 1)");
+        if self.method == Method::Temporal {
+            let of_predictions = matches!(self.decay, Decay::Constant { decay } if (0.0..1.0).contains(&decay));
+            ensure!(of_predictions, "--decay is {}: temporal ensembling needs a constant one in [0, 1)", self.decay);
         }
         Ok(())
     }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use sha2::{Digest, Sha256};
-use slowburn_augment::loader::{Images, Source};
+use slowburn_augment::loader::{Exif, Images, LoadError, ReadBuffers, Sample, Source};
 use slowburn_augment::{ImageSize, WhiteningConfig};
 
 use super::{DataError, DataLayout};
@@ -46,6 +46,17 @@ impl<L> Split<L> {
     }
 }
 
+impl<L: Clone> Split<L> {
+    /// The images for which `keep` holds, in their order and numbered anew; they are read from where they are.
+    #[must_use]
+    pub fn filtered(&self, keep: impl Fn(usize) -> bool) -> Self {
+        let rows: Vec<usize> = (0..self.len()).filter(|&image| keep(image)).collect();
+        let names = rows.iter().map(|&image| self.names[image].clone()).collect();
+        let labels = rows.iter().map(|&image| self.labels[image].clone()).collect();
+        Self { images: Arc::new(Chosen { images: Arc::clone(&self.images), rows }), memory: None, names, labels }
+    }
+}
+
 impl<L: PartialEq> PartialEq for Split<L> {
     /// Equal names and labels, and equal pixels where they are in memory.
     fn eq(&self, other: &Self) -> bool {
@@ -67,12 +78,43 @@ impl Source for Nothing {
         0
     }
 
-    fn read<'a>(
-        &'a self,
-        index: usize,
-        _: &'a mut slowburn_augment::loader::ReadBuffers,
-    ) -> Result<slowburn_augment::loader::Sample<'a>, slowburn_augment::loader::LoadError> {
-        Err(slowburn_augment::loader::LoadError::NoSuchSample { index, len: 0 })
+    fn read<'a>(&'a self, index: usize, _: &'a mut ReadBuffers) -> Result<Sample<'a>, LoadError> {
+        Err(LoadError::NoSuchSample { index, len: 0 })
+    }
+}
+
+/// Some images of a source.
+struct Chosen {
+    images: Arc<dyn Source>,
+    rows: Vec<usize>,
+}
+
+impl Source for Chosen {
+    fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn read<'a>(&'a self, index: usize, buffers: &'a mut ReadBuffers) -> Result<Sample<'a>, LoadError> {
+        match self.rows.get(index) {
+            Some(&row) => self.images.read(row, buffers),
+            None => Err(LoadError::NoSuchSample { index, len: self.rows.len() }),
+        }
+    }
+
+    fn name(&self, index: usize) -> String {
+        self.images.name(self.rows[index])
+    }
+
+    fn label(&self, index: usize) -> Option<usize> {
+        self.images.label(self.rows[index])
+    }
+
+    fn id(&self, index: usize) -> String {
+        self.images.id(self.rows[index])
+    }
+
+    fn exif(&self) -> Exif {
+        self.images.exif()
     }
 }
 

@@ -81,13 +81,13 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> FewLabels<M, T> {
 
     /// Another pipeline for what the student sees of images without a label, as FixMatch wants it: images with a label, and what
     /// gives the targets, have the weak views that the task was made with. A [`Pair`](slowburn_augment::presets::Pair) has both.
-    /// ICT and temporal ensembling see one view of an image and refuse it, unless images with a label have strong views too.
+    /// ICT and temporal ensembling see one view of an image and refuse it.
     pub fn with_strong_views(self, strong: Pipeline) -> Self {
         Self { strong: Some(strong), ..self }
     }
 
-    /// Whether the student sees strong views of images with a label too, which no paper of FixMatch's kin has; what gives the
-    /// targets sees weak ones still. Nothing without [`with_strong_views`](Self::with_strong_views).
+    /// Whether the student sees strong views of images with a label too, and so of all, which no paper of FixMatch's kin has;
+    /// what gives the targets sees weak ones still. Nothing without [`with_strong_views`](Self::with_strong_views).
     pub fn with_strong_labels(self, strong_labels: bool) -> Self {
         Self { strong_labels, ..self }
     }
@@ -192,7 +192,7 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> Fit for FewLabels<M, T> {
     }
 
     fn prepare(self, batch: usize, seed: u64) -> Result<(SemiSupervised<M, T>, Self::Task), TaskError> {
-        if self.strong.is_some() && !self.strong_labels && T::UNLABELED && !T::OWN_VIEW {
+        if self.strong.is_some() && T::UNLABELED && !T::OWN_VIEW {
             return Err(TaskError::other(format!(
                 "with_strong_views says nothing to {}, which sees one view of an image: give those views to the task instead",
                 self.name

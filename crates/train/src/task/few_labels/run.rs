@@ -148,7 +148,8 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> Task for FewLabelsTask<M, T> 
         let losses = method.losses(batch.into_device(&self.device)?)?;
         let gradients = GradientsParams::from_grads(losses.total.backward(), &method.student);
         let mut costs = vec![losses.total, losses.class, losses.consistency, losses.logit_distance];
-        costs.extend(losses.kept);
+        // Only a method that selects has a term of its own.
+        costs.extend(losses.kept.into_iter().chain(losses.regularizer));
         let method = method.optimize(optimizer, learning_rate, gradients)?;
         let decay = method.teacher.decay().unwrap_or(f64::NAN);
         Ok((method, StepOutcome { costs, known: vec![losses.weight, decay] }))
@@ -162,14 +163,15 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> Task for FewLabelsTask<M, T> 
             Figure::new("consistency weight", seen.known(0)),
         ];
         figures.extend(kept_share(seen).map(|share| Figure::percent("kept", share)));
+        figures.extend(own_term(seen).map(|term| Figure::new("own term", term)));
         figures.extend(decay(seen).map(|decay| Figure::new("decay", decay)));
         figures.push(Figure::new("learning rate", seen.learning_rate));
         figures
     }
 
     fn metrics(&self, method: &Self::Method, seen: &Observed) -> Result<SemiMetrics, TaskError> {
-        // A class that is never kept will often be kept later: said less and less often.
-        if seen.epoch.is_power_of_two() {
+        // A class that is never kept will often be kept later: said less and less often, and at the end.
+        if seen.epoch.is_power_of_two() || seen.last {
             method.diagnose().into_iter().for_each(|warning| tracing::warn!("{}", warning.named(&self.classes)));
         }
         let valid = method.valid();
@@ -195,6 +197,7 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> Task for FewLabelsTask<M, T> 
             logit_distance: seen.cost(3),
             consistency_weight: seen.known(0),
             kept: kept_share(seen),
+            own_term: own_term(seen),
             decay: decay(seen),
             learning_rate: seen.learning_rate,
             student_accuracy: looked[0],
@@ -268,6 +271,11 @@ fn weak_then_strong(weak: Tensor<4>, strong: Tensor<4>, labels: &[Option<usize>]
 /// The share of images without a label that were kept, where the method leaves some out.
 fn kept_share(seen: &Observed) -> Option<f64> {
     Some(seen.cost(4)).filter(|share| !share.is_nan())
+}
+
+/// The method's own term before its weight, where it has one.
+fn own_term(seen: &Observed) -> Option<f64> {
+    Some(seen.cost(5)).filter(|term| !term.is_nan())
 }
 
 /// The decay of the latest average, where weights are averaged.

@@ -10,8 +10,8 @@ pub struct ContrastMetrics {
     pub step: u64,
     /// Mean of the loss over the epoch's steps.
     pub loss: f64,
-    /// The loss of a guess: `ln(K+1)`, twice that where two directions are summed; without negatives that of predictions that
-    /// have nothing to do with their targets, 4 for BYOL and 0 for SimSiam.
+    /// The loss of a guess: `ln(K+1)`, twice that where two directions are summed, `4τ·ln B` for MoCo v3 in batches of B; without
+    /// negatives that of predictions that have nothing to do with their targets, 4 for BYOL and 0 for SimSiam.
     pub chance_loss: f64,
     /// Mean over the epoch's steps of the fraction of queries whose own key was the most similar.
     pub contrast_accuracy: f64,

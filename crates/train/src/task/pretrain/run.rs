@@ -6,6 +6,7 @@ use burn::tensor::{Device, Tensor};
 use serde_json::Value;
 use slowburn_augment::loader::{Report, Source, ViewBatch, ViewLoader};
 use slowburn_contrastive::{Contrastive, Encode, ViewPair};
+use slowburn_ema::Timeline;
 
 use super::ContrastMetrics;
 use crate::monitor::{EncoderMonitor, concerns};
@@ -81,6 +82,11 @@ where
 
     fn batches(&self, epoch: u64, steps: u64) -> Result<TaskBatches<'_, ViewBatch>, TaskError> {
         Ok(Box::new(self.loader.epoch(epoch).take(steps as usize).map(|batch| Ok(batch?))))
+    }
+
+    fn fit_to(&self, method: M, timeline: Timeline) -> M {
+        method.diagnose_length(timeline.total).into_iter().for_each(|warning| tracing::warn!("{warning}"));
+        method
     }
 
     fn restart(&self, method: M) -> M {
