@@ -47,7 +47,9 @@ pub enum Warning {
         least: usize,
     },
     /// A batch of one sample in a method whose negatives are the batch's others.
-    #[error("the negatives of {method} are the other samples of a batch, and a batch of one has none: take larger ones")]
+    #[error(
+        "the negatives of {method} are the other samples of a batch, and a batch of one has none: take larger ones"
+    )]
     NoNegatives {
         /// The method.
         method: &'static str,

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use slowburn_ema::{Decay, Ema, EmaConfig, Refused, StepCount, detached_copy, sync_running_state};
 
 use super::{
-    Contrasted, Contrastive, EncoderRole, check_batch, counted, diagnose_decay, diagnose_negatives, diagnose_whole_batch,
-    finite_on_host, online_accessors,
+    Contrasted, Contrastive, EncoderRole, check_batch, counted, diagnose_decay, diagnose_negatives,
+    diagnose_whole_batch, finite_on_host, online_accessors,
 };
 use crate::predict::require_gradients_of;
 use crate::{Contrast, ContrastiveError, Encode, InfoNce, Online, Predictor, ViewPair, Warning, normalize};

@@ -54,7 +54,8 @@ fn encoder_projector_and_predictor_get_gradients_and_the_target_none() {
         let all = GradientsParams::from_grads(gradients, method.trained());
         let (query, head) = (method.query(), &method.trained().predictor);
         let ProjectionHead::V1(projector) = &query.fc else { panic!("a plain network has a linear head") };
-        let matrices = [&query.first.weight, &projector.weight, &head.layers()[0].linear.weight, &head.layers()[1].linear.weight];
+        let matrices =
+            [&query.first.weight, &projector.weight, &head.layers()[0].linear.weight, &head.layers()[1].linear.weight];
         for weight in matrices {
             let gradient = read(all.get::<2>(weight.id).unwrap());
             assert!(gradient.iter().any(|value| value.abs() > 1e-4), "{gradient:?}");

@@ -39,7 +39,10 @@ impl Given {
     /// What was said of one part of the recipe, by the paths in that part.
     pub fn below(&self, part: &str) -> Self {
         let inner = |said: &String| Some(said.strip_prefix(part)?.strip_prefix('.')?.to_owned());
-        Self { flags: self.flags.iter().filter_map(inner).collect(), config: self.config.iter().filter_map(inner).collect() }
+        Self {
+            flags: self.flags.iter().filter_map(inner).collect(),
+            config: self.config.iter().filter_map(inner).collect(),
+        }
     }
 }
 

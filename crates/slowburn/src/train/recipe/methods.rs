@@ -1,13 +1,14 @@
 //! What one method asks for that another does not.
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, bail};
 use slowburn_augment::{Operation, Pipeline};
 use slowburn_ema::{Decay, Length, RampShape};
 use slowburn_semi::{
-    Alignment, Consistency, CostReduction, FlexThresholds, FreeThresholds, LabelForm, LabelSource, Mix, Selection,
+    Consistency, CostReduction, FlexThresholds, FreeThresholds, LabelForm, LabelSource, Mix, Selection,
 };
 use slowburn_train::{Algorithm, OptimizerConfig};
 
+use super::targets::SOFT;
 use super::{ConsistencyConfig, Method, Recipe, TargetConfig, fashion};
 use crate::network::Arch;
 
@@ -68,35 +69,6 @@ pub fn change_to_photos(recipe: &mut Recipe) {
     let optimizer = &mut recipe.optimizer;
     (optimizer.algorithm, optimizer.schedule.learning_rate) = (algorithm, schedule.learning_rate);
     (optimizer.weight_decay, optimizer.decay_norm_and_bias) = (weight_decay, decay_norm_and_bias);
-}
-
-impl TargetConfig {
-    /// Whose predictions become targets.
-    pub fn source_of(&self, method: Method) -> LabelSource {
-        self.source.unwrap_or(match method {
-            Method::MeanTeacher => LabelSource::Average,
-            _ => LabelSource::Student,
-        })
-    }
-
-    /// Checks that they are targets of this method, and not of another under its name. Labels alone ignore them.
-    ///
-    /// # Errors
-    /// An error that names the setting and the method.
-    pub(super) fn validate_for(&self, method: Method) -> Result<()> {
-        let own = match method {
-            Method::FixMatch | Method::MeanTeacher => matches!(self.selection, Selection::All | Selection::Fixed { .. }),
-            Method::FlexMatch => matches!(self.selection, Selection::Flex(_)),
-            Method::FreeMatch => matches!(self.selection, Selection::Free(_)),
-            _ => true,
-        };
-        ensure!(own, "targets.selection is not that of {method}: leave it out, or say another method");
-        ensure!(
-            method != Method::MeanTeacher || self.source_of(method) == LabelSource::Average,
-            "targets.source says whose predictions are targets, and those of mean-teacher are the average's: leave it out"
-        );
-        Ok(())
-    }
 }
 
 /// Takes another method, with the costs, targets and batches of its paper. Nothing changes for the method that a recipe has.
@@ -238,63 +210,6 @@ pub fn set_batch(recipe: &mut Recipe, batch: usize) {
     recipe.batch = batch;
 }
 
-/// Changes what targets are.
-///
-/// # Errors
-/// For methods whose targets have one form.
-pub fn set_form(recipe: &mut Recipe, form: LabelForm) -> Result<()> {
-    check_flag(recipe.method, "--targets")?;
-    let targets = recipe.targets.take().unwrap_or(SOFT);
-    recipe.targets = Some(TargetConfig { form, ..targets });
-    Ok(())
-}
-
-/// Changes from which probability on targets count.
-///
-/// # Errors
-/// For methods that find their own thresholds or have none.
-pub fn set_threshold(recipe: &mut Recipe, threshold: f64) -> Result<()> {
-    let targets = recipe.targets.take().unwrap_or(SOFT);
-    let selection = match targets.selection {
-        Selection::Flex(flex) => Selection::Flex(FlexThresholds { threshold, ..flex }),
-        Selection::Free(_) => bail!("--threshold says nothing to freematch, which finds its own"),
-        _ if matches!(recipe.method, Method::MeanTeacher | Method::FixMatch) => Selection::Fixed { threshold },
-        _ => bail!("--threshold says nothing to {}: all its targets count", recipe.method),
-    };
-    recipe.targets = Some(TargetConfig { selection, ..targets });
-    Ok(())
-}
-
-/// Changes whose predictions become targets.
-///
-/// # Errors
-/// For methods that know one source only.
-pub fn set_source(recipe: &mut Recipe, source: LabelSource) -> Result<()> {
-    match recipe.method {
-        Method::FixMatch | Method::FlexMatch | Method::FreeMatch => {
-            let targets = recipe.targets.take().unwrap_or(SOFT);
-            recipe.targets = Some(TargetConfig { source: Some(source), ..targets });
-            Ok(())
-        }
-        method => bail!("--targets-from is for fixmatch, flexmatch and freematch, not for {method}"),
-    }
-}
-
-/// Aligns predictions with even classes.
-///
-/// # Errors
-/// For methods whose targets are not predictions of one step.
-pub fn set_alignment(recipe: &mut Recipe) -> Result<()> {
-    check_flag(recipe.method, "--align")?;
-    let targets = recipe.targets.take().unwrap_or(SOFT);
-    recipe.targets = Some(TargetConfig { alignment: Some(Alignment::default()), ..targets });
-    Ok(())
-}
-
-/// Mean Teacher's.
-const SOFT: TargetConfig =
-    TargetConfig { form: LabelForm::Soft, selection: Selection::All, alignment: None, source: None };
-
 /// A weak pipeline with two operations of RandAugment and a square of half the side in mid-grey before its normalisation: FixMatch's
 /// strong view for images that `side` pixels are high.
 ///
@@ -398,24 +313,6 @@ mod tests {
     }
 
     #[test]
-    fn targets_are_refused_where_they_say_nothing() {
-        for method in [Method::Pi, Method::Temporal, Method::Ict, Method::Supervised] {
-            let mut recipe = default_recipe(method);
-            for error in [set_form(&mut recipe, LabelForm::Hard), set_alignment(&mut recipe)] {
-                let error = error.expect_err("no targets to choose").to_string();
-                assert!(error.contains(&method.to_string()), "{error}");
-            }
-            assert_eq!(recipe.targets, None);
-            recipe.targets = Some(TargetConfig { form: LabelForm::Hard, ..SOFT });
-            // The baseline of a run is its recipe with another method.
-            assert_eq!(recipe.validate().is_err(), method != Method::Supervised, "{method}");
-            change_method(&mut recipe, Method::MeanTeacher);
-            change_method(&mut recipe, method);
-            assert_eq!(recipe.targets, None, "{method}");
-        }
-    }
-
-    #[test]
     fn mean_teacher_with_strong_views_has_fixmatchs_cost_and_batches() {
         let (strong, fixmatch) = (default_strong_teacher(), default_recipe(Method::FixMatch));
         strong.validate().expect("valid");
@@ -439,55 +336,6 @@ mod tests {
     }
 
     #[test]
-    fn targets_are_the_averages_in_short_trainings_and_the_students_in_the_papers() {
-        let default = default_recipe(Method::FixMatch);
-        let targets = default.targets.as_ref().expect("of FixMatch");
-        assert_eq!(targets.source_of(Method::FixMatch), LabelSource::Average);
-        assert_eq!(targets.selection, Selection::Fixed { threshold: 0.8 });
-        let paper = preset("fixmatch-cifar10-250").expect("exists").recipe();
-        let targets = paper.targets.as_ref().expect("of FixMatch");
-        assert_eq!(targets.source_of(paper.method), LabelSource::Student);
-        assert_eq!(targets.selection, Selection::Fixed { threshold: 0.95 });
-        let mut recipe = default_recipe(Method::MeanTeacher);
-        assert_eq!(recipe.targets, None, "the paper's form");
-        let error = set_source(&mut recipe, LabelSource::Student).expect_err("its teacher is the average").to_string();
-        assert!(error.contains("not for mean-teacher"), "{error}");
-        assert!(set_alignment(&mut default_recipe(Method::Pi)).is_err());
-    }
-
-    #[test]
-    fn what_is_anothers_is_refused_in_a_settings_file() {
-        let refused = |recipe: Recipe, words: &str| {
-            let error = recipe.validate().expect_err(words).to_string();
-            assert!(error.contains(words) && error.contains(&recipe.method.to_string()), "{error}");
-        };
-        let with = |method: Method, change: fn(&mut TargetConfig)| {
-            let mut recipe = default_recipe(method);
-            change(recipe.targets.get_or_insert(SOFT));
-            recipe
-        };
-        let selection = "targets.selection is not that of";
-        refused(with(Method::FlexMatch, |it| it.selection = Selection::Fixed { threshold: 0.9 }), selection);
-        refused(with(Method::FreeMatch, |it| it.selection = Selection::All), selection);
-        refused(with(Method::FixMatch, |it| it.selection = Selection::Free(FreeThresholds::default())), selection);
-        refused(with(Method::MeanTeacher, |it| it.selection = Selection::Flex(FlexThresholds::default())), selection);
-        refused(with(Method::MeanTeacher, |it| it.source = Some(LabelSource::Student)), "targets.source");
-        with(Method::FixMatch, |it| it.selection = Selection::All).validate().expect("all targets may count");
-
-        let settings = |method: Method, change: fn(&mut Recipe)| {
-            let mut recipe = default_recipe(method);
-            change(&mut recipe);
-            recipe
-        };
-        refused(settings(Method::Pi, |it| it.strong_unlabeled = true), "strong_unlabeled is for mean-teacher");
-        refused(settings(Method::Ict, |it| it.consistency.on_labeled = true), "consistency.on_labeled");
-        refused(settings(Method::Ict, |it| it.strong_labels = true), "strong_labels says nothing");
-        refused(settings(Method::Temporal, |it| it.strong_labels = true), "strong_labels says nothing");
-        let decay = |it: &mut Recipe| it.decay = Decay::WarmUp { decay: 0.8 };
-        refused(settings(Method::Temporal, decay), "temporal ensembling needs a constant one");
-    }
-
-    #[test]
     fn a_batch_of_another_size_has_labels_in_the_same_part() {
         for (method, labeled) in [(Method::FixMatch, [4, 1, 13]), (Method::MeanTeacher, [8, 1, 25])] {
             for (batch, expected) in [32, 4, 100].into_iter().zip(labeled) {
@@ -495,19 +343,6 @@ mod tests {
                 set_batch(&mut recipe, batch);
                 assert_eq!((recipe.batch, recipe.mix), (batch, Mix::Fixed { labeled: expected }), "{method}");
             }
-        }
-    }
-
-    #[test]
-    fn a_threshold_is_refused_where_it_says_nothing() {
-        let mut recipe = fashion();
-        set_threshold(&mut recipe, 0.8).expect("Mean Teacher takes one");
-        assert_eq!(recipe.targets.as_ref().map(|targets| targets.form), Some(LabelForm::Soft));
-        for method in [Method::FreeMatch, Method::Ict, Method::Pi] {
-            let mut recipe = fashion();
-            change_method(&mut recipe, method);
-            let error = set_threshold(&mut recipe, 0.8).expect_err("no threshold");
-            assert!(error.to_string().contains(&method.to_string()), "{error}");
         }
     }
 

@@ -5,24 +5,24 @@ mod labels;
 mod methods;
 mod presets;
 mod seeds;
+mod targets;
 
 pub use defaults::fashion;
 pub use labels::Labels;
 pub use methods::{
     DEFAULT, change_method, change_to_photos, check_flag, default_recipe, default_strong_teacher, labeled_share,
-    passes_of_strong_views, set_alignment, set_batch, set_form, set_source, set_strong_views, set_threshold, strong,
+    passes_of_strong_views, set_batch, set_strong_views, strong,
 };
 pub use presets::{PRESETS, Preset, preset};
 pub use seeds::{SeedError, seeds};
+pub use targets::{TargetConfig, set_alignment, set_form, set_source, set_threshold};
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use slowburn_augment::{ImageSize, Pipeline, WhiteningConfig};
 use slowburn_ema::{Decay, Length, RampShape, Timeline};
-use slowburn_semi::{
-    Alignment, Consistency, CostReduction, LabelForm, LabelSource, Mix, Objective, PseudoLabelConfig, Selection,
-};
+use slowburn_semi::{Consistency, CostReduction, LabelSource, Mix, Objective};
 
 use slowburn_train::OptimizerConfig;
 
@@ -83,21 +83,6 @@ impl Method {
     pub fn has_targets(self) -> bool {
         self.has_strong_views() || self == Self::MeanTeacher
     }
-}
-
-/// Which targets count, and what they are.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TargetConfig {
-    /// Soft, sharpened or hard.
-    pub form: LabelForm,
-    /// By which threshold.
-    pub selection: Selection,
-    /// Whether predictions are made to have the classes of the data first.
-    #[serde(default)]
-    pub alignment: Option<Alignment>,
-    /// Whose predictions: Mean Teacher's average, the student of FixMatch and its kin, if nothing is said.
-    #[serde(default)]
-    pub source: Option<LabelSource>,
 }
 
 /// The consistency cost's part of a recipe.
@@ -377,15 +362,6 @@ impl Recipe {
         );
         if let Some(targets) = &self.targets {
             targets.validate_for(self.method)?;
-            let TargetConfig { form, selection, alignment, .. } = targets;
-            PseudoLabelConfig {
-                source: LabelSource::Average,
-                form: *form,
-                selection: selection.clone(),
-                alignment: alignment.clone(),
-                ..PseudoLabelConfig::default()
-            }
-            .validate()?;
         }
         if self.method == Method::Temporal {
             let of_predictions = matches!(self.decay, Decay::Constant { decay } if (0.0..1.0).contains(&decay));
