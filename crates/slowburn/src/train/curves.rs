@@ -66,7 +66,7 @@ mod tests {
             logit_distance: 0.0,
             consistency_weight: 5.0,
             kept: None,
-            own_term: None,
+            regularizer: None,
             decay: Some(0.99),
             learning_rate: 0.003,
             student_accuracy: Some(accuracy),

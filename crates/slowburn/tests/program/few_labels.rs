@@ -172,6 +172,13 @@ fn every_method_ends_with_other_weights() {
         let selects = method.ends_with("match");
         assert_eq!(kept.is_some(), selects, "{method}: {kept:?}");
         assert!(kept.is_none_or(|kept| (0.0..=1.0).contains(&kept)), "{method}: {kept:?}");
+        let number = |name: &str| metrics.get(name).and_then(serde_json::Value::as_f64);
+        let fairness = number("regularizer");
+        assert_eq!(fairness.is_some(), method == "freematch", "{method}: {fairness:?}");
+        if let (Some(fairness), Some(loss)) = (fairness, number("loss")) {
+            let parts = number("class_cost").zip(number("consistency_cost")).expect("costs");
+            assert!((loss - parts.0 - parts.1 - 0.01 * fairness).abs() < 1e-4, "{metrics:?}");
+        }
         let mut command =
             command(data.path(), &["--method", method, "--labels", "16", "--epochs", "0.1", "--no-baseline"]);
         command.arg("--out").arg(data.path().join(format!("{method}-said")));

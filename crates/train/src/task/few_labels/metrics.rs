@@ -24,7 +24,7 @@ pub struct SemiMetrics {
     pub kept: Option<f64>,
     /// Mean of the method's own term before its weight, FreeMatch's fairness, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub own_term: Option<f64>,
+    pub regularizer: Option<f64>,
     /// The decay of the last average update, where the method averages weights.
     pub decay: Option<f64>,
     /// The learning rate of the last step.

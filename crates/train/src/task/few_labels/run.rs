@@ -163,7 +163,7 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> Task for FewLabelsTask<M, T> 
             Figure::new("consistency weight", seen.known(0)),
         ];
         figures.extend(kept_share(seen).map(|share| Figure::percent("kept", share)));
-        figures.extend(own_term(seen).map(|term| Figure::new("own term", term)));
+        figures.extend(regularizer(seen).map(|term| Figure::new("regularizer", term)));
         figures.extend(decay(seen).map(|decay| Figure::new("decay", decay)));
         figures.push(Figure::new("learning rate", seen.learning_rate));
         figures
@@ -197,7 +197,7 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> Task for FewLabelsTask<M, T> 
             logit_distance: seen.cost(3),
             consistency_weight: seen.known(0),
             kept: kept_share(seen),
-            own_term: own_term(seen),
+            regularizer: regularizer(seen),
             decay: decay(seen),
             learning_rate: seen.learning_rate,
             student_accuracy: looked[0],
@@ -274,7 +274,7 @@ fn kept_share(seen: &Observed) -> Option<f64> {
 }
 
 /// The method's own term before its weight, where it has one.
-fn own_term(seen: &Observed) -> Option<f64> {
+fn regularizer(seen: &Observed) -> Option<f64> {
     Some(seen.cost(5)).filter(|term| !term.is_nan())
 }
 
