@@ -3,7 +3,9 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use slowburn_ema::{Decay, Ema, EmaConfig, Refused, StepCount, detached_copy};
 
-use super::{Contrasted, Contrastive, accessors, check_batch, diagnose_order, embed_shuffled, finite_on_host};
+use super::{
+    Contrasted, Contrastive, accessors, check_batch, diagnose_decay, diagnose_order, embed_shuffled, finite_on_host,
+};
 use crate::{
     Contrast, ContrastiveError, Encode, InfoNce, KeyQueue, KeyQueueConfig, Stream, SymmetricReduction, Unfilled,
     ViewPair, Warning, normalize,
