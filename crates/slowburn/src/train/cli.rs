@@ -28,7 +28,7 @@ pub struct Cli {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub start: Start,
-    /// Pre-train on all images first, labels unseen, for so many epochs; 0 for none
+    /// Pre-train first for so many epochs on all images but those held back by --validation, labels unseen; 0 for none
     #[arg(long, value_name = "EPOCHS", conflicts_with = "from", hide_short_help = true)]
     pub pretrain: Option<f64>,
     /// The method of that pre-training [default: end-to-end]
