@@ -83,8 +83,8 @@ pub struct Contrast {
     /// The number of negatives of each query, K.
     pub negatives: usize,
     /// What `loss` would be if all similarities were equal: [`chance_loss`]`(K)`, `ln K` where the loss is decoupled,
-    /// twice that in a sum over two directions, `4τ·ln B` for MoCo v3 in batches of B. Without negatives, that of predictions that have nothing to do with their
-    /// targets: 4 for BYOL, 0 for SimSiam.
+    /// twice that in a sum over two directions, `4τ·ln B` for MoCo v3 in batches of B. Without negatives, that of predictions
+    /// that have nothing to do with their targets: 4 for BYOL, 0 for SimSiam.
     pub chance: f64,
 }
 

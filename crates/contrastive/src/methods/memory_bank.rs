@@ -3,9 +3,9 @@ use std::collections::HashSet;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use slowburn_ema::{EmaError, Refused, StateMatrix, StepCount};
+use slowburn_ema::{EmaError, StateMatrix, StepCount};
 
-use super::{Contrasted, Contrastive, accessors, check_batch, finite_on_host};
+use super::{Contrasted, Contrastive, accessors, check_batch, counted, finite_on_host};
 use crate::random::{directions, negatives};
 use crate::{Contrast, ContrastiveError, Encode, InfoNce, ViewPair, Warning, normalize};
 
@@ -145,19 +145,13 @@ impl<E: Encode> Contrastive for MemoryBank<E> {
     type Trained = E;
     type Settings = MemoryBankConfig;
 
-    fn contrast(mut self, batch: ViewPair<E::Input>) -> Contrasted<Self> {
+    fn contrast(self, batch: ViewPair<E::Input>) -> Contrasted<Self> {
         // Read first, then updated: a slot never holds the query that it is compared with.
         let remembered = self.outcome(&batch).and_then(|(outcome, change)| {
             self.bank.add(&batch.samples, change)?;
             Ok(outcome)
         });
-        match remembered {
-            Ok(outcome) => {
-                self.steps.increment();
-                Ok((self, outcome))
-            }
-            Err(error) => Err(Refused::new(self, error)),
-        }
+        counted(self, remembered, |method| &mut method.steps)
     }
 
     accessors!(; forget);
