@@ -362,6 +362,28 @@ fn masks_are_uniform() {
     assert!(chi_squared < 2011.0, "χ² {chi_squared}");
 }
 
+/// Noise in the holes of a mask: mean 0, the std that was asked for, and nothing outside of them.
+#[test]
+fn the_noise_of_masks_has_its_mean_and_standard_deviation() {
+    const STD: f64 = 0.3;
+    let size = ImageSize::new(128, 128, 3);
+    let pixels = vec![204; size.values()]; // 0.8
+    let image = Image::new(size, &pixels).unwrap();
+    let mask = Operation::MaskPatches { share: 0.5, patch: 8, fill: MaskFill::Noise { std: STD as f32 } };
+    let pipeline = pipeline(vec![mask]);
+    let mut out = vec![0.0; size.values()];
+    pipeline.apply(&pipeline.draw(key(0), size).unwrap(), image, &mut out).unwrap();
+
+    let noise: Vec<f64> = out.iter().filter(|&&value| (value - 0.8).abs() > 1e-6).map(|&value| value.into()).collect();
+    assert_eq!(noise.len(), size.values() / 2);
+    let count = noise.len() as f64;
+    let mean = noise.iter().sum::<f64>() / count;
+    let std = (noise.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / count).sqrt();
+    // Four standard errors: σ/√n and σ/√(2n).
+    assert!(mean.abs() < 4.0 * STD / count.sqrt(), "mean {mean}");
+    assert!((std - STD).abs() < 4.0 * STD / (2.0 * count).sqrt(), "std {std}");
+}
+
 #[test]
 fn shears_and_sharpness_are_uniform() {
     let shear = Operation::Shear { max_x: 0.3, max_y: 0.1, border: Border::Edge };

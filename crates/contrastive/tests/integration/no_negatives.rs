@@ -113,6 +113,42 @@ fn the_predictor_matters() {
     assert!(far > 1e-2, "without it the gradient is another: {far}");
 }
 
+/// Hands on what it gets.
+#[derive(Module, Debug)]
+struct NoPredictor;
+
+impl Predictor for NoPredictor {
+    fn predict(&self, embeddings: Tensor<2>) -> Tensor<2> {
+        embeddings
+    }
+    fn dims(&self) -> [usize; 2] {
+        [DIM, DIM]
+    }
+}
+
+/// Every method's encoder learns something else without its predictor.
+#[test]
+fn no_method_ignores_its_predictor() {
+    fn learned<M: Contrastive<Encoder = Network>>(method: M, device: &Device) -> Vec<f64> {
+        let (method, outcome) = method.contrast(views(1, device)).unwrap();
+        gradient(method.query(), &outcome.loss)
+    }
+    fn assert_other(with: &[f64], without: &[f64], method: &str) {
+        let far = farthest(with, without);
+        assert!(far > 1e-2, "{method} is as without: {far}");
+    }
+    let device = Device::flex().autodiff();
+    let encoder = || Network::plain(1, &device);
+    let without = ByolConfig { dim: DIM, decay: DECAY }.init(encoder(), NoPredictor, &device).unwrap();
+    assert_other(&learned(byol(&device), &device), &learned(without, &device), "BYOL");
+    let config = SimSiamConfig { dim: DIM, ..SimSiamConfig::default() };
+    let without = config.init(encoder(), NoPredictor, &device).unwrap();
+    assert_other(&learned(sim_siam(&device), &device), &learned(without, &device), "SimSiam");
+    let config = MocoV3Config { dim: DIM, decay: DECAY, loss: InfoNce::new(0.2) };
+    let without = config.init(encoder(), NoPredictor, &device).unwrap();
+    assert_other(&learned(moco_v3(&device), &device), &learned(without, &device), "MoCo v3");
+}
+
 /// Without the average, the target is the encoder as it is.
 #[test]
 fn the_average_matters() {

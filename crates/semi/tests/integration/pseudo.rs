@@ -22,7 +22,7 @@ fn config(threshold: f64) -> PseudoLabelConfig {
     PseudoLabelConfig { selection: Selection::Fixed { threshold }, ..PseudoLabelConfig::fix_match() }
 }
 
-fn every() -> [(&'static str, PseudoLabelConfig); 6] {
+fn every() -> [(&'static str, PseudoLabelConfig); 7] {
     let flex = FlexThresholds { threshold: 0.5, ..FlexThresholds::default() };
     [
         ("FixMatch", config(0.5)),
@@ -31,6 +31,7 @@ fn every() -> [(&'static str, PseudoLabelConfig); 6] {
         ("aligned", config(0.5).with_alignment(Alignment::default())),
         ("apart", PseudoLabelConfig { source: LabelSource::StudentApart, ..config(0.5) }),
         ("Mean Teacher, hard", PseudoLabelConfig::mean_teacher(LabelForm::Hard)),
+        ("Mean Teacher, sharpened", PseudoLabelConfig::mean_teacher(LabelForm::UDA)),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! Devices of wgpu that submit one task at a time.
 //!
 //! With cubecl-wgpu 0.11.3 and its default of 32 a later upload reaches the device before an earlier kernel has read what it
-//! replaces, and averages come out wrong, in plain operations of Burn too: docs/performance.md.
+//! replaces, and averages come out wrong, in plain operations of Burn too: docs/burn.md.
 
 use std::sync::{Mutex, PoisonError};
 

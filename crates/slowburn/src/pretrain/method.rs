@@ -181,6 +181,17 @@ mod tests {
     }
 
     #[test]
+    fn a_settings_file_without_a_predictor_is_refused() {
+        for method in ALL {
+            let mut recipe = default_recipe(method);
+            let other = if recipe.network.heads.is_some() { Method::Moco } else { Method::Byol };
+            recipe.network.heads = default_recipe(other).network.heads;
+            let error = recipe.validate().expect_err("heads of another method").to_string();
+            assert!(error.contains("network.heads") && error.contains(&method.to_string()), "{error}");
+        }
+    }
+
+    #[test]
     fn no_method_leaves_its_numbers_to_another() {
         for before in ALL {
             for method in ALL {

@@ -6,7 +6,7 @@ use super::method::change_method;
 use super::{Mask, Method, NetworkConfig, Recipe, Version};
 use crate::args::Reading;
 use crate::network::Arch;
-use crate::recipes::REPRODUCED;
+use crate::recipes::reproduced;
 use slowburn_ema::{Length, RampShape, Schedule};
 use slowburn_train::monitor::Scoring;
 use slowburn_train::{Algorithm, OptimizerConfig};
@@ -108,7 +108,8 @@ pub fn preset_list() -> String {
     );
     for preset in PRESETS {
         let Preset { name, accuracy, source, note, epochs, .. } = preset;
-        text += &format!("{name:<24} {epochs:>6}  {accuracy:<24} {REPRODUCED:<10}  {source:<26} {note}\n");
+        let reproduced = reproduced(source);
+        text += &format!("{name:<24} {epochs:>6}  {accuracy:<24} {reproduced:<10}  {source:<26} {note}\n");
     }
     text
 }

@@ -110,6 +110,9 @@ impl<M: Predict<Input = Tensor<4>>, T: Teacher<M>> FewLabels<M, T> {
 
     /// Holds this share of the labelled images of each class back, in [0, 1): by them the best epoch is kept, and training may
     /// stop early. They are then in neither stream.
+    ///
+    /// FlexMatch divides by the number of unlabelled images, which is that of all images unless `FlexThresholds::unlabeled` of
+    /// `slowburn-semi` says another: those that are held back would count as never confident.
     pub fn with_validation(self, share: f64) -> Self {
         Self { validation: share, ..self }
     }
