@@ -102,8 +102,8 @@ fn warn(recipe: &Recipe, data: &Dataset) -> Result<()> {
     }
     if labeled.is_unbalanced() && !matches!(recipe.method, Method::FreeMatch | Method::Supervised) {
         tracing::warn!(
-            "with such labels, images without one helped FreeMatch alone (docs/shipped-images.md): \
-             use --method freematch"
+            "with such labels FreeMatch gained most, and methods without strong views little or nothing \
+             (docs/shipped-images.md): use --method freematch"
         );
     }
     Ok(())
