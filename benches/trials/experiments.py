@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs lists of experiments and prints their tables.
 
-    python3 crates/slowburn/data/make_unbalanced.py OUT/files      (NumPy; for `unlike-classes` alone)
+    python3 crates/slowburn/data/make_unbalanced.py OUT/files      (NumPy; for `unlike-classes` and `unlike-default`)
     python3 benches/trials/experiments.py EXPERIMENTS.json OUT [--only NAME,...] [--columns COLUMN ...] [--seeds 0,1,2] [--jobs 2]
         [--slowburn PATH]
 

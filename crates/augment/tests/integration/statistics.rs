@@ -243,15 +243,20 @@ fn noise_has_its_mean_and_standard_deviation() {
     pipeline.apply(&view, image, &mut out).unwrap();
 
     let noise: Vec<f64> = out.iter().map(|x| f64::from(*x) - 0.2).collect();
+    assert_noise(&noise, 0.15);
+    // Neighbours are independent.
+    let count = noise.len() as f64;
+    let product = noise.windows(2).map(|pair| pair[0] * pair[1]).sum::<f64>() / count;
+    assert!(product.abs() < 4.0 * 0.15 * 0.15 / count.sqrt(), "{product}");
+}
+
+/// Mean 0 and this standard deviation, each within four standard errors: σ/√n and σ/√(2n).
+fn assert_noise(noise: &[f64], expected: f64) {
     let count = noise.len() as f64;
     let mean = noise.iter().sum::<f64>() / count;
     let std = (noise.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / count).sqrt();
-    // Four standard errors: σ/√n and σ/√(2n).
-    assert!(mean.abs() < 4.0 * 0.15 / count.sqrt(), "mean {mean}");
-    assert!((std - 0.15).abs() < 4.0 * 0.15 / (2.0 * count).sqrt(), "std {std}");
-    // Neighbours are independent.
-    let product = noise.windows(2).map(|pair| pair[0] * pair[1]).sum::<f64>() / count;
-    assert!(product.abs() < 4.0 * 0.15 * 0.15 / count.sqrt(), "{product}");
+    assert!(mean.abs() < 4.0 * expected / count.sqrt(), "mean {mean}");
+    assert!((std - expected).abs() < 4.0 * expected / (2.0 * count).sqrt(), "std {std}");
 }
 
 /// What `RandAugment` applied, operation by operation.
@@ -365,23 +370,17 @@ fn masks_are_uniform() {
 /// Noise in the holes of a mask: mean 0, the std that was asked for, and nothing outside of them.
 #[test]
 fn the_noise_of_masks_has_its_mean_and_standard_deviation() {
-    const STD: f64 = 0.3;
     let size = ImageSize::new(128, 128, 3);
     let pixels = vec![204; size.values()]; // 0.8
     let image = Image::new(size, &pixels).unwrap();
-    let mask = Operation::MaskPatches { share: 0.5, patch: 8, fill: MaskFill::Noise { std: STD as f32 } };
+    let mask = Operation::MaskPatches { share: 0.5, patch: 8, fill: MaskFill::Noise { std: 0.3 } };
     let pipeline = pipeline(vec![mask]);
     let mut out = vec![0.0; size.values()];
     pipeline.apply(&pipeline.draw(key(0), size).unwrap(), image, &mut out).unwrap();
 
     let noise: Vec<f64> = out.iter().filter(|&&value| (value - 0.8).abs() > 1e-6).map(|&value| value.into()).collect();
     assert_eq!(noise.len(), size.values() / 2);
-    let count = noise.len() as f64;
-    let mean = noise.iter().sum::<f64>() / count;
-    let std = (noise.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / count).sqrt();
-    // Four standard errors: σ/√n and σ/√(2n).
-    assert!(mean.abs() < 4.0 * STD / count.sqrt(), "mean {mean}");
-    assert!((std - STD).abs() < 4.0 * STD / (2.0 * count).sqrt(), "std {std}");
+    assert_noise(&noise, 0.3);
 }
 
 #[test]

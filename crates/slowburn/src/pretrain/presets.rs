@@ -6,7 +6,7 @@ use super::method::change_method;
 use super::{Mask, Method, NetworkConfig, Recipe, Version};
 use crate::args::Reading;
 use crate::network::Arch;
-use crate::recipes::reproduced;
+use crate::recipes::{OURS, reproduced};
 use slowburn_ema::{Length, RampShape, Schedule};
 use slowburn_train::monitor::Scoring;
 use slowburn_train::{Algorithm, OptimizerConfig};
@@ -48,7 +48,6 @@ const AS_V1: &str = "as v1";
 const SIMSIAM: &str = "arXiv 2011.10566, appendix D";
 const LIGHTLY: &str = "lightly's CIFAR-10 benchmark";
 const SOLO: &str = "solo-learn's README";
-const OURS: &str = "ours; docs/cifar10.md";
 const MASKED: &str = "57.5 linear, 49.5 kNN with --bf16, one seed; a ResNet-9 of half the width, 0.3 of a query masked";
 const SIMSIAM_NOTE: &str = "crops of MoCo's notebook, from 0.08 of the area, the paper's from 0.2; the last scale of each residual block begins at \
                             1, theirs at 0; the probe is on cached features, theirs is not said";

@@ -9,6 +9,7 @@ use super::defaults::fashion;
 use super::{ConsistencyConfig, Labels, Method, Recipe, change_method};
 use crate::args::Reading;
 use crate::network::{Arch, NetworkConfig, Normalization};
+use crate::recipes::OURS;
 
 /// A published row and the recipe behind it.
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +69,6 @@ const SHARPENED: &str = "as for flexmatch: FixMatch with targets that are sharpe
     their divergence but for a constant";
 const MIXED: &str = "batch normalisation; labelled images are not mixed, and probabilities are, not logits; published is the \
     epoch that is best on 5,000 validation labels";
-const OURS: &str = "ours; docs/cifar10.md";
 const AFTERNOON: &str = "9.1 in 96 minutes of two cores with --bf16 and 1,000 more labels to choose the epoch by, one seed; Mean Teacher's \
     paper has 12.31";
 const NO_EXTRA: &str = "on the 73,257 training images; the original adds 531,131 extra ones";
@@ -91,8 +91,8 @@ use Family::{Afternoon, Cifar, Mixed, QuickCifar, QuickSvhn, Sharpened, Strong, 
 use Method::{FixMatch, FlexMatch, FreeMatch, Ict, MeanTeacher, Pi, Supervised};
 
 /// Every row of arXiv 1703.01780 (tables 1 and 2), TorchSSL and USB whose network is here and whose recipe is known, and the
-/// CIFAR-10 rows of FixMatch, UDA, FlexMatch, FreeMatch and ICT. Nothing is published of Mean Teacher with hard or sharpened
-/// targets on strong views, nor of a training that begins with pre-training here.
+/// CIFAR-10 rows of FixMatch, UDA, FlexMatch, FreeMatch and ICT. We know of no published number of Mean Teacher with hard or
+/// sharpened targets, nor, with these networks, of a training that begins with pre-training.
 #[rustfmt::skip] // a table reads best with one row a line
 pub const PRESETS: &[Preset] = &[
     row("cifar10-1000", Cifar, MeanTeacher, 1000, "21.55 ± 1.48", PAPER, ""),
